@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <unistd.h>
+
+/*
+ * A file descriptor that closes itself at the end of its scope:
+ *
+ *     banger_autofd int fd = open(…);
+ *     …
+ *     return banger_steal_fd(&fd);
+ *
+ * Initialise it, to -1 if there is nothing to hold yet.
+ */
+#define banger_autofd __attribute__((cleanup(banger_close_fd)))
+
+/* Closes *@fd if it is one, and sets it to -1. errno is kept. */
+void banger_close_fd(int *fd);
+
+/* Returns *@fd and sets it to -1: the caller owns it now. */
+static inline int
+banger_steal_fd(int *fd)
+{
+    int stolen = *fd;
+
+    *fd = -1;
+    return stolen;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+
+/*
+ * One structured record for the journal (systemd.journal-fields(7)). Fields are added in order; a
+ * record is sent once.
+ */
+typedef struct BangerJournalRecord BangerJournalRecord;
+
+/* A record with MESSAGE=@message and PRIORITY=@priority, one of syslog(3)'s LOG_DEBUG … LOG_EMERG.
+ */
+BangerJournalRecord *banger_journal_record_new(int priority, const char *message);
+
+void banger_journal_record_free(BangerJournalRecord *record);
+
+/*
+ * Adds @name=@value. @name is [A-Z][A-Z0-9_]*; a NULL or empty @value adds nothing. A value is cut
+ * after 4 KiB at a character's end, and bytes that are not UTF-8 are replaced: what a caller sent
+ * must not make a record that the journal refuses.
+ */
+void banger_journal_record_add(BangerJournalRecord *record, const char *name, const char *value);
+
+/* As banger_journal_record_add(), with a number. */
+void banger_journal_record_add_uint(BangerJournalRecord *record, const char *name, guint64 value);
+
+/*
+ * Sends the record by sd_journal_sendv(3). Where no journal listens it goes to standard error as
+ * one JSON object on one line, with the same member names. Never fails and never blocks on a
+ * reader.
+ */
+void banger_journal_record_send(BangerJournalRecord *record);
+
+/* Whether records of LOG_DEBUG are sent at all: true if BANGER_DEBUG=1 is in the environment. */
+gboolean banger_journal_debug_enabled(void);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(BangerJournalRecord, banger_journal_record_free)
