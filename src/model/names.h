@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "model/settings.h"
+
+/*
+ * Which names and paths are banger's. All pure: nothing is looked up, so a path that passes here is
+ * only well-formed; what it leads to is sys/path's to find out. Every refusal is BadParams and
+ * names the value.
+ */
+
+#define BANGER_TAP_PREFIX "tap-fc-"
+#define BANGER_TAP_POOL_PREFIX "tap-pool-"
+#define BANGER_DM_PREFIX "fc-rootfs-"
+#define BANGER_DM_DIRECTORY "/dev/mapper/"
+#define BANGER_DM_UUID_PREFIX "BANGER-"
+
+/* 1-15 bytes of [A-Za-z0-9._-], not "." or "..". The kernel would expand "%d" and cut a longer
+ * name. */
+bool banger_name_check_link(const char *name, GError **error);
+
+/* A link name that begins with one of the TAP prefixes and has at least one byte more. */
+bool banger_name_check_tap(const char *name, GError **error);
+
+/* "fc-rootfs-" and more, at most 127 bytes of [A-Za-z0-9._+-]. */
+bool banger_name_check_dm(const char *name, GError **error);
+
+/* "/dev/mapper/" and a dm name, nothing else. */
+bool banger_name_check_dm_path(const char *path, GError **error);
+
+/* "/dev/loop" and a number. */
+bool banger_name_check_loop_path(const char *path, GError **error);
+
+/* 1-64 bytes of [A-Za-z0-9-]: what firecracker accepts as --id. */
+bool banger_name_check_vm_id(const char *vm_id, GError **error);
+
+/* 1-64 bytes of [A-Za-z0-9_]: what firecracker accepts as a drive's id. */
+bool banger_name_check_drive_id(const char *id, GError **error);
+
+/*
+ * An absolute path below @directory, without empty, "." and ".." components and without a slash at
+ * the end; at most PATH_MAX bytes.
+ */
+bool banger_path_check_below(const char *path, const char *directory, GError **error);
+
+/* As banger_path_check_below(), and short enough for sockaddr_un's sun_path with its NUL. */
+bool banger_path_check_socket(const char *path, const char *directory, GError **error);
+
+/* An absolute path of at most PATH_MAX bytes; "." and ".." are the guest's file system's to
+ * resolve. */
+bool banger_path_check_guest(const char *path, GError **error);
+
+/*
+ * The number of the signal @name: "TERM", "SIGTERM" (in any case), or a number from 1 to SIGRTMAX;
+ * 0 with BadParams if there is no such signal. The empty name is TERM.
+ */
+int banger_signal_parse(const char *name, GError **error);

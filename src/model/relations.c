@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "model/relations.h"
+
+#include <string.h>
+
+#include "model/address.h"
+#include "model/names.h"
+#include "util/error.h"
+
+#define VSOCK_CID_FIRST_GUEST 3 /* 0 to 2 are the hypervisor, loopback and the host (vsock(7)) */
+
+static bool
+check_bridge(const BangerBridge *bridge, GError **error)
+{
+    BangerAddress address;
+    unsigned int prefix;
+
+    if (!banger_address_parse(bridge->bridge_ip, &address, error))
+        return false;
+    if (banger_address_is_loopback(&address))
+        return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
+                                "bridge_ip: %s is a loopback address", bridge->bridge_ip);
+    if (!banger_prefix_parse(bridge->cidr, &address, &prefix, error)) {
+        g_prefix_error(error, "cidr: ");
+        return false;
+    }
+    return true;
+}
+
+bool
+banger_relations_ensure_bridge(BangerRequest *request, const BangerSettings *settings,
+                               GError **error)
+{
+    (void)settings;
+    return check_bridge(&request->ensure_bridge, error);
+}
+
+bool
+banger_relations_create_tap(BangerRequest *request, const BangerSettings *settings, GError **error)
+{
+    const BangerCreateTapRequest *create_tap = &request->create_tap;
+
+    (void)settings;
+    if (g_str_equal(create_tap->bridge.bridge_name, create_tap->tap_name))
+        return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
+                                "tap_name: \"%s\" is the bridge's name too", create_tap->tap_name);
+    return check_bridge(&create_tap->bridge, error);
+}
+
+bool
+banger_relations_create_dm_snapshot(BangerRequest *request, const BangerSettings *settings,
+                                    GError **error)
+{
+    const BangerCreateDmSnapshotRequest *create = &request->create_dm_snapshot;
+
+    (void)settings;
+    if (g_str_equal(create->rootfs_path, create->cow_path))
+        return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
+                                "cow_path: \"%s\" is the base image too", create->cow_path);
+    return true;
+}
+
+bool
+banger_relations_cleanup_dm_snapshot(BangerRequest *request, const BangerSettings *settings,
+                                     GError **error)
+{
+    const BangerSnapshotHandles *handles = &request->cleanup_dm_snapshot;
+
+    (void)settings;
+    if (handles->dm_name[0] != '\0' && handles->dm_dev[0] != '\0' &&
+        !g_str_equal(handles->dm_dev + strlen(BANGER_DM_DIRECTORY), handles->dm_name))
+        return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
+                                "dm_dev: \"%s\" is not the device named \"%s\"", handles->dm_dev,
+                                handles->dm_name);
+    return true;
+}
+
+static bool
+check_drives(const GArray *drives, GError **error)
+{
+    g_autoptr(GHashTable) ids = g_hash_table_new(g_str_hash, g_str_equal);
+    unsigned int roots = 0;
+
+    for (guint i = 0; i < drives->len; i++) {
+        const BangerDrive *drive = &g_array_index(drives, BangerDrive, i);
+
+        roots += drive->is_root;
+        if (!g_hash_table_add(ids, drive->id))
+            return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
+                                    "drives: the id \"%s\" occurs twice", drive->id);
+        if (!drive->is_root && g_str_has_prefix(drive->path, BANGER_DM_DIRECTORY))
+            return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
+                                    "drives: only the root drive may be a dm device, not \"%s\"",
+                                    drive->id);
+    }
+    if (roots > 1)
+        return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
+                                "drives: %u root drives, there can be only one", roots);
+    return true;
+}
+
+static bool
+check_vsock(const BangerLaunchFirecrackerRequest *launch, GError **error)
+{
+    if (launch->vsock_path[0] == '\0') {
+        if (launch->vsock_cid != 0)
+            return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
+                                    "vsock_cid: given without vsock_path");
+        return true;
+    }
+    if (launch->vsock_cid < VSOCK_CID_FIRST_GUEST || launch->vsock_cid == UINT32_MAX)
+        return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
+                                "vsock_cid: %u is not a guest's, which is from 3 to %u",
+                                launch->vsock_cid, UINT32_MAX - 1);
+    if (g_str_equal(launch->vsock_path, launch->socket_path))
+        return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
+                                "vsock_path: \"%s\" is the API socket too", launch->vsock_path);
+    return true;
+}
+
+static bool
+check_network(const BangerBridge *network, GError **error)
+{
+    int given = (network->bridge_name[0] != '\0') + (network->bridge_ip[0] != '\0') +
+                (network->cidr[0] != '\0');
+
+    if (given == 0)
+        return true;
+    if (given != 3)
+        return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
+                                "network: bridge_name, bridge_ip and cidr go together");
+    if (!check_bridge(network, error)) {
+        g_prefix_error(error, "network: ");
+        return false;
+    }
+    return true;
+}
+
+bool
+banger_relations_launch_firecracker(BangerRequest *request, const BangerSettings *settings,
+                                    GError **error)
+{
+    const BangerLaunchFirecrackerRequest *launch = &request->launch_firecracker;
+
+    (void)settings;
+    if (g_str_equal(launch->log_path, launch->metrics_path))
+        return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
+                                "metrics_path: \"%s\" is the log too", launch->metrics_path);
+    return check_drives(launch->drives, error) && check_vsock(launch, error) &&
+           check_network(&launch->network, error);
+}
