@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ops/operations.h"
+
+#include "util/error.h"
+
+/* The operation of each method. A method without one answers NotSupported. */
+static BangerOperation *const operations[BANGER_N_METHODS] = {
+    [BANGER_METHOD_ENSURE_BRIDGE] = NULL,
+    [BANGER_METHOD_CREATE_TAP] = NULL,
+    [BANGER_METHOD_DELETE_TAP] = NULL,
+    [BANGER_METHOD_SYNC_RESOLVER_ROUTING] = NULL,
+    [BANGER_METHOD_CLEAR_RESOLVER_ROUTING] = NULL,
+    [BANGER_METHOD_ENSURE_NAT] = NULL,
+    [BANGER_METHOD_CREATE_DM_SNAPSHOT] = NULL,
+    [BANGER_METHOD_CLEANUP_DM_SNAPSHOT] = NULL,
+    [BANGER_METHOD_REMOVE_DM_SNAPSHOT] = NULL,
+    [BANGER_METHOD_FSCK_SNAPSHOT] = NULL,
+    [BANGER_METHOD_READ_EXT4_FILE] = NULL,
+    [BANGER_METHOD_WRITE_EXT4_FILES] = NULL,
+    [BANGER_METHOD_RESOLVE_FIRECRACKER_BINARY] = NULL,
+    [BANGER_METHOD_LAUNCH_FIRECRACKER] = NULL,
+    [BANGER_METHOD_ENSURE_SOCKET_ACCESS] = NULL,
+    [BANGER_METHOD_FIND_FIRECRACKER_PID] = NULL,
+    [BANGER_METHOD_KILL_PROCESS] = NULL,
+    [BANGER_METHOD_SIGNAL_PROCESS] = NULL,
+    [BANGER_METHOD_PROCESS_RUNNING] = NULL,
+};
+
+bool
+banger_operation_run(const BangerMethod *method, const BangerSettings *settings,
+                     const BangerRequest *request, BangerReply *reply, GError **error)
+{
+    BangerOperation *operation = operations[method->id];
+
+    if (operation == NULL)
+        return banger_set_error(error, BANGER_ERROR_NOT_SUPPORTED,
+                                "%s is not part of this version of the helper", method->dbus_name);
+    return operation(settings, request, reply, error);
+}
