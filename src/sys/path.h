@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include <glib.h>
+
+#include "model/settings.h"
+
+/*
+ * The one opener of paths that callers name. A path is walked once, below the trusted directory's
+ * descriptor, by openat2(2) with RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS and RESOLVE_NO_MAGICLINKS;
+ * what was found is judged by fstat(2) on the descriptor, and everything after goes by that
+ * descriptor. Nothing is opened for reading or writing, and so no FIFO waits and no device acts,
+ * before its type is known.
+ *
+ * Every function takes the absolute path as validation left it, and which of the two directories it
+ * must lie below. Errors of all of them: BadParams (a symbolic link on the way, another type than
+ * wanted, more than one hard link, a path that is not below the directory), NotFound, NotManaged
+ * (its owner is neither the configured owner nor root, or the trusted directory itself is not
+ * fit: no directory, reached through a symbolic link, another owner, writable by everybody).
+ */
+typedef enum {
+    BANGER_PATH_STATE,   /* below settings->state_directory */
+    BANGER_PATH_RUNTIME, /* below settings->runtime_directory */
+} BangerPathRoot;
+
+/*
+ * Opens the regular file @path. @flags are of open(2): O_RDONLY, O_RDWR or O_WRONLY, perhaps with
+ * O_APPEND, O_DSYNC or the like; O_CLOEXEC is added. @ret_stat may be NULL. Returns a descriptor,
+ * or -1.
+ */
+int banger_path_open_file(const BangerSettings *settings, BangerPathRoot root, const char *path,
+                          int flags, struct stat *ret_stat, GError **error);
+
+/*
+ * Creates the regular file @path with owner @uid:@gid and @mode, or opens it for appending if it
+ * exists already: then owner and mode stay as they are. @ret_created, which may be NULL, says
+ * which. Returns a descriptor open for writing, or -1.
+ */
+int banger_path_create_file(const BangerSettings *settings, BangerPathRoot root, const char *path,
+                            uid_t uid, gid_t gid, mode_t mode, bool *ret_created, GError **error);
+
+/*
+ * Opens the socket @path as an O_PATH descriptor: connect(2) to it through "/proc/self/fd/N", give
+ * it away by banger_path_give(). Returns the descriptor, or -1.
+ */
+int banger_path_open_socket(const BangerSettings *settings, BangerPathRoot root, const char *path,
+                            GError **error);
+
+/*
+ * Opens the directory that holds @path, for bind(2) through "/proc/self/fd/N/NAME", inotify(7), or
+ * banger_path_unlink(). *@ret_name is the last component, a pointer into @path. The last component
+ * itself need not exist. Returns an O_PATH descriptor, or -1.
+ */
+int banger_path_open_parent(const BangerSettings *settings, BangerPathRoot root, const char *path,
+                            const char **ret_name, GError **error);
+
+/*
+ * Removes @path if it is still the very file that @fd is open on (device and inode are compared
+ * right before). Gone already → success; another file by now → NotManaged, and it stays.
+ */
+bool banger_path_unlink(const BangerSettings *settings, BangerPathRoot root, const char *path,
+                        int fd, GError **error);
+
+/*
+ * Sets owner and permission bits of what @fd, which may be an O_PATH descriptor, is open on. @path
+ * is for the message only. Errors: OperationFailed.
+ */
+bool banger_path_give(int fd, const char *path, uid_t uid, gid_t gid, mode_t mode, GError **error);
+
+/*
+ * Opens what @fd is open on once more, with @flags of open(2), through /proc/self/fd. @path is for
+ * the message only. Returns a new descriptor, or -1. Errors: Busy for EBUSY, else OperationFailed.
+ */
+int banger_path_reopen(int fd, const char *path, int flags, GError **error);
