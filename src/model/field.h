@@ -78,7 +78,7 @@ struct BangerField {
 /* The member of the struct at @base that @field describes, as a pointer to @type. */
 #define BANGER_MEMBER(base, field, ctype) ((ctype *)(void *)((char *)(base) + (field)->offset))
 #define BANGER_CONST_MEMBER(base, field, ctype)                                                    \
-    ((const ctype *)(const void *)((const char *)(base) + (field)->offset))
+    ((ctype const *)(const void *)((const char *)(base) + (field)->offset))
 
 /* Appends the D-Bus signature of the one @field to @signature. */
 void banger_field_append_signature(const BangerField *field, GString *signature);

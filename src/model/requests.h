@@ -149,6 +149,7 @@ typedef struct {
 
 typedef struct {
     char *op_id; /* valid, never empty: minted by the helper if the caller gave none */
+    size_t size; /* bytes of all strings and byte arrays, for the limits */
     union {
         BangerBridge ensure_bridge;
         BangerCreateTapRequest create_tap;
