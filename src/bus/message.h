@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+#include "model/methods.h"
+
+/* Between D-Bus messages and the structs of model/requests.h, by the method table's descriptors. */
+
+/* Whether @message has the signature of a call of @method. Errors: BadParams. */
+bool banger_message_check_signature(sd_bus_message *message, const BangerMethod *method,
+                                    GError **error);
+
+/*
+ * Reads @message, a call of @method, into a new request that owns
+ * everything: the message is not needed afterwards. The op_id, the last argument, is as the caller
+ * gave it.
+ *
+ * On failure the request is returned all the same in *@ret_request, with as much of the op_id as
+ * could be read, so that the answer can carry it. Errors: BadParams for a wrong signature, for a
+ * dictionary with an unknown, duplicate, missing or wrongly typed key and for an array over its
+ * limit; LimitsExceeded for more than BANGER_MESSAGE_MAX bytes of arguments.
+ */
+bool banger_message_decode(sd_bus_message *message, const BangerMethod *method,
+                           BangerRequest **ret_request, GError **error);
+
+/* Appends the members of @reply to @message, a method return of @method. A negative errno on
+ * failure. */
+int banger_message_encode(sd_bus_message *message, const BangerMethod *method,
+                          const BangerReply *reply);
+
+/* The signature of a call of @method, "s" for op_id at the end. Free with g_free(). */
+char *banger_message_signature(const BangerMethod *method);
