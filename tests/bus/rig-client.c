@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "bus/rig-client.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "model/settings.h"
+
+#define EXIT_SKIPPED 77
+
+static void
+skip_program(const char *program, const char *reason)
+{
+    const char *path = g_getenv("BANGER_TEST_RESULTS");
+    FILE *results = path == NULL ? NULL : fopen(path, "ae");
+
+    (void)printf("%s: skipped: %s\n", program, reason);
+    if (results != NULL) {
+        (void)fprintf(results, "skip\t%s\t-\t%s\n", program, reason);
+        (void)fclose(results);
+    }
+    exit(EXIT_SKIPPED);
+}
+
+void
+rig_enter(const char *program, char **argv, const char *const *options)
+{
+    g_autoptr(GPtrArray) rig = g_ptr_array_new();
+
+    if (g_getenv("BANGER_RIG_DIR") != NULL)
+        return;
+    if (geteuid() != 0)
+        skip_program(program, "needs root");
+    g_ptr_array_add(rig, (gpointer)RIG_PROGRAM);
+    while (options != NULL && *options != NULL)
+        g_ptr_array_add(rig, (gpointer)*options++);
+    g_ptr_array_add(rig, (gpointer) "--");
+    g_ptr_array_add(rig, g_file_read_link("/proc/self/exe", NULL));
+    while (*++argv != NULL)
+        g_ptr_array_add(rig, *argv);
+    g_ptr_array_add(rig, NULL);
+    (void)execv(RIG_PROGRAM, (char **)rig->pdata);
+    g_error("%s: %s", RIG_PROGRAM, g_strerror(errno));
+}
+
+/* The effective uid, gid and groups of this process become those of @user. */
+static void
+become(const struct passwd *user)
+{
+    ck_assert_int_eq(initgroups(user->pw_name, user->pw_gid), 0);
+    ck_assert_int_eq(setegid(user->pw_gid), 0);
+    ck_assert_int_eq(seteuid(user->pw_uid), 0);
+}
+
+static void
+become_root(void)
+{
+    ck_assert_int_eq(seteuid(0), 0);
+    ck_assert_int_eq(setegid(0), 0);
+    ck_assert_int_eq(setgroups(0, NULL), 0);
+    (void)prctl(PR_SET_DUMPABLE, 1); /* cleared by the change of uid; leak checkers need it */
+}
+
+sd_bus *
+rig_bus_try_open(uid_t uid)
+{
+    const struct passwd *user = getpwuid(uid);
+    sd_bus *bus = NULL;
+    int r;
+
+    ck_assert_msg(user != NULL, "the rig has no user %u", uid);
+    ck_assert_int_ge(sd_bus_new(&bus), 0);
+    ck_assert_int_ge(sd_bus_set_address(bus, g_getenv("DBUS_SYSTEM_BUS_ADDRESS")), 0);
+    ck_assert_int_ge(sd_bus_set_bus_client(bus, true), 0);
+    (void)sd_bus_set_method_call_timeout(bus, RIG_TIMEOUT_USEC);
+    /* The bus asks the kernel who connected at the moment of connect(2) (SO_PEERCRED). */
+    become(user);
+    r = sd_bus_start(bus);
+    become_root();
+    /* Waits for the answer to Hello, without which the bus knows no name to answer to. */
+    if (r >= 0)
+        r = sd_bus_get_unique_name(bus, &(const char *){NULL});
+    if (r < 0)
+        return sd_bus_close_unref(bus);
+    return bus;
+}
+
+sd_bus *
+rig_bus_open(uid_t uid)
+{
+    sd_bus *bus = rig_bus_try_open(uid);
+
+    ck_assert_msg(bus != NULL, "uid %u cannot connect to the bus", uid);
+    return bus;
+}
+
+sd_bus_message *
+rig_message_new(sd_bus *bus, const char *member)
+{
+    sd_bus_message *message = NULL;
+
+    ck_assert_int_ge(sd_bus_message_new_method_call(bus, &message, BANGER_BUS_NAME,
+                                                    BANGER_OBJECT_PATH, BANGER_INTERFACE, member),
+                     0);
+    return message;
+}
+
+sd_bus_message *
+rig_call_message(sd_bus *bus, sd_bus_message *message, sd_bus_error *error)
+{
+    sd_bus_error own_error = SD_BUS_ERROR_NULL;
+    sd_bus_message *reply = NULL;
+    int r = sd_bus_call(bus, message, RIG_TIMEOUT_USEC, error == NULL ? &own_error : error, &reply);
+
+    if (r < 0 && error == NULL)
+        ck_abort_msg("%s: %s: %s", sd_bus_message_get_member(message), own_error.name,
+                     own_error.message);
+    sd_bus_message_unref(message);
+    return r < 0 ? NULL : reply;
+}
+
+static sd_bus_message *
+call_valist(sd_bus *bus, const char *member, sd_bus_error *error, const char *types, va_list args)
+{
+    sd_bus_message *message = rig_message_new(bus, member);
+
+    ck_assert_int_ge(sd_bus_message_appendv(message, types, args), 0);
+    return rig_call_message(bus, message, error);
+}
+
+sd_bus_message *
+rig_call(sd_bus *bus, const char *member, sd_bus_error *error, const char *types, ...)
+{
+    sd_bus_message *reply;
+    va_list args;
+
+    va_start(args, types);
+    reply = call_valist(bus, member, error, types, args);
+    va_end(args);
+    return reply;
+}
+
+void
+rig_call_fails(sd_bus *bus, const char *name, const char *member, const char *types, ...)
+{
+    sd_bus_error error = SD_BUS_ERROR_NULL;
+    sd_bus_message *reply;
+    va_list args;
+
+    va_start(args, types);
+    reply = call_valist(bus, member, &error, types, args);
+    va_end(args);
+    ck_assert_msg(reply == NULL, "%s succeeded, instead of failing with %s", member, name);
+    ck_assert_msg(g_strcmp0(error.name, name) == 0, "%s failed with %s (%s), not with %s", member,
+                  error.name, error.message, name);
+    ck_assert_msg(
+        g_regex_match_simple(" \\([A-Za-z0-9][A-Za-z0-9._:-]{0,63}\\)$", error.message, 0, 0),
+        "\"%s\" does not end in an op_id", error.message);
+    sd_bus_error_free(&error);
+}
+
+void
+rig_wait_for(bool (*condition)(void *data), void *data, const char *what)
+{
+    gint64 deadline = g_get_monotonic_time() + RIG_TIMEOUT_USEC;
+
+    while (!condition(data)) {
+        ck_assert_msg(g_get_monotonic_time() < deadline, "waited in vain: %s", what);
+        g_usleep(10 * 1000);
+    }
+}
+
+pid_t
+rig_pid_of(const char *bus_name)
+{
+    sd_bus *bus = rig_bus_open(0);
+    sd_bus_message *reply = NULL;
+    uint32_t pid = 0;
+
+    if (sd_bus_call_method(bus, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                           "org.freedesktop.DBus", "GetConnectionUnixProcessID", NULL, &reply, "s",
+                           bus_name) >= 0)
+        ck_assert_int_ge(sd_bus_message_read(reply, "u", &pid), 0);
+    sd_bus_message_unref(reply);
+    sd_bus_flush_close_unref(bus);
+    return (pid_t)pid;
+}
+
+static bool
+pid_is_gone(void *data)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/stat", *(pid_t *)data);
+    g_autofree char *stat = NULL;
+
+    return !g_file_get_contents(path, &stat, NULL, NULL) ||
+           g_str_has_prefix(strrchr(stat, ')') + 1, " Z");
+}
+
+void
+rig_wait_pid_gone(pid_t pid)
+{
+    rig_wait_for(pid_is_gone, &pid, "the end of a process");
+}
+
+void
+rig_helper_restart(void)
+{
+    pid_t pid = rig_pid_of(BANGER_BUS_NAME);
+
+    if (pid == 0)
+        return;
+    (void)kill(pid, SIGTERM);
+    rig_wait_pid_gone(pid);
+}
+
+void
+rig_polkit_set_rules(const char *name, const char *rules)
+{
+    g_autofree char *path = g_build_filename("/etc/polkit-1/rules.d", name, NULL);
+    pid_t pid = rig_pid_of("org.freedesktop.PolicyKit1");
+
+    if (rules == NULL)
+        ck_assert_int_eq(unlink(path), 0);
+    else
+        ck_assert(g_file_set_contents(path, rules, -1, NULL));
+    /* A new one, started by the bus when it is needed, has read the folder as it is now; the old
+     * one would have to be waited for, and says nothing of when it has. */
+    if (pid == 0)
+        return;
+    (void)kill(pid, SIGKILL);
+    rig_wait_pid_gone(pid);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <systemd/sd-bus.h>
+
+#include "bus/rig-users.h"
+#include "lib/harness.h"
+
+/*
+ * What the programs of the bus tier share. A function here that cannot do its work fails the
+ * running test (libcheck's ck_abort_msg), and none waits longer than RIG_TIMEOUT_USEC.
+ */
+
+#define RIG_TIMEOUT_USEC (30 * G_USEC_PER_SEC)
+
+/*
+ * The first line of main(): goes on inside a rig. Outside of one the program is run again by
+ * `rig @options -- PROGRAM …`, so that `sudo build/tests/bus/test-x` is all that is needed. Without
+ * root it reports itself as skipped and exits. @options is NULL or ends in NULL.
+ */
+void rig_enter(const char *program, char **argv, const char *const *options);
+
+/* A connection to the rig's bus as the user @uid, with that user's groups. Close it with
+ * sd_bus_flush_close_unrefp(). */
+sd_bus *rig_bus_open(uid_t uid);
+
+/* As rig_bus_open(); NULL if the bus refuses it. */
+sd_bus *rig_bus_try_open(uid_t uid);
+
+/* A method call message for the helper's method @member, without arguments yet. */
+sd_bus_message *rig_message_new(sd_bus *bus, const char *member);
+
+/*
+ * Calls the helper's method @member; @types and what follows as in sd_bus_message_append(3), the
+ * op_id last. Returns the reply, or NULL with @error set. @error may be NULL: then the call must
+ * succeed.
+ */
+sd_bus_message *rig_call(sd_bus *bus, const char *member, sd_bus_error *error, const char *types,
+                         ...);
+
+/* As rig_call(), with a message made before; takes the message over. */
+sd_bus_message *rig_call_message(sd_bus *bus, sd_bus_message *message, sd_bus_error *error);
+
+/* Calls @member and requires that it succeeds, or fails with the D-Bus error @name (such as
+ * "org.banger.Helper1.Error.BadParams") and a message that ends in " (op_id)". */
+#define rig_call_ok(bus, member, ...) sd_bus_message_unref(rig_call(bus, member, NULL, __VA_ARGS__))
+void rig_call_fails(sd_bus *bus, const char *name, const char *member, const char *types, ...);
+
+/*
+ * Waits for a record in the journal with OP_ID=@op_id that is not one of LOG_DEBUG, and returns its
+ * fields, name to value. Free with g_hash_table_unref().
+ */
+GHashTable *rig_journal_wait(const char *op_id);
+
+/* All records so far whose field @name is @value (NULL: any), oldest first. Free with
+ * g_ptr_array_unref(). */
+GPtrArray *rig_journal_find(const char *name, const char *value);
+
+/* The process that owns @bus_name; 0 if nobody does. Never starts a service. */
+pid_t rig_pid_of(const char *bus_name);
+
+/* Waits until @pid is gone (a zombie is). */
+void rig_wait_pid_gone(pid_t pid);
+
+/* Waits until @condition(@data), asked every 10 ms, is true; fails the test with @what if that
+ * takes longer than RIG_TIMEOUT_USEC. */
+void rig_wait_for(bool (*condition)(void *data), void *data, const char *what);
+
+/* Terminates the helper, if it runs, and waits for its end: the next call starts a new one. */
+void rig_helper_restart(void);
+
+/* Writes @rules to /etc/polkit-1/rules.d/@name (NULL: removes it) and lets polkitd read it anew. */
+void rig_polkit_set_rules(const char *name, const char *rules);
