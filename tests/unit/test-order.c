@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <glib.h>
+
+#include "bus/order.h"
+#include "lib/harness.h"
+
+typedef struct {
+    GString *log; /* the letters of the calls that went, in order */
+    char letter;
+} Call;
+
+static void
+go(gpointer user_data)
+{
+    Call *call = user_data;
+
+    g_string_append_c(call->log, call->letter);
+}
+
+static BangerTicket *
+enter(BangerOrder *order, Call *call, const char *first_key, const char *second_key)
+{
+    const char *keys[] = {first_key, second_key, NULL};
+
+    return banger_order_enter(order, keys, go, call);
+}
+
+START_TEST(same_object_one_after_the_other)
+{
+    g_autoptr(BangerOrder) order = banger_order_new();
+    g_autoptr(GString) log = g_string_new(NULL);
+    Call a = {log, 'a'}, b = {log, 'b'}, c = {log, 'c'};
+    BangerTicket *ticket_a = enter(order, &a, "link:x", NULL);
+    BangerTicket *ticket_b = enter(order, &b, "link:x", NULL);
+    BangerTicket *ticket_c = enter(order, &c, "link:x", NULL);
+
+    ck_assert_str_eq(log->str, "a");
+    banger_order_leave(ticket_a);
+    ck_assert_str_eq(log->str, "ab");
+    banger_order_leave(ticket_b);
+    ck_assert_str_eq(log->str, "abc");
+    banger_order_leave(ticket_c);
+}
+END_TEST
+
+START_TEST(different_objects_side_by_side)
+{
+    g_autoptr(BangerOrder) order = banger_order_new();
+    g_autoptr(GString) log = g_string_new(NULL);
+    Call a = {log, 'a'}, b = {log, 'b'}, c = {log, 'c'};
+    BangerTicket *ticket_a = enter(order, &a, "link:x", NULL);
+    BangerTicket *ticket_b = enter(order, &b, "link:y", NULL);
+    BangerTicket *ticket_c = enter(order, &c, NULL, NULL);
+
+    ck_assert_str_eq(log->str, "abc");
+    banger_order_leave(ticket_c);
+    banger_order_leave(ticket_a);
+    banger_order_leave(ticket_b);
+}
+END_TEST
+
+/* Who needs two objects waits for both, and holds its place in both lines meanwhile. */
+START_TEST(two_objects_at_once)
+{
+    g_autoptr(BangerOrder) order = banger_order_new();
+    g_autoptr(GString) log = g_string_new(NULL);
+    Call a = {log, 'a'}, b = {log, 'b'}, c = {log, 'c'}, d = {log, 'd'};
+    BangerTicket *ticket_a = enter(order, &a, "link:x", NULL);
+    BangerTicket *ticket_b = enter(order, &b, "link:y", NULL);
+    BangerTicket *ticket_c = enter(order, &c, "link:y", "link:x");
+    BangerTicket *ticket_d = enter(order, &d, "link:x", NULL);
+
+    ck_assert_str_eq(log->str, "ab");
+    banger_order_leave(ticket_a);
+    ck_assert_str_eq(log->str, "ab");
+    banger_order_leave(ticket_b);
+    ck_assert_str_eq(log->str, "abc");
+    banger_order_leave(ticket_c);
+    ck_assert_str_eq(log->str, "abcd");
+    banger_order_leave(ticket_d);
+}
+END_TEST
+
+/* Crossed pairs, in every order of arrival, never wait for each other. */
+START_TEST(crossed_pairs_do_not_deadlock)
+{
+    g_autoptr(BangerOrder) order = banger_order_new();
+    g_autoptr(GString) log = g_string_new(NULL);
+    Call a = {log, 'a'}, b = {log, 'b'};
+    BangerTicket *ticket_a = enter(order, &a, "link:x", "link:y");
+    BangerTicket *ticket_b = enter(order, &b, "link:y", "link:x");
+
+    ck_assert_str_eq(log->str, "a");
+    banger_order_leave(ticket_a);
+    ck_assert_str_eq(log->str, "ab");
+    banger_order_leave(ticket_b);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("order");
+    TCase *tcase = tcase_create("order");
+
+    tcase_add_test(tcase, same_object_one_after_the_other);
+    tcase_add_test(tcase, different_objects_side_by_side);
+    tcase_add_test(tcase, two_objects_at_once);
+    tcase_add_test(tcase, crossed_pairs_do_not_deadlock);
+    suite_add_tcase(suite, tcase);
+    return harness_run("unit/order", suite);
+}
