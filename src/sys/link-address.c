@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+#include <netlink/attr.h>
+#include <string.h>
+
+#include "sys/link.h"
+#include "util/error.h"
+
+typedef struct {
+    GArray *addresses;
+    int index;
+    int family;
+} AddressList;
+
+/* fe80::/10: the kernel gives every IPv6 link one by itself. */
+static bool
+is_link_local(const BangerAddress *address)
+{
+    return address->family == AF_INET6 && address->bytes[0] == 0xfe &&
+           (address->bytes[1] & 0xc0) == 0x80;
+}
+
+static void
+collect_address(struct nlmsghdr *header, gpointer data)
+{
+    AddressList *list = data;
+    struct nlattr *attributes[IFA_MAX + 1] = {NULL};
+    struct ifaddrmsg *info = nlmsg_data(header);
+    BangerLinkAddress entry = {.address = {.family = list->family}};
+    struct nlattr *bytes;
+
+    if (header->nlmsg_type != RTM_NEWADDR ||
+        nlmsg_parse(header, sizeof *info, attributes, IFA_MAX, NULL) < 0)
+        return;
+    /* An older kernel does not filter the dump. */
+    if ((int)info->ifa_index != list->index || info->ifa_family != list->family)
+        return;
+    /* IFA_ADDRESS is the peer's where there is one. */
+    bytes = attributes[IFA_LOCAL] != NULL ? attributes[IFA_LOCAL] : attributes[IFA_ADDRESS];
+    if (bytes == NULL || (size_t)nla_len(bytes) != banger_address_length(&entry.address))
+        return;
+    memcpy(entry.address.bytes, nla_data(bytes), (size_t)nla_len(bytes));
+    entry.prefix = info->ifa_prefixlen;
+    if (!is_link_local(&entry.address))
+        g_array_append_val(list->addresses, entry);
+}
+
+GArray *
+banger_link_addresses(BangerNetlink *netlink, int index, int family, GError **error)
+{
+    g_autoptr(GArray) addresses = g_array_new(FALSE, FALSE, sizeof(BangerLinkAddress));
+    AddressList list = {.addresses = addresses, .index = index, .family = family};
+    const struct ifaddrmsg info = {.ifa_family = (uint8_t)family, .ifa_index = (uint32_t)index};
+    int errnum = EINTR;
+
+    for (int attempt = 0; errnum == EINTR && attempt < 10; attempt++) {
+        g_autoptr(BangerNetlinkMessage) message =
+            banger_netlink_message(RTM_GETADDR, NLM_F_DUMP, &info, sizeof info);
+
+        g_array_set_size(addresses, 0);
+        errnum = banger_netlink_run(netlink, message, collect_address, &list);
+    }
+    /* A link that is gone has no addresses; whoever uses it next will say so. */
+    if (errnum != 0 && errnum != ENODEV) {
+        (void)banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
+                               "cannot list the addresses of link number %d: %s", index,
+                               banger_netlink_words(netlink));
+        return NULL;
+    }
+    return g_steal_pointer(&addresses);
+}
+
+static int
+send_address(BangerNetlink *netlink, int type, int flags, int index,
+             const BangerLinkAddress *address)
+{
+    const BangerAddress *bytes = &address->address;
+    const struct ifaddrmsg info = {
+        .ifa_family = (uint8_t)bytes->family,
+        .ifa_prefixlen = address->prefix,
+        .ifa_flags = bytes->family == AF_INET6 ? IFA_F_NODAD : 0,
+        .ifa_scope = RT_SCOPE_UNIVERSE,
+        .ifa_index = (uint32_t)index,
+    };
+    g_autoptr(BangerNetlinkMessage) message =
+        banger_netlink_message(type, flags, &info, sizeof info);
+
+    (void)nla_put(message, IFA_LOCAL, (int)banger_address_length(bytes), bytes->bytes);
+    (void)nla_put(message, IFA_ADDRESS, (int)banger_address_length(bytes), bytes->bytes);
+    return banger_netlink_run(netlink, message, NULL, NULL);
+}
+
+bool
+banger_link_add_address(BangerNetlink *netlink, int index, const BangerLinkAddress *address,
+                        GError **error)
+{
+    g_autofree char *text = banger_address_format(&address->address);
+    int errnum = send_address(netlink, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, index, address);
+
+    if (errnum == 0 || errnum == EEXIST)
+        return true;
+    return banger_set_error(
+        error, errnum == ENODEV ? BANGER_ERROR_NOT_FOUND : BANGER_ERROR_OPERATION_FAILED,
+        "cannot give link number %d the address %s/%u: %s", index, text, address->prefix,
+        banger_netlink_words(netlink));
+}
+
+bool
+banger_link_delete_address(BangerNetlink *netlink, int index, const BangerLinkAddress *address,
+                           GError **error)
+{
+    g_autofree char *text = banger_address_format(&address->address);
+    int errnum = send_address(netlink, RTM_DELADDR, 0, index, address);
+
+    if (errnum == 0 || errnum == EADDRNOTAVAIL || errnum == ENODEV)
+        return true;
+    return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
+                            "cannot take the address %s/%u from link number %d: %s", text,
+                            address->prefix, index, banger_netlink_words(netlink));
+}

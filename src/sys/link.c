@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sys/link.h"
+
+#include <errno.h>
+#include <linux/if_link.h>
+#include <linux/if_tun.h>
+#include <linux/rtnetlink.h>
+#include <netlink/attr.h>
+#include <string.h>
+
+#include "model/settings.h"
+#include "util/error.h"
+
+/* Copies the attribute's string into @buffer, cut if it does not fit; "" without the attribute. */
+static void
+copy_string(struct nlattr *attribute, char *buffer, size_t size)
+{
+    buffer[0] = '\0';
+    if (attribute != NULL)
+        (void)nla_strlcpy(buffer, attribute, size);
+}
+
+/* An attribute of exactly @size bytes, copied to @ret_value. */
+static bool
+get_value(struct nlattr *attribute, void *ret_value, size_t size)
+{
+    if (attribute == NULL || (size_t)nla_len(attribute) != size)
+        return false;
+    memcpy(ret_value, nla_data(attribute), size);
+    return true;
+}
+
+static void
+parse_bridge(struct nlattr *details, BangerLink *link)
+{
+    struct nlattr *attributes[IFLA_BR_MAX + 1] = {NULL};
+    uint32_t stp = 0;
+
+    link->type = BANGER_LINK_BRIDGE;
+    if (details == NULL || nla_parse_nested(attributes, IFLA_BR_MAX, details, NULL) < 0)
+        return;
+    (void)get_value(attributes[IFLA_BR_STP_STATE], &stp, sizeof stp);
+    (void)get_value(attributes[IFLA_BR_FORWARD_DELAY], &link->forward_delay,
+                    sizeof link->forward_delay);
+    link->stp = stp != 0;
+}
+
+static void
+parse_tun(struct nlattr *details, BangerLink *link)
+{
+    struct nlattr *attributes[IFLA_TUN_MAX + 1] = {NULL};
+    uint8_t type = 0;
+    uint8_t persistent = 0;
+
+    if (details == NULL || nla_parse_nested(attributes, IFLA_TUN_MAX, details, NULL) < 0)
+        return;
+    if (!get_value(attributes[IFLA_TUN_TYPE], &type, sizeof type) || type != IFF_TAP)
+        return;
+    link->type = BANGER_LINK_TAP;
+    link->has_owner = get_value(attributes[IFLA_TUN_OWNER], &link->owner, sizeof link->owner);
+    link->has_group = get_value(attributes[IFLA_TUN_GROUP], &link->group, sizeof link->group);
+    (void)get_value(attributes[IFLA_TUN_PERSIST], &persistent, sizeof persistent);
+    link->persistent = persistent != 0;
+}
+
+static void
+parse_link(struct nlmsghdr *header, gpointer data)
+{
+    BangerLink *link = data;
+    struct nlattr *attributes[IFLA_MAX + 1] = {NULL};
+    struct nlattr *details[IFLA_INFO_MAX + 1] = {NULL};
+    struct ifinfomsg *info = nlmsg_data(header);
+    char kind[16];
+    char alias[sizeof BANGER_LINK_ALIAS + 1];
+    uint32_t master = 0;
+
+    if (header->nlmsg_type != RTM_NEWLINK ||
+        nlmsg_parse(header, sizeof *info, attributes, IFLA_MAX, NULL) < 0)
+        return;
+    *link = (BangerLink){.index = info->ifi_index, .up = (info->ifi_flags & IFF_UP) != 0};
+    copy_string(attributes[IFLA_IFNAME], link->name, sizeof link->name);
+    copy_string(attributes[IFLA_IFALIAS], alias, sizeof alias);
+    link->has_alias = alias[0] != '\0';
+    link->marked = g_str_equal(alias, BANGER_LINK_ALIAS);
+    (void)get_value(attributes[IFLA_ADDRESS], link->mac, sizeof link->mac);
+    (void)get_value(attributes[IFLA_MASTER], &master, sizeof master);
+    link->master = (int)master;
+    if (attributes[IFLA_LINKINFO] == NULL ||
+        nla_parse_nested(details, IFLA_INFO_MAX, attributes[IFLA_LINKINFO], NULL) < 0)
+        return;
+    copy_string(details[IFLA_INFO_KIND], kind, sizeof kind);
+    if (g_str_equal(kind, "bridge"))
+        parse_bridge(details[IFLA_INFO_DATA], link);
+    else if (g_str_equal(kind, "tun"))
+        parse_tun(details[IFLA_INFO_DATA], link);
+}
+
+/* Sends the RTM_GETLINK in @message. The errno of "no such link" is no failure. */
+static bool
+get_link(BangerNetlink *netlink, struct nl_msg *message, const char *what, BangerLink *ret_link,
+         bool *ret_found, GError **error)
+{
+    BangerLink link = {0};
+    int errnum = banger_netlink_run(netlink, message, parse_link, &link);
+
+    if (errnum != 0 && errnum != ENODEV)
+        return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED, "cannot look up link %s: %s",
+                                what, banger_netlink_words(netlink));
+    *ret_found = errnum == 0 && link.index != 0;
+    if (*ret_found)
+        *ret_link = link;
+    return true;
+}
+
+bool
+banger_link_find(BangerNetlink *netlink, const char *name, BangerLink *ret_link, bool *ret_found,
+                 GError **error)
+{
+    const struct ifinfomsg info = {.ifi_family = AF_UNSPEC};
+    g_autoptr(BangerNetlinkMessage) message =
+        banger_netlink_message(RTM_GETLINK, 0, &info, sizeof info);
+    BangerLink link;
+    bool found;
+
+    (void)nla_put_string(message, IFLA_IFNAME, name);
+    if (!get_link(netlink, message, name, &link, &found, error))
+        return false;
+    if (found && !g_str_equal(link.name, name))
+        return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
+                                "%s is an alternative name of the link %s", name, link.name);
+    if (found)
+        *ret_link = link;
+    *ret_found = found;
+    return true;
+}
+
+bool
+banger_link_find_index(BangerNetlink *netlink, int index, BangerLink *ret_link, bool *ret_found,
+                       GError **error)
+{
+    const struct ifinfomsg info = {.ifi_family = AF_UNSPEC, .ifi_index = index};
+    g_autoptr(BangerNetlinkMessage) message =
+        banger_netlink_message(RTM_GETLINK, 0, &info, sizeof info);
+    g_autofree char *what = g_strdup_printf("number %d", index);
+
+    return get_link(netlink, message, what, ret_link, ret_found, error);
+}
+
+/* Adds IFLA_LINKINFO of a bridge with STP off and forward delay 0. */
+static void
+put_bridge_details(struct nl_msg *message)
+{
+    struct nlattr *info = nla_nest_start(message, IFLA_LINKINFO);
+
+    (void)nla_put_string(message, IFLA_INFO_KIND, "bridge");
+    struct nlattr *details = nla_nest_start(message, IFLA_INFO_DATA);
+    (void)nla_put_u32(message, IFLA_BR_STP_STATE, 0);
+    (void)nla_put_u32(message, IFLA_BR_FORWARD_DELAY, 0);
+    (void)nla_nest_end(message, details);
+    (void)nla_nest_end(message, info);
+}
+
+bool
+banger_link_create_bridge(BangerNetlink *netlink, const char *name,
+                          const uint8_t mac[BANGER_MAC_LENGTH], GError **error)
+{
+    const struct ifinfomsg info = {.ifi_family = AF_UNSPEC};
+    g_autoptr(BangerNetlinkMessage) message =
+        banger_netlink_message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &info, sizeof info);
+    int errnum;
+
+    (void)nla_put_string(message, IFLA_IFNAME, name);
+    (void)nla_put(message, IFLA_ADDRESS, BANGER_MAC_LENGTH, mac);
+    put_bridge_details(message);
+    errnum = banger_netlink_run(netlink, message, NULL, NULL);
+    if (errnum == 0)
+        return true;
+    return banger_set_error(error,
+                            errnum == EEXIST       ? BANGER_ERROR_ALREADY_EXISTS
+                            : errnum == EOPNOTSUPP ? BANGER_ERROR_NOT_SUPPORTED
+                                                   : BANGER_ERROR_OPERATION_FAILED,
+                            "cannot create the bridge %s: %s", name, banger_netlink_words(netlink));
+}
+
+bool
+banger_link_change(BangerNetlink *netlink, const BangerLink *link, const BangerLinkChange *change,
+                   GError **error)
+{
+    const struct ifinfomsg info = {.ifi_family = AF_UNSPEC,
+                                   .ifi_index = link->index,
+                                   .ifi_flags = change->up ? IFF_UP : 0,
+                                   .ifi_change = change->up ? IFF_UP : 0};
+    g_autoptr(BangerNetlinkMessage) message =
+        banger_netlink_message(RTM_NEWLINK, 0, &info, sizeof info);
+    int errnum;
+
+    if (change->mac != NULL)
+        (void)nla_put(message, IFLA_ADDRESS, BANGER_MAC_LENGTH, change->mac);
+    if (change->no_stp)
+        put_bridge_details(message);
+    if (change->mark)
+        (void)nla_put(message, IFLA_IFALIAS, (int)strlen(BANGER_LINK_ALIAS), BANGER_LINK_ALIAS);
+    if (change->master != 0)
+        (void)nla_put_u32(message, IFLA_MASTER, (uint32_t)change->master);
+    errnum = banger_netlink_run(netlink, message, NULL, NULL);
+    if (errnum == 0)
+        return true;
+    return banger_set_error(
+        error, errnum == ENODEV ? BANGER_ERROR_NOT_FOUND : BANGER_ERROR_OPERATION_FAILED,
+        "cannot set up the link %s: %s", link->name, banger_netlink_words(netlink));
+}
+
+bool
+banger_link_delete(BangerNetlink *netlink, int index, GError **error)
+{
+    const struct ifinfomsg info = {.ifi_family = AF_UNSPEC, .ifi_index = index};
+    g_autoptr(BangerNetlinkMessage) message =
+        banger_netlink_message(RTM_DELLINK, 0, &info, sizeof info);
+    int errnum = banger_netlink_run(netlink, message, NULL, NULL);
+
+    if (errnum == 0 || errnum == ENODEV)
+        return true;
+    return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
+                            "cannot delete link number %d: %s", index,
+                            banger_netlink_words(netlink));
+}

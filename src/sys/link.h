@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "model/address.h"
+#include "sys/netlink.h"
+
+/*
+ * Network links by rtnetlink(7): looking at them, making bridges, changing and deleting links. All
+ * functions take a NETLINK_ROUTE socket. What is asked for is one message wherever the kernel takes
+ * it as one, so that there are few states to be killed in.
+ */
+
+#define BANGER_MAC_LENGTH 6
+
+typedef enum {
+    BANGER_LINK_OTHER, /* anything but the two below: never banger's */
+    BANGER_LINK_BRIDGE,
+    BANGER_LINK_TAP,
+} BangerLinkType;
+
+typedef struct {
+    int index;
+    char name[IFNAMSIZ];
+    BangerLinkType type;
+    bool up;        /* administratively (IFF_UP), whatever the carrier says */
+    int master;     /* index of the bridge this link is a port of, or 0 */
+    bool marked;    /* the alias is BANGER_LINK_ALIAS */
+    bool has_alias; /* there is an alias, ours or not */
+    uint8_t mac[BANGER_MAC_LENGTH];
+
+    /* Bridges. */
+    bool stp;
+    uint32_t forward_delay; /* 1/100 s */
+
+    /* TAPs. */
+    bool has_owner;
+    uid_t owner;
+    bool has_group;
+    gid_t group;
+    bool persistent; /* stays when nobody has it open */
+} BangerLink;
+
+/*
+ * Looks up the link called @name (RTM_GETLINK). *@ret_found says whether there is one; @ret_link is
+ * filled in if so. A link of which @name is only an alternative name (ip-link(8), altname) is
+ * NotManaged: the kernel would let it be changed under either. Errors: NotManaged, OperationFailed.
+ */
+bool banger_link_find(BangerNetlink *netlink, const char *name, BangerLink *ret_link,
+                      bool *ret_found, GError **error);
+
+/* As banger_link_find(), by index. */
+bool banger_link_find_index(BangerNetlink *netlink, int index, BangerLink *ret_link,
+                            bool *ret_found, GError **error);
+
+/*
+ * Makes the bridge @name with the address @mac, STP off and forward delay 0, down, in one exclusive
+ * RTM_NEWLINK. Errors: AlreadyExists if the name is taken, NotSupported if the kernel has no
+ * bridges, OperationFailed.
+ */
+bool banger_link_create_bridge(BangerNetlink *netlink, const char *name,
+                               const uint8_t mac[BANGER_MAC_LENGTH], GError **error);
+
+/* What banger_link_change() is to change; everything else stays as it is. */
+typedef struct {
+    const uint8_t *mac; /* BANGER_MAC_LENGTH bytes, or NULL */
+    bool no_stp;        /* of a bridge: STP off and forward delay 0 */
+    bool mark;          /* set the alias BANGER_LINK_ALIAS */
+    int master;         /* make it a port of the bridge with this index; 0: leave it */
+    bool up;            /* set IFF_UP */
+} BangerLinkChange;
+
+/* Changes @link (RTM_NEWLINK). Errors: NotFound if it is gone, OperationFailed. */
+bool banger_link_change(BangerNetlink *netlink, const BangerLink *link,
+                        const BangerLinkChange *change, GError **error);
+
+/* Deletes the link with @index (RTM_DELLINK); one that is gone already is a success. */
+bool banger_link_delete(BangerNetlink *netlink, int index, GError **error);
+
+typedef struct {
+    BangerAddress address;
+    uint8_t prefix;
+} BangerLinkAddress;
+
+/*
+ * The addresses of the link with @index and of @family (RTM_GETADDR), without those that the kernel
+ * gives every IPv6 link by itself (link-local), as a GArray of BangerLinkAddress. NULL on failure.
+ */
+GArray *banger_link_addresses(BangerNetlink *netlink, int index, int family, GError **error);
+
+/*
+ * Gives the link with @index an address (RTM_NEWADDR); having it already is a success. An IPv6
+ * address is usable at once (no duplicate address detection: a bridge without ports has no carrier,
+ * and it would never end).
+ */
+bool banger_link_add_address(BangerNetlink *netlink, int index, const BangerLinkAddress *address,
+                             GError **error);
+
+/* Takes the address away again (RTM_DELADDR); not having it is a success. */
+bool banger_link_delete_address(BangerNetlink *netlink, int index, const BangerLinkAddress *address,
+                                GError **error);

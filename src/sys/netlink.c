@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sys/netlink.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <netlink/netlink.h>
+#include <netlink/socket.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include "util/error.h"
+
+#define RECEIVE_BUFFER (32 * 1024) /* what the kernel fills at most in one part of a dump */
+#define WAIT_SECONDS 10
+
+struct BangerNetlink {
+    struct nl_sock *socket;
+    char *words;
+};
+
+BangerNetlink *
+banger_netlink_open(int protocol, GError **error)
+{
+    g_autoptr(BangerNetlink) netlink = g_new0(BangerNetlink, 1);
+    const struct timeval wait = {.tv_sec = WAIT_SECONDS};
+    const int on = 1;
+    int result;
+
+    netlink->socket = nl_socket_alloc();
+    if (netlink->socket == NULL)
+        g_error("out of memory");
+    /* Port 0: the kernel picks one. libnl's own choice is a table that all threads share. */
+    nl_socket_set_local_port(netlink->socket, 0);
+    result = nl_connect(netlink->socket, protocol);
+    if (result < 0) {
+        (void)banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
+                               "cannot open a netlink socket: %s", nl_geterror(result));
+        return NULL;
+    }
+    nl_socket_disable_msg_peek(netlink->socket);
+    (void)nl_socket_set_msg_buf_size(netlink->socket, RECEIVE_BUFFER);
+    int fd = nl_socket_get_fd(netlink->socket);
+    /* All three only add comfort: without them the answers are longer, or have fewer words. */
+    (void)setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof on);
+    (void)setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on);
+    (void)setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof on);
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) < 0) {
+        (void)banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
+                               "cannot bound the wait of a netlink socket");
+        return NULL;
+    }
+    return g_steal_pointer(&netlink);
+}
+
+void
+banger_netlink_close(BangerNetlink *netlink)
+{
+    if (netlink == NULL)
+        return;
+    nl_socket_free(netlink->socket);
+    g_free(netlink->words);
+    g_free(netlink);
+}
+
+struct nl_msg *
+banger_netlink_message(int type, int flags, const void *header, size_t size)
+{
+    struct nl_msg *message = nlmsg_alloc_simple(type, NLM_F_REQUEST | flags);
+
+    if (message == NULL || nlmsg_append(message, (void *)(gsize)header, size, NLMSG_ALIGNTO) < 0)
+        g_error("out of memory");
+    return message;
+}
+
+static int
+refuse(BangerNetlink *netlink, int errnum, const char *words)
+{
+    g_free(netlink->words);
+    netlink->words = words == NULL ? g_strdup(g_strerror(errnum))
+                                   : g_strdup_printf("%s (%s)", g_strerror(errnum), words);
+    return errnum;
+}
+
+/* The extended acknowledgement's text in an NLMSG_ERROR, or NULL. */
+static const char *
+extended_words(struct nlmsghdr *header)
+{
+    struct nlmsgerr *failure = nlmsg_data(header);
+    size_t skip = sizeof *failure;
+    struct nlattr *words;
+
+    if (!(header->nlmsg_flags & NLM_F_ACK_TLVS))
+        return NULL;
+    if (!(header->nlmsg_flags & NLM_F_CAPPED))
+        skip += failure->msg.nlmsg_len - sizeof failure->msg;
+    if (skip >= (size_t)nlmsg_datalen(header))
+        return NULL;
+    words = nla_find((struct nlattr *)(void *)((char *)failure + NLMSG_ALIGN(skip)),
+                     nlmsg_datalen(header) - (int)NLMSG_ALIGN(skip), NLMSGERR_ATTR_MSG);
+    if (words == NULL || strnlen(nla_data(words), (size_t)nla_len(words)) == (size_t)nla_len(words))
+        return NULL;
+    return nla_data(words);
+}
+
+/* Whether @header ends the answer; *@ret_errnum says how. */
+static bool
+ends_answer(BangerNetlink *netlink, struct nlmsghdr *header, bool interrupted, int *ret_errnum)
+{
+    int errnum = 0;
+
+    if (header->nlmsg_type == NLMSG_DONE) {
+        if (nlmsg_datalen(header) >= (int)sizeof(int))
+            memcpy(&errnum, nlmsg_data(header), sizeof errnum);
+        errnum = errnum < 0 ? -errnum : 0;
+        if (errnum == 0 && interrupted)
+            errnum = EINTR;
+        *ret_errnum = errnum == 0 ? 0 : refuse(netlink, errnum, NULL);
+        return true;
+    }
+    if (header->nlmsg_type == NLMSG_ERROR) {
+        if (nlmsg_datalen(header) < (int)sizeof(struct nlmsgerr))
+            *ret_errnum = refuse(netlink, EPROTO, NULL);
+        else if ((errnum = -((struct nlmsgerr *)nlmsg_data(header))->error) == 0)
+            *ret_errnum = 0;
+        else
+            *ret_errnum = refuse(netlink, errnum, extended_words(header));
+        return true;
+    }
+    return false;
+}
+
+/* Reads one datagram of the answer to the request with number @sequence. True if it was the last.
+ */
+static bool
+receive(BangerNetlink *netlink, guint32 sequence, BangerNetlinkReply *reply, gpointer data,
+        bool *interrupted, int *ret_errnum)
+{
+    struct sockaddr_nl sender;
+    unsigned char *buffer = NULL;
+    int length = nl_recv(netlink->socket, &sender, &buffer, NULL);
+    struct nlmsghdr *header;
+
+    if (length <= 0) {
+        *ret_errnum = length == -NLE_AGAIN ? refuse(netlink, ETIMEDOUT, NULL)
+                                           : refuse(netlink, EIO, nl_geterror(length));
+        return true;
+    }
+    header = (struct nlmsghdr *)(void *)buffer;
+    bool last = false;
+
+    /* Only the kernel's (port 0) and only the answer to this request. */
+    for (; !last && nlmsg_ok(header, length); header = nlmsg_next(header, &length)) {
+        if (sender.nl_pid != 0 || header->nlmsg_seq != sequence)
+            continue;
+        *interrupted |= (header->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+        last = ends_answer(netlink, header, *interrupted, ret_errnum);
+        if (!last && header->nlmsg_type >= NLMSG_MIN_TYPE && reply != NULL)
+            reply(header, data);
+    }
+    free(buffer);
+    return last;
+}
+
+int
+banger_netlink_run(BangerNetlink *netlink, struct nl_msg *message, BangerNetlinkReply *reply,
+                   gpointer data)
+{
+    bool interrupted = false;
+    int errnum = 0;
+    int result = nl_send_auto(netlink->socket, message);
+
+    if (result < 0)
+        return refuse(netlink, EIO, nl_geterror(result));
+    while (!receive(netlink, nlmsg_hdr(message)->nlmsg_seq, reply, data, &interrupted, &errnum))
+        ;
+    return errnum;
+}
+
+const char *
+banger_netlink_words(const BangerNetlink *netlink)
+{
+    return netlink->words != NULL ? netlink->words : "";
+}

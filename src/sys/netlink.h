@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+#include <netlink/msg.h>
+#include <stdbool.h>
+
+/*
+ * One netlink socket for one operation, on libnl: requests, their answers, and the kernel's own
+ * words when it refuses. A socket is used by one thread at a time; operations open their own, which
+ * costs a few microseconds and needs no lock.
+ */
+typedef struct BangerNetlink BangerNetlink;
+
+/* Opens a socket of @protocol (NETLINK_ROUTE, NETLINK_NETFILTER). NULL with OperationFailed. */
+BangerNetlink *banger_netlink_open(int protocol, GError **error);
+
+void banger_netlink_close(BangerNetlink *netlink);
+
+/* Called with each message of an answer; its payload is only valid during the call. */
+typedef void BangerNetlinkReply(struct nlmsghdr *header, gpointer data);
+
+/*
+ * Sends @message, whose flags decide what kind of request it is (NLM_F_DUMP or not), and waits for
+ * the end of the answer, at most 10 s. Each message of the answer goes to @reply, which may be NULL
+ * if none is of interest. A dump that others changed meanwhile ends in EINTR: ask again.
+ *
+ * Returns 0, or the positive errno of the kernel's refusal; banger_netlink_words() has its words.
+ */
+int banger_netlink_run(BangerNetlink *netlink, struct nl_msg *message, BangerNetlinkReply *reply,
+                       gpointer data);
+
+/*
+ * The words of the last refusal: the kernel's extended acknowledgement where there is one
+ * (netlink(7), NETLINK_EXT_ACK), or else the text of the errno. Valid until the next request.
+ */
+const char *banger_netlink_words(const BangerNetlink *netlink);
+
+/*
+ * A new message of @type (with NLM_F_REQUEST and @flags) whose payload begins with the @size bytes
+ * of @header, the fixed header that the family of @type wants. Free with nlmsg_free().
+ */
+struct nl_msg *banger_netlink_message(int type, int flags, const void *header, size_t size);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(BangerNetlink, banger_netlink_close)
+
+typedef struct nl_msg BangerNetlinkMessage;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(BangerNetlinkMessage, nlmsg_free)

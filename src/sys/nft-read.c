@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <arpa/inet.h>
+#include <endian.h>
+#include <errno.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <netlink/attr.h>
+#include <string.h>
+
+#include "sys/nft.h"
+#include "util/error.h"
+
+/* A dump that somebody else's transaction interrupted begins again, so often. */
+#define ATTEMPTS 20
+
+/* What libnftnl, and so nft and iptables alike, puts a comment under in a rule's user data. */
+#define USERDATA_COMMENT 0
+
+static struct nl_msg *
+new_request(int type, int flags, uint8_t family)
+{
+    const struct nfgenmsg header = {.nfgen_family = family, .version = NFNETLINK_V0};
+
+    return banger_netlink_message(NFNL_SUBSYS_NFTABLES << 8 | type, flags, &header, sizeof header);
+}
+
+static bool
+is_answer(struct nlmsghdr *header, int type)
+{
+    return header->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | type);
+}
+
+static void
+free_rule(gpointer data)
+{
+    BangerNftRule *rule = data;
+
+    g_free(rule->chain);
+    g_free(rule->comment);
+    g_free(rule);
+}
+
+/* The comment in a rule's user data: one-byte type, one-byte length, value, and so on. */
+static char *
+find_comment(struct nlattr *attribute)
+{
+    const uint8_t *data;
+    size_t left;
+
+    if (attribute == NULL)
+        return g_strdup("");
+    data = nla_data(attribute);
+    left = (size_t)nla_len(attribute);
+    while (left >= 2 && left - 2 >= data[1]) {
+        if (data[0] == USERDATA_COMMENT)
+            return g_strndup((const char *)data + 2, data[1]);
+        left -= (size_t)data[1] + 2;
+        data += (size_t)data[1] + 2;
+    }
+    return g_strdup("");
+}
+
+static void
+collect_rule(struct nlmsghdr *header, gpointer data)
+{
+    struct nlattr *attributes[NFTA_RULE_MAX + 1] = {NULL};
+    BangerNftRule *rule;
+
+    if (!is_answer(header, NFT_MSG_NEWRULE) ||
+        nlmsg_parse(header, sizeof(struct nfgenmsg), attributes, NFTA_RULE_MAX, NULL) < 0 ||
+        attributes[NFTA_RULE_CHAIN] == NULL || attributes[NFTA_RULE_HANDLE] == NULL)
+        return;
+    rule = g_new0(BangerNftRule, 1);
+    rule->chain = g_strndup(nla_data(attributes[NFTA_RULE_CHAIN]),
+                            (gsize)nla_len(attributes[NFTA_RULE_CHAIN]));
+    rule->comment = find_comment(attributes[NFTA_RULE_USERDATA]);
+    rule->handle = be64toh(nla_get_u64(attributes[NFTA_RULE_HANDLE]));
+    g_ptr_array_add(data, rule);
+}
+
+GPtrArray *
+banger_nft_rules(BangerNetlink *netlink, uint8_t family, const char *table, const char *chain,
+                 GError **error)
+{
+    g_autoptr(GPtrArray) rules = g_ptr_array_new_with_free_func(free_rule);
+    int errnum = EINTR;
+
+    for (int attempt = 0; errnum == EINTR && attempt < ATTEMPTS; attempt++) {
+        g_autoptr(BangerNetlinkMessage) message = new_request(NFT_MSG_GETRULE, NLM_F_DUMP, family);
+
+        (void)nla_put_string(message, NFTA_RULE_TABLE, table);
+        if (chain != NULL)
+            (void)nla_put_string(message, NFTA_RULE_CHAIN, chain);
+        g_ptr_array_set_size(rules, 0);
+        errnum = banger_netlink_run(netlink, message, collect_rule, rules);
+    }
+    if (errnum != 0 && errnum != ENOENT) {
+        (void)banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
+                               "cannot list the rules of the nftables table %s: %s", table,
+                               banger_netlink_words(netlink));
+        return NULL;
+    }
+    return g_steal_pointer(&rules);
+}
+
+bool
+banger_nft_chain_exists(BangerNetlink *netlink, uint8_t family, const char *table,
+                        const char *chain, bool *ret_exists, GError **error)
+{
+    g_autoptr(BangerNetlinkMessage) message = new_request(NFT_MSG_GETCHAIN, 0, family);
+    int errnum;
+
+    (void)nla_put_string(message, NFTA_CHAIN_TABLE, table);
+    (void)nla_put_string(message, NFTA_CHAIN_NAME, chain);
+    errnum = banger_netlink_run(netlink, message, NULL, NULL);
+    /* EAFNOSUPPORT: a kernel without this family, and so without the chain. */
+    if (errnum != 0 && errnum != ENOENT && errnum != EAFNOSUPPORT)
+        return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
+                                "cannot look up the nftables chain %s %s: %s", table, chain,
+                                banger_netlink_words(netlink));
+    *ret_exists = errnum == 0;
+    return true;
+}
+
+bool
+banger_nft_table_exists(BangerNetlink *netlink, uint8_t family, const char *table, bool *ret_exists,
+                        GError **error)
+{
+    g_autoptr(BangerNetlinkMessage) message = new_request(NFT_MSG_GETTABLE, 0, family);
+    int errnum;
+
+    (void)nla_put_string(message, NFTA_TABLE_NAME, table);
+    errnum = banger_netlink_run(netlink, message, NULL, NULL);
+    if (errnum != 0 && errnum != ENOENT)
+        return banger_set_error(
+            error,
+            errnum == EOPNOTSUPP ? BANGER_ERROR_NOT_SUPPORTED : BANGER_ERROR_OPERATION_FAILED,
+            "cannot look up the nftables table %s: %s", table, banger_netlink_words(netlink));
+    *ret_exists = errnum == 0;
+    return true;
+}
+
+static void
+collect_elements(struct nlmsghdr *header, gpointer data)
+{
+    struct nlattr *attributes[NFTA_SET_ELEM_LIST_MAX + 1] = {NULL};
+    struct nlattr *element;
+    int left;
+
+    if (!is_answer(header, NFT_MSG_NEWSETELEM) ||
+        nlmsg_parse(header, sizeof(struct nfgenmsg), attributes, NFTA_SET_ELEM_LIST_MAX, NULL) <
+            0 ||
+        attributes[NFTA_SET_ELEM_LIST_ELEMENTS] == NULL)
+        return;
+    nla_for_each_nested(element, attributes[NFTA_SET_ELEM_LIST_ELEMENTS], left)
+    {
+        struct nlattr *parts[NFTA_SET_ELEM_MAX + 1] = {NULL};
+        struct nlattr *value = NULL;
+
+        if (nla_parse_nested(parts, NFTA_SET_ELEM_MAX, element, NULL) == 0 &&
+            parts[NFTA_SET_ELEM_KEY] != NULL)
+            value = nla_find(nla_data(parts[NFTA_SET_ELEM_KEY]), nla_len(parts[NFTA_SET_ELEM_KEY]),
+                             NFTA_DATA_VALUE);
+        if (value != NULL)
+            g_ptr_array_add(data, g_bytes_new(nla_data(value), (gsize)nla_len(value)));
+    }
+}
+
+GPtrArray *
+banger_nft_elements(BangerNetlink *netlink, const char *table, const char *set, bool *ret_exists,
+                    GError **error)
+{
+    g_autoptr(GPtrArray) elements = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+    int errnum = EINTR;
+
+    for (int attempt = 0; errnum == EINTR && attempt < ATTEMPTS; attempt++) {
+        g_autoptr(BangerNetlinkMessage) message =
+            new_request(NFT_MSG_GETSETELEM, NLM_F_DUMP, NFPROTO_INET);
+
+        (void)nla_put_string(message, NFTA_SET_ELEM_LIST_TABLE, table);
+        (void)nla_put_string(message, NFTA_SET_ELEM_LIST_SET, set);
+        g_ptr_array_set_size(elements, 0);
+        errnum = banger_netlink_run(netlink, message, collect_elements, elements);
+    }
+    if (errnum != 0 && errnum != ENOENT) {
+        (void)banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
+                               "cannot list the nftables set %s %s: %s", table, set,
+                               banger_netlink_words(netlink));
+        return NULL;
+    }
+    *ret_exists = errnum == 0;
+    return g_steal_pointer(&elements);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sys/netlink.h"
+
+/*
+ * nftables. What the kernel has is read by nfnetlink directly: the answers are fixed structures,
+ * where the text of libnftables changes with its version, and listing a chain of iptables' through
+ * it would load the extensions of iptables into this process. What changes is written by
+ * libnftables, one atomic transaction a call.
+ */
+
+/*
+ * Runs @commands, in the syntax of nft(8), as one transaction: all of them or none. One caller at a
+ * time in this process (libnftables has global state); others wait. Errors: OperationFailed with
+ * libnftables' words.
+ */
+bool banger_nft_run(const char *commands, GError **error);
+
+/* A rule with a comment. */
+typedef struct {
+    char *chain;
+    char *comment; /* "" if it has none */
+    uint64_t handle;
+} BangerNftRule;
+
+/*
+ * The rules of the table @table of @family (NFPROTO_INET, …), in order, chain by chain; only those
+ * of @chain if that is not NULL. A table or chain that does not exist has no rules. A GPtrArray of
+ * BangerNftRule; NULL with OperationFailed. @netlink is a NETLINK_NETFILTER socket.
+ */
+GPtrArray *banger_nft_rules(BangerNetlink *netlink, uint8_t family, const char *table,
+                            const char *chain, GError **error);
+
+/* Whether there is such a chain. */
+bool banger_nft_chain_exists(BangerNetlink *netlink, uint8_t family, const char *table,
+                             const char *chain, bool *ret_exists, GError **error);
+
+/* Whether there is such a table. */
+bool banger_nft_table_exists(BangerNetlink *netlink, uint8_t family, const char *table,
+                             bool *ret_exists, GError **error);
+
+/*
+ * The elements of the set @set of the table @table of family inet: their keys as the kernel has
+ * them, each part of a concatenation filled up to a multiple of four bytes. A GPtrArray of GBytes;
+ * *@ret_exists tells an empty set from none at all. NULL with OperationFailed.
+ */
+GPtrArray *banger_nft_elements(BangerNetlink *netlink, const char *table, const char *set,
+                               bool *ret_exists, GError **error);

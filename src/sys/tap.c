@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sys/tap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "util/error.h"
+#include "util/fd.h"
+
+#define TUN_DEVICE "/dev/net/tun"
+
+/* Opens /dev/net/tun and ties it to the TAP @name; 0, or the errno and how far it got. */
+static int
+attach(const char *name, unsigned int flags, int *ret_fd, GError **error)
+{
+    banger_autofd int fd = open(TUN_DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    struct ifreq request = {0};
+
+    if (fd < 0) {
+        int errnum = errno;
+
+        (void)banger_set_errno(error,
+                               errnum == ENOENT || errnum == ENODEV || errnum == ENXIO
+                                   ? BANGER_ERROR_NOT_SUPPORTED
+                                   : BANGER_ERROR_OPERATION_FAILED,
+                               errnum, "cannot create the TAP %s: no %s", name, TUN_DEVICE);
+        return errnum;
+    }
+    request.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | flags);
+    (void)g_strlcpy(request.ifr_name, name, sizeof request.ifr_name);
+    if (ioctl(fd, TUNSETIFF, &request) < 0) {
+        int errnum = errno;
+
+        (void)banger_set_errno(
+            error, errnum == EBUSY ? BANGER_ERROR_ALREADY_EXISTS : BANGER_ERROR_OPERATION_FAILED,
+            errnum, "cannot create the TAP %s", name);
+        return errnum;
+    }
+    *ret_fd = banger_steal_fd(&fd);
+    return 0;
+}
+
+bool
+banger_tap_create(const char *name, uid_t owner, gid_t group, int *ret_fd, GError **error)
+{
+    banger_autofd int fd = -1;
+
+    if (attach(name, IFF_TUN_EXCL, &fd, error) != 0)
+        return false;
+    /* Without an owner any uid could attach to it, so it never exists without one for long. */
+    if (ioctl(fd, TUNSETOWNER, (unsigned long)owner) < 0 ||
+        ioctl(fd, TUNSETGROUP, (unsigned long)group) < 0)
+        return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
+                                "cannot give the TAP %s to uid %u, gid %u", name, owner, group);
+    *ret_fd = banger_steal_fd(&fd);
+    return true;
+}
+
+bool
+banger_tap_set_group(const char *name, gid_t group, GError **error)
+{
+    banger_autofd int fd = -1;
+    g_autoptr(GError) refusal = NULL;
+    int errnum = attach(name, 0, &fd, &refusal);
+
+    if (errnum != 0 || ioctl(fd, TUNSETGROUP, (unsigned long)group) < 0)
+        return banger_set_errno(
+            error, errnum == EBUSY ? BANGER_ERROR_BUSY : BANGER_ERROR_OPERATION_FAILED,
+            errnum != 0 ? errnum : errno, "cannot give the TAP %s to gid %u", name, group);
+    return true;
+}
+
+bool
+banger_tap_persist(int fd, const char *name, GError **error)
+{
+    if (ioctl(fd, TUNSETPERSIST, 1UL) < 0)
+        return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
+                                "cannot make the TAP %s persistent", name);
+    return true;
+}

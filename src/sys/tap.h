@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+/*
+ * Makes the TAP @name by TUNSETIFF with IFF_TUN_EXCL and gives it to @owner and @group. It lives as
+ * long as *@ret_fd is open, and is gone without a trace when that is closed, by whatever: a
+ * failure, a crash, a SIGKILL. banger_tap_persist() makes it stay; until then nobody else can
+ * attach to it.
+ *
+ * Errors: AlreadyExists if the name is taken; NotSupported without /dev/net/tun; OperationFailed.
+ */
+bool banger_tap_create(const char *name, uid_t owner, gid_t group, int *ret_fd, GError **error);
+
+/*
+ * Gives the existing TAP @name to @group, which means attaching to it for a moment. A TAP in use
+ * cannot be attached to and is left as it is: Busy.
+ */
+bool banger_tap_set_group(const char *name, gid_t group, GError **error);
+
+/* Lets the TAP of @fd, which is @name, outlive the descriptor (TUNSETPERSIST). The last step. */
+bool banger_tap_persist(int fd, const char *name, GError **error);
