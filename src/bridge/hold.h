@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * Accounts of memory that peers make the bridge hold. Each account has BANGER_HELD_FREE of its own;
+ * what it holds beyond that comes out of the budget that all share.
+ */
+typedef struct {
+    size_t used;
+} BangerBudget;
+
+typedef struct {
+    BangerBudget *budget;
+    size_t held;
+} BangerHold;
+
+/*
+ * Adds @size bytes to @hold; false, with nothing changed, if that is over a limit. Up to
+ * BANGER_HELD_ALWAYS bytes are never refused: their number is bounded elsewhere, and an error has
+ * to be told.
+ */
+bool banger_hold_grow(BangerHold *hold, size_t size);
+
+/* Takes @size bytes, which it has, from @hold. */
+void banger_hold_shrink(BangerHold *hold, size_t size);

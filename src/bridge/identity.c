@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "bridge/identity.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "util/error.h"
+
+bool
+banger_identity_find(const char *name, BangerIdentity *ret_identity, GError **error)
+{
+    const struct passwd *user;
+
+    if (name == NULL && geteuid() != 0) {
+        *ret_identity = (BangerIdentity){geteuid(), getegid(), NULL};
+        return true;
+    }
+    if (name == NULL)
+        name = BANGER_OWNER;
+    errno = 0;
+    user = getpwnam(name);
+    if (user == NULL && errno != 0)
+        return banger_set_errno(error, BANGER_ERROR_NOT_FOUND, errno, "cannot look up the user %s",
+                                name);
+    if (user == NULL)
+        return banger_set_error(error, BANGER_ERROR_NOT_FOUND, "there is no user %s", name);
+    *ret_identity = (BangerIdentity){user->pw_uid, user->pw_gid, g_strdup(name)};
+    return true;
+}
+
+bool
+banger_identity_assume(const BangerIdentity *identity, GError **error)
+{
+    if (identity->name != NULL && identity->uid != geteuid() &&
+        (initgroups(identity->name, identity->gid) < 0 ||
+         setresgid(identity->gid, identity->gid, identity->gid) < 0 ||
+         setresuid(identity->uid, identity->uid, identity->uid) < 0))
+        return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
+                                "cannot become the user %s", identity->name);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
+                                "cannot give up new privileges");
+    return true;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "bridge/json.h"
+
+#include <string.h>
+
+struct json_object *
+banger_json_member(struct json_object *object, const char *name)
+{
+    struct json_object *found = NULL;
+    struct lh_entry *member;
+
+    if (json_object_object_get_ex(object, name, &found))
+        return found;
+    lh_foreach(json_object_get_object(object),
+               member) if (g_ascii_strcasecmp(lh_entry_k(member), name) == 0) found =
+        lh_entry_v(member);
+    return found;
+}
+
+const char *
+banger_json_text(struct json_object *value)
+{
+    const char *text;
+
+    if (!json_object_is_type(value, json_type_string))
+        return NULL;
+    text = json_object_get_string(value);
+    return strlen(text) == (size_t)json_object_get_string_len(value) ? text : NULL;
+}

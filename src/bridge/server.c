@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "bridge/server.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <systemd/sd-daemon.h>
+
+#include "bridge/call.h"
+#include "bridge/connection.h"
+#include "bridge/limits.h"
+#include "util/error.h"
+#include "util/fd.h"
+
+#define ACCEPT_RETRY_USEC (100 * G_USEC_PER_SEC / 1000)
+
+typedef struct {
+    const BangerServerOptions *options;
+    BangerContext context;
+    GHashTable *connections; /* a set of those that are open */
+    bool is_stopping;
+    sd_event_source *listener;
+    sd_event_source *retry; /* where accepting failed for want of something */
+    sd_event_source *idle;
+    sd_event_source *after_event;
+} Server;
+
+static int
+on_idle(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    Server *server = userdata;
+
+    (void)source;
+    (void)usec;
+    if (g_hash_table_size(server->connections) == 0 && banger_bus_n_calls(server->context.bus) == 0)
+        return sd_event_exit(server->context.event, 0);
+    return 0;
+}
+
+/* Begins to count idle time, or to count it anew. */
+static void
+restart_idle(Server *server)
+{
+    if (server->idle == NULL)
+        return;
+    (void)sd_event_source_set_time_relative(server->idle, server->options->idle_timeout_sec *
+                                                              (uint64_t)G_USEC_PER_SEC);
+    (void)sd_event_source_set_enabled(server->idle, SD_EVENT_ONESHOT);
+}
+
+static void
+on_closed(BangerConnection *connection, gpointer data)
+{
+    Server *server = data;
+
+    g_hash_table_remove(server->connections, connection);
+    restart_idle(server);
+}
+
+/* One error, and the end, before anything is read. The socket's buffer is empty, so it takes it. */
+static bool
+answer_and_forget(GString *answer, gpointer data)
+{
+    const int *fd = data;
+
+    if (answer == NULL)
+        return true;
+    g_string_append_c(answer, '\n');
+    (void)send(*fd, answer->str, answer->len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    g_string_free(answer, TRUE);
+    return true;
+}
+
+static void
+turn_away(Server *server, int fd, const struct ucred *peer, const GError *error)
+{
+    BangerEnvelope *envelope =
+        banger_envelope_refused(BANGER_DIALECT_LEGACY, banger_fault_from_error(error));
+
+    banger_call_start(server->context.bus, peer, envelope, answer_and_forget, &fd);
+}
+
+static bool
+is_welcome(const Server *server, const struct ucred *peer, GError **error)
+{
+    if (peer->uid != 0 && peer->uid != server->options->owner)
+        return banger_set_error(error, BANGER_ERROR_ACCESS_DENIED, "uid %u may not use this socket",
+                                (unsigned int)peer->uid);
+    if (g_hash_table_size(server->connections) >= BANGER_CONNECTIONS_MAX)
+        return banger_set_error(error, BANGER_ERROR_LIMITS_EXCEEDED,
+                                "%u connections are open already", BANGER_CONNECTIONS_MAX);
+    return true;
+}
+
+static void
+welcome(Server *server, int accepted)
+{
+    banger_autofd int fd = accepted;
+    g_autoptr(GError) error = NULL;
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+        return;
+    if (!is_welcome(server, &peer, &error)) {
+        turn_away(server, fd, &peer, error);
+        return;
+    }
+    g_hash_table_add(
+        server->connections,
+        banger_connection_new(&server->context, banger_steal_fd(&fd), &peer, on_closed, server));
+}
+
+static int
+on_retry(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    Server *server = userdata;
+
+    (void)source;
+    (void)usec;
+    if (!server->is_stopping)
+        (void)sd_event_source_set_enabled(server->listener, SD_EVENT_ON);
+    return 0;
+}
+
+/* Out of descriptors or memory: the connection stays in the queue, and is looked at again soon. */
+static void
+accept_later(Server *server)
+{
+    (void)sd_event_source_set_enabled(server->listener, SD_EVENT_OFF);
+    server->retry = sd_event_source_disable_unref(server->retry);
+    (void)sd_event_add_time_relative(server->context.event, &server->retry, CLOCK_MONOTONIC,
+                                     ACCEPT_RETRY_USEC, 0, on_retry, server);
+}
+
+static int
+on_connect(sd_event_source *source, int listener, uint32_t revents, void *userdata)
+{
+    Server *server = userdata;
+    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    (void)source;
+    (void)revents;
+    if (fd >= 0)
+        welcome(server, fd);
+    else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+        accept_later(server);
+    return 0;
+}
+
+/* Runs after every event once the end has been asked for. */
+static int
+on_after_event(sd_event_source *source, void *userdata)
+{
+    Server *server = userdata;
+
+    (void)source;
+    if (g_hash_table_size(server->connections) == 0 && banger_bus_n_calls(server->context.bus) == 0)
+        return sd_event_exit(server->context.event, 0);
+    return 0;
+}
+
+static int
+on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+    Server *server = userdata;
+    g_autoptr(GList) connections = NULL;
+    int r;
+
+    (void)source;
+    (void)info;
+    if (server->is_stopping)
+        return 0;
+    server->is_stopping = true;
+    (void)sd_notify(0, "STOPPING=1");
+    (void)sd_event_source_set_enabled(server->listener, SD_EVENT_OFF);
+    connections = g_hash_table_get_keys(server->connections);
+    for (GList *item = connections; item != NULL; item = item->next)
+        banger_connection_stop(item->data);
+    r = sd_event_add_post(server->context.event, &server->after_event, on_after_event, server);
+    /* This event is none that a source made just now comes after. */
+    return r < 0 ? r : on_after_event(NULL, server);
+}
+
+static int
+set_up(Server *server)
+{
+    sd_event *event = server->context.event;
+    sigset_t signals;
+    int r;
+
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)sigaddset(&signals, SIGINT);
+    if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
+        return -errno;
+    r = sd_event_add_signal(event, NULL, SIGTERM, on_signal, server);
+    if (r >= 0)
+        r = sd_event_add_signal(event, NULL, SIGINT, on_signal, server);
+    if (r >= 0)
+        r = sd_event_add_io(event, &server->listener, server->options->listener, EPOLLIN,
+                            on_connect, server);
+    if (r >= 0 && server->options->idle_timeout_sec > 0) {
+        r = sd_event_add_time_relative(event, &server->idle, CLOCK_MONOTONIC, 0, 0, on_idle,
+                                       server);
+        restart_idle(server);
+    }
+    return r;
+}
+
+static void
+tear_down(Server *server)
+{
+    server->listener = sd_event_source_disable_unref(server->listener);
+    server->retry = sd_event_source_disable_unref(server->retry);
+    server->idle = sd_event_source_disable_unref(server->idle);
+    server->after_event = sd_event_source_disable_unref(server->after_event);
+    g_hash_table_unref(server->connections);
+    banger_bus_free(server->context.bus);
+    sd_event_unref(server->context.event);
+}
+
+bool
+banger_server_run(const BangerServerOptions *options, GError **error)
+{
+    Server server = {.options = options};
+    int r;
+
+    r = sd_event_new(&server.context.event);
+    if (r < 0)
+        return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, -r, "cannot make a loop");
+    server.context.bus = banger_bus_new(server.context.event);
+    server.context.request_timeout_sec = options->request_timeout_sec;
+    server.connections = g_hash_table_new(NULL, NULL);
+    r = set_up(&server);
+    if (r >= 0) {
+        (void)sd_notify(0, "READY=1");
+        r = sd_event_loop(server.context.event);
+    }
+    tear_down(&server);
+    if (r < 0)
+        return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, -r, "the event loop failed");
+    return true;
+}

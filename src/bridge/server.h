@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+typedef struct {
+    int listener; /* a listening stream socket; stays the caller's */
+    uid_t owner;  /* the one uid beside 0 that may connect */
+    unsigned int request_timeout_sec;
+    unsigned int idle_timeout_sec; /* without a connection, then it ends; 0: never */
+} BangerServerOptions;
+
+/*
+ * Serves the JSON socket until SIGTERM or SIGINT, after which what is in flight is still answered,
+ * or until it has been idle for too long. Tells the service manager (sd_notify(3)).
+ * Errors: OperationFailed if the event loop cannot be set up.
+ */
+bool banger_server_run(const BangerServerOptions *options, GError **error);
