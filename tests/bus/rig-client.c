@@ -165,6 +165,62 @@ rig_call_fails(sd_bus *bus, const char *name, const char *member, const char *ty
     sd_bus_error_free(&error);
 }
 
+static int
+on_answer(sd_bus_message *answer, void *user_data, sd_bus_error *ret_error)
+{
+    const sd_bus_error *error = sd_bus_message_get_error(answer);
+    RigPending *pending = user_data;
+
+    (void)ret_error;
+    pending->done = true;
+    if (error != NULL) {
+        pending->error_name = g_strdup(error->name);
+        pending->error_message = g_strdup(error->message);
+    }
+    return 0;
+}
+
+RigPending *
+rig_call_start(sd_bus *bus, sd_bus_message *message)
+{
+    RigPending *pending = g_new0(RigPending, 1);
+
+    ck_assert_int_ge(
+        sd_bus_call_async(bus, &pending->slot, message, on_answer, pending, RIG_TIMEOUT_USEC), 0);
+    ck_assert_int_ge(sd_bus_flush(bus), 0);
+    sd_bus_message_unref(message);
+    return pending;
+}
+
+void
+rig_bus_handle(sd_bus *bus)
+{
+    int r;
+
+    while ((r = sd_bus_process(bus, NULL)) > 0)
+        continue;
+    ck_assert_int_ge(r, 0);
+}
+
+void
+rig_pending_wait(sd_bus *bus, RigPending *pending)
+{
+    rig_bus_handle(bus);
+    while (!pending->done) {
+        ck_assert_int_ge(sd_bus_wait(bus, RIG_TIMEOUT_USEC), 0);
+        rig_bus_handle(bus);
+    }
+}
+
+void
+rig_pending_free(RigPending *pending)
+{
+    sd_bus_slot_unref(pending->slot);
+    g_free(pending->error_name);
+    g_free(pending->error_message);
+    g_free(pending);
+}
+
 void
 rig_wait_for(bool (*condition)(void *data), void *data, const char *what)
 {
@@ -208,22 +264,35 @@ rig_wait_pid_gone(pid_t pid)
     rig_wait_for(pid_is_gone, &pid, "the end of a process");
 }
 
-void
-rig_helper_restart(void)
-{
-    pid_t pid = rig_pid_of(BANGER_BUS_NAME);
+typedef struct {
+    const char *bus_name;
+    pid_t pid;
+} Owner;
 
-    if (pid == 0)
+static bool
+is_not_owner(void *data)
+{
+    const Owner *owner = data;
+
+    return rig_pid_of(owner->bus_name) != owner->pid;
+}
+
+void
+rig_stop_service(const char *bus_name, int signal)
+{
+    Owner owner = {bus_name, rig_pid_of(bus_name)};
+
+    if (owner.pid == 0)
         return;
-    (void)kill(pid, SIGTERM);
-    rig_wait_pid_gone(pid);
+    (void)kill(owner.pid, signal);
+    rig_wait_pid_gone(owner.pid);
+    rig_wait_for(is_not_owner, &owner, "the bus to notice the end of a service");
 }
 
 void
 rig_polkit_set_rules(const char *name, const char *rules)
 {
     g_autofree char *path = g_build_filename("/etc/polkit-1/rules.d", name, NULL);
-    pid_t pid = rig_pid_of("org.freedesktop.PolicyKit1");
 
     if (rules == NULL)
         ck_assert_int_eq(unlink(path), 0);
@@ -231,8 +300,5 @@ rig_polkit_set_rules(const char *name, const char *rules)
         ck_assert(g_file_set_contents(path, rules, -1, NULL));
     /* A new one, started by the bus when it is needed, has read the folder as it is now; the old
      * one would have to be waited for, and says nothing of when it has. */
-    if (pid == 0)
-        return;
-    (void)kill(pid, SIGKILL);
-    rig_wait_pid_gone(pid);
+    rig_stop_service("org.freedesktop.PolicyKit1", SIGKILL);
 }

@@ -50,6 +50,25 @@ sd_bus_message *rig_call_message(sd_bus *bus, sd_bus_message *message, sd_bus_er
 #define rig_call_ok(bus, member, ...) sd_bus_message_unref(rig_call(bus, member, NULL, __VA_ARGS__))
 void rig_call_fails(sd_bus *bus, const char *name, const char *member, const char *types, ...);
 
+/* A call that was sent and whose answer is not waited for. */
+typedef struct {
+    sd_bus_slot *slot;
+    bool done;
+    char *error_name; /* NULL: not done, or succeeded */
+    char *error_message;
+} RigPending;
+
+/* Sends @message, which it takes over, and flushes it to the bus. */
+RigPending *rig_call_start(sd_bus *bus, sd_bus_message *message);
+
+/* Handles what arrives on @bus until @pending is done. */
+void rig_pending_wait(sd_bus *bus, RigPending *pending);
+
+/* Handles what has arrived on @bus already, without waiting. */
+void rig_bus_handle(sd_bus *bus);
+
+void rig_pending_free(RigPending *pending);
+
 /*
  * Waits for a record in the journal with OP_ID=@op_id that is not one of LOG_DEBUG, and returns its
  * fields, name to value. Free with g_hash_table_unref().
@@ -70,8 +89,9 @@ void rig_wait_pid_gone(pid_t pid);
  * takes longer than RIG_TIMEOUT_USEC. */
 void rig_wait_for(bool (*condition)(void *data), void *data, const char *what);
 
-/* Terminates the helper, if it runs, and waits for its end: the next call starts a new one. */
-void rig_helper_restart(void);
+/* Ends the process that owns @bus_name, if there is one, by @signal, and waits until the bus knows:
+ * the next call starts a new one. */
+void rig_stop_service(const char *bus_name, int signal);
 
 /* Writes @rules to /etc/polkit-1/rules.d/@name (NULL: removes it) and lets polkitd read it anew. */
 void rig_polkit_set_rules(const char *name, const char *rules);

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bus/samples.h"
+#include "model/settings.h"
+#include "util/error.h"
+
+#define POLKIT "org.freedesktop.PolicyKit1"
+#define DENIED "org.freedesktop.DBus.Error.AccessDenied"
+#define INTERACTIVE "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired"
+
+/* A process that a caller must not be able to end. */
+static pid_t bystander;
+
+static void
+set_up(void)
+{
+    bystander = fork();
+    ck_assert_int_ge(bystander, 0);
+    if (bystander == 0) {
+        (void)pause();
+        _exit(0);
+    }
+}
+
+static void
+tear_down(void)
+{
+    ck_assert_int_eq(waitpid(bystander, NULL, WNOHANG), 0);
+    (void)kill(bystander, SIGKILL);
+    (void)waitpid(bystander, NULL, 0);
+}
+
+/* All that the methods could change, as text. */
+static char *
+state_of_host(void)
+{
+    char *command[] = {(char *)"sh", (char *)"-c",
+                       (char *)"ip -d link; ip addr; nft list ruleset;"
+                               "cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/*;"
+                               "find " BANGER_STATE_DIRECTORY " " BANGER_RUNTIME_DIRECTORY
+                               " /dev/mapper -ls; ls /dev | grep -v loop",
+                       NULL};
+    char *output = NULL;
+
+    ck_assert(g_spawn_sync(NULL, command, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_STDERR_TO_DEV_NULL,
+                           NULL, NULL, &output, NULL, NULL, NULL));
+    return output;
+}
+
+static bool
+is_refusal(const char *error_name)
+{
+    return g_strcmp0(error_name, DENIED) == 0 || g_strcmp0(error_name, INTERACTIVE) == 0;
+}
+
+/* Calls @method as @uid with all of it well-formed; requires that polkit has nothing against it. */
+static void
+check_allowed(uid_t uid, const BangerMethod *method)
+{
+    sd_bus *bus = rig_bus_open(uid);
+    sd_bus_error error = SD_BUS_ERROR_NULL;
+
+    sd_bus_message_unref(
+        rig_call_message(bus, sample_call(bus, method, (uint32_t)bystander, ""), &error));
+    ck_assert_msg(!is_refusal(error.name), "%s as %u: %s: %s", method->dbus_name, uid, error.name,
+                  error.message);
+    sd_bus_error_free(&error);
+    sd_bus_flush_close_unref(bus);
+}
+
+/* Requires that @method as @uid fails with @error_name, and that the journal says so. */
+static void
+check_refused(uid_t uid, const BangerMethod *method, bool interactive, const char *error_name)
+{
+    sd_bus *bus = rig_bus_open(uid);
+    sd_bus_error error = SD_BUS_ERROR_NULL;
+    g_autofree char *op_id = g_strdup_printf("refused-%s-%d", method->dbus_name, interactive);
+    g_autofree char *tail = g_strdup_printf(" (%s)", op_id);
+    sd_bus_message *message = sample_call(bus, method, (uint32_t)bystander, op_id);
+    g_autoptr(GHashTable) record = NULL;
+
+    ck_assert_int_ge(sd_bus_message_set_allow_interactive_authorization(message, interactive), 0);
+    ck_assert_ptr_null(rig_call_message(bus, message, &error));
+    ck_assert_msg(g_strcmp0(error.name, error_name) == 0, "%s: %s: %s", method->dbus_name,
+                  error.name, error.message);
+    ck_assert_msg(g_str_has_suffix(error.message, tail), "%s", error.message);
+    record = rig_journal_wait(op_id);
+    ck_assert_str_eq(g_hash_table_lookup(record, "CODE"), "unauthorized");
+    ck_assert_str_eq(g_hash_table_lookup(record, "ERROR_NAME"), error_name);
+    ck_assert_str_eq(g_hash_table_lookup(record, "METHOD"), method->dbus_name);
+    sd_bus_error_free(&error);
+    sd_bus_flush_close_unref(bus);
+}
+
+START_TEST(stranger_is_refused)
+{
+    const BangerMethod *method = banger_method((BangerMethodId)_i);
+    g_autofree char *before = state_of_host();
+    g_autofree char *after = NULL;
+
+    check_refused(RIG_UID_STRANGER, method, false, INTERACTIVE);
+    check_refused(RIG_UID_STRANGER, method, true, DENIED);
+    after = state_of_host();
+    ck_assert_str_eq(before, after);
+}
+END_TEST
+
+START_TEST(owner_is_allowed)
+{
+    check_allowed(RIG_UID_OWNER, banger_method((BangerMethodId)_i));
+}
+END_TEST
+
+START_TEST(member_is_allowed)
+{
+    check_allowed(RIG_UID_MEMBER, banger_method((BangerMethodId)_i));
+}
+END_TEST
+
+START_TEST(root_is_allowed_without_asking)
+{
+    pid_t polkitd = rig_pid_of(POLKIT);
+
+    if (polkitd == 0)
+        check_allowed(RIG_UID_OWNER, banger_method((BangerMethodId)_i));
+    polkitd = rig_pid_of(POLKIT);
+    ck_assert_int_gt(polkitd, 0);
+    ck_assert_int_eq(kill(polkitd, SIGSTOP), 0);
+    check_allowed(0, banger_method((BangerMethodId)_i));
+    ck_assert_int_eq(kill(polkitd, SIGCONT), 0);
+}
+END_TEST
+
+static const char site_rule[] =
+    "polkit.addRule(function (action, subject) {\n"
+    "    if (action.id == \"org.banger.helper1.create-tap\" && subject.user == \"user0\" &&\n"
+    "        action.lookup(\"tap_name\").indexOf(\"tap-fc-x\") === 0 &&\n"
+    "        action.lookup(\"op_id\").indexOf(\"site-\") === 0 &&\n"
+    "        action.lookup(\"caller_is_owner\") === \"false\")\n"
+    "        return polkit.Result.YES;\n"
+    "});\n";
+
+START_TEST(site_rule_by_details)
+{
+    sd_bus *bus;
+    sd_bus_error error = SD_BUS_ERROR_NULL;
+
+    rig_polkit_set_rules("10-site.rules", site_rule);
+    bus = rig_bus_open(RIG_UID_USERS);
+    sd_bus_message_unref(rig_call(bus, "CreateTap", &error, "sssss", "br-site", "172.16.98.1", "24",
+                                  "tap-fc-x1", "site-1"));
+    ck_assert_msg(!is_refusal(error.name), "%s: %s", error.name, error.message);
+    sd_bus_error_free(&error);
+    rig_call_fails(bus, INTERACTIVE, "CreateTap", "sssss", "br-site", "172.16.98.1", "24",
+                   "tap-fc-y1", "site-2");
+    rig_call_fails(bus, INTERACTIVE, "CreateTap", "sssss", "br-site", "172.16.98.1", "24",
+                   "tap-fc-x1", "other-3");
+    rig_call_fails(bus, INTERACTIVE, "DeleteTap", "ss", "tap-fc-x1", "site-4");
+    sd_bus_flush_close_unref(bus);
+    bus = rig_bus_open(RIG_UID_USERS + 1);
+    rig_call_fails(bus, INTERACTIVE, "CreateTap", "sssss", "br-site", "172.16.98.1", "24",
+                   "tap-fc-x1", "site-5");
+    sd_bus_flush_close_unref(bus);
+    rig_polkit_set_rules("10-site.rules", NULL);
+}
+END_TEST
+
+/* What the rule sees is what the method works on: white space is gone before polkit is asked. */
+START_TEST(details_are_what_is_done)
+{
+    sd_bus *bus;
+
+    rig_polkit_set_rules("10-site.rules",
+                         "polkit.addRule(function (action, subject) {\n"
+                         "    if (action.lookup(\"tap_name\") === \"tap-fc-trim\")\n"
+                         "        return polkit.Result.NO;\n"
+                         "});\n");
+    bus = rig_bus_open(RIG_UID_MEMBER);
+    rig_call_fails(bus, DENIED, "DeleteTap", "ss", " tap-fc-trim\t", "");
+    sd_bus_flush_close_unref(bus);
+    rig_polkit_set_rules("10-site.rules", NULL);
+}
+END_TEST
+
+static void
+ping(sd_bus *bus)
+{
+    sd_bus_error error = SD_BUS_ERROR_NULL;
+
+    ck_assert_msg(sd_bus_call_method(bus, BANGER_BUS_NAME, BANGER_OBJECT_PATH,
+                                     "org.freedesktop.DBus.Peer", "Ping", &error, NULL, "") >= 0,
+                  "Ping: %s", error.message);
+}
+
+START_TEST(polkitd_killed)
+{
+    const BangerMethod *method = banger_method(BANGER_METHOD_DELETE_TAP);
+    sd_bus *bus = rig_bus_open(RIG_UID_MEMBER);
+
+    check_allowed(RIG_UID_OWNER, method);
+    for (int i = 0; i < 3; i++) {
+        pid_t polkitd = rig_pid_of(POLKIT);
+        RigPending *pending;
+
+        /* Killed while it is asked: denied. */
+        ck_assert_int_gt(polkitd, 0);
+        ck_assert_int_eq(kill(polkitd, SIGSTOP), 0);
+        pending = rig_call_start(bus, sample_call(bus, method, 0, ""));
+        ping(bus);
+        rig_stop_service(POLKIT, SIGKILL);
+        rig_pending_wait(bus, pending);
+        ck_assert_str_eq(pending->error_name, DENIED);
+        rig_pending_free(pending);
+        /* Killed before it is asked: the bus starts another one. */
+        check_refused(RIG_UID_STRANGER, method, false, INTERACTIVE);
+        check_allowed(RIG_UID_OWNER, method);
+    }
+    sd_bus_flush_close_unref(bus);
+}
+END_TEST
+
+/* A polkitd that hangs delays nobody but whom it is asked about, and those are denied. */
+START_TEST(polkitd_stopped)
+{
+    sd_bus *waiting = rig_bus_open(RIG_UID_MEMBER);
+    sd_bus *other = rig_bus_open(RIG_UID_STRANGER);
+    const BangerMethod *method = banger_method(BANGER_METHOD_DELETE_TAP);
+    RigPending *pending;
+    gint64 started;
+    pid_t polkitd;
+
+    check_allowed(RIG_UID_OWNER, method);
+    polkitd = rig_pid_of(POLKIT);
+    ck_assert_int_eq(kill(polkitd, SIGSTOP), 0);
+    if (_i == 1) /* a helper that has not yet spoken to polkit */
+        rig_stop_service(BANGER_BUS_NAME, SIGTERM);
+    ping(other);
+    pending = rig_call_start(waiting, sample_call(waiting, method, 0, "stopped-1"));
+    for (int i = 0; i < 20; i++) {
+        started = g_get_monotonic_time();
+        ping(other);
+        ck_assert_int_lt(g_get_monotonic_time() - started, 100 * 1000);
+    }
+    rig_bus_handle(waiting);
+    ck_assert_msg(!pending->done, "answered without polkit: %s", pending->error_message);
+    check_allowed(0, method);
+    rig_pending_wait(waiting, pending);
+    ck_assert_int_eq(kill(polkitd, SIGCONT), 0);
+    ck_assert_str_eq(pending->error_name, DENIED);
+    rig_pending_free(pending);
+    check_allowed(RIG_UID_OWNER, method);
+    sd_bus_flush_close_unref(waiting);
+    sd_bus_flush_close_unref(other);
+}
+END_TEST
+
+int
+main(int argc, char **argv)
+{
+    Suite *suite;
+    TCase *tcase;
+
+    (void)argc;
+    rig_enter("bus/auth", argv, NULL);
+    suite = suite_create("auth");
+    tcase = tcase_create("auth");
+    tcase_set_timeout(tcase, 120);
+    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_add_loop_test(tcase, stranger_is_refused, 0, BANGER_N_METHODS);
+    tcase_add_loop_test(tcase, root_is_allowed_without_asking, 0, BANGER_N_METHODS);
+    tcase_add_loop_test(tcase, owner_is_allowed, 0, BANGER_N_METHODS);
+    tcase_add_loop_test(tcase, member_is_allowed, 0, BANGER_N_METHODS);
+    tcase_add_test(tcase, site_rule_by_details);
+    tcase_add_test(tcase, details_are_what_is_done);
+    tcase_add_test(tcase, polkitd_killed);
+    tcase_add_loop_test(tcase, polkitd_stopped, 0, 2);
+    suite_add_tcase(suite, tcase);
+    return harness_run("bus/auth", suite);
+}
