@@ -3,6 +3,7 @@
 
 #include "ops/nat.h"
 #include "ops/network.h"
+#include "ops/resolver.h"
 #include "util/error.h"
 
 /* The operation of each method. A method without one answers NotSupported. */
@@ -10,8 +11,8 @@ static BangerOperation *const operations[BANGER_N_METHODS] = {
     [BANGER_METHOD_ENSURE_BRIDGE] = banger_network_ensure_bridge,
     [BANGER_METHOD_CREATE_TAP] = banger_network_create_tap,
     [BANGER_METHOD_DELETE_TAP] = banger_network_delete_tap,
-    [BANGER_METHOD_SYNC_RESOLVER_ROUTING] = NULL,
-    [BANGER_METHOD_CLEAR_RESOLVER_ROUTING] = NULL,
+    [BANGER_METHOD_SYNC_RESOLVER_ROUTING] = banger_resolver_sync,
+    [BANGER_METHOD_CLEAR_RESOLVER_ROUTING] = banger_resolver_clear,
     [BANGER_METHOD_ENSURE_NAT] = banger_nat_ensure,
     [BANGER_METHOD_CREATE_DM_SNAPSHOT] = NULL,
     [BANGER_METHOD_CLEANUP_DM_SNAPSHOT] = NULL,
