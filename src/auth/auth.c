@@ -10,11 +10,16 @@
 #define ANSWER_TIMEOUT_SEC 10       /* polkit decides by its rules alone */
 #define INTERACTIVE_TIMEOUT_SEC 120 /* a person types a password */
 
+/* A bus lets one connection wait for 128 replies (max_replies_per_connection in dbus-daemon(1)) and
+ * refuses what is over it: as many questions to polkit are open at a time, the others wait here. */
+#define QUESTIONS_MAX 120u
+
 struct BangerAuth {
     const BangerSettings *settings;
     PolkitAuthority *authority; /* NULL until the first question had it looked up */
     bool looking_up;
-    GQueue waiting; /* of Question, for the lookup */
+    unsigned int asked; /* questions that polkit has and did not answer */
+    GQueue waiting;     /* of Question, for the lookup or for their turn */
 };
 
 typedef struct {
@@ -40,13 +45,6 @@ banger_auth_new(const BangerSettings *settings)
     return auth;
 }
 
-void
-banger_auth_free(BangerAuth *auth)
-{
-    g_clear_object(&auth->authority);
-    g_free(auth);
-}
-
 static void
 question_free(Question *question)
 {
@@ -55,6 +53,15 @@ question_free(Question *question)
     g_clear_object(&question->details);
     g_clear_object(&question->cancellable);
     g_free(question);
+}
+
+void
+banger_auth_free(BangerAuth *auth)
+{
+    /* What waits was answered: its time ran out. */
+    g_queue_clear_full(&auth->waiting, (GDestroyNotify)question_free);
+    g_clear_object(&auth->authority);
+    g_free(auth);
 }
 
 /* Gives the verdict, once. */
@@ -87,10 +94,13 @@ judge(const Question *question, PolkitAuthorizationResult *result)
     return denial(question, "polkit said no");
 }
 
+static void ask_next(BangerAuth *auth);
+
 static void
 on_checked(GObject *source, GAsyncResult *res, gpointer user_data)
 {
     Question *question = user_data;
+    BangerAuth *auth = question->auth;
     g_autoptr(GError) error = NULL;
     g_autoptr(PolkitAuthorizationResult) result =
         polkit_authority_check_authorization_finish(POLKIT_AUTHORITY(source), res, &error);
@@ -99,6 +109,8 @@ on_checked(GObject *source, GAsyncResult *res, gpointer user_data)
         answer(question,
                result != NULL ? judge(question, result) : denial(question, error->message));
     question_free(question);
+    auth->asked--;
+    ask_next(auth);
 }
 
 /* Asks polkit; the question belongs to on_checked() from here on. */
@@ -109,9 +121,24 @@ ask(Question *question)
         question->interactive ? POLKIT_CHECK_AUTHORIZATION_FLAGS_ALLOW_USER_INTERACTION
                               : POLKIT_CHECK_AUTHORIZATION_FLAGS_NONE;
 
+    question->auth->asked++;
     polkit_authority_check_authorization(question->auth->authority, question->subject,
                                          question->method->action, question->details, flags,
                                          question->cancellable, on_checked, question);
+}
+
+/* Asks polkit what waits, as much as may be open at a time. */
+static void
+ask_next(BangerAuth *auth)
+{
+    while (auth->asked < QUESTIONS_MAX && !g_queue_is_empty(&auth->waiting)) {
+        Question *question = g_queue_pop_head(&auth->waiting);
+
+        if (question->answered) /* its time ran out while it waited */
+            question_free(question);
+        else
+            ask(question);
+    }
 }
 
 /* GIO ends the process when the shared connection closes; the service has its own way to notice. */
@@ -136,16 +163,12 @@ on_authority(GObject *source, GAsyncResult *res, gpointer user_data)
     auth->authority = polkit_authority_get_finish(res, &error);
     if (auth->authority != NULL)
         keep_running_without_bus(); /* connected already: returns at once */
-    while ((question = g_queue_pop_head(&auth->waiting)) != NULL) {
-        if (question->answered) {
-            question_free(question);
-        } else if (auth->authority == NULL) {
+    while (auth->authority == NULL && (question = g_queue_pop_head(&auth->waiting)) != NULL) {
+        if (!question->answered)
             answer(question, denial(question, error->message));
-            question_free(question);
-        } else {
-            ask(question);
-        }
+        question_free(question);
     }
+    ask_next(auth);
 }
 
 static gboolean
@@ -201,12 +224,10 @@ banger_auth_check(BangerAuth *auth, const BangerMethod *method, const BangerRequ
     question->timer = g_timeout_add_seconds(
         interactive ? INTERACTIVE_TIMEOUT_SEC : ANSWER_TIMEOUT_SEC, on_timeout, question);
 
-    if (auth->authority != NULL) {
-        ask(question);
-        return;
-    }
     g_queue_push_tail(&auth->waiting, question);
-    if (!auth->looking_up) {
+    if (auth->authority != NULL) {
+        ask_next(auth);
+    } else if (!auth->looking_up) {
         auth->looking_up = true;
         polkit_authority_get_async(NULL, on_authority, auth);
     }
