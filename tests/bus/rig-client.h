@@ -36,8 +36,8 @@ sd_bus_message *rig_message_new(sd_bus *bus, const char *member);
 
 /*
  * Calls the helper's method @member; @types and what follows as in sd_bus_message_append(3), the
- * op_id last. Returns the reply, or NULL with @error set. @error may be NULL: then the call must
- * succeed.
+ * op_id last (NULL: no arguments at all). Returns the reply, or NULL with @error set. @error may be
+ * NULL: then the call must succeed.
  */
 sd_bus_message *rig_call(sd_bus *bus, const char *member, sd_bus_error *error, const char *types,
                          ...);
