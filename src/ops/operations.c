@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ops/operations.h"
 
+#include "ops/machine.h"
 #include "ops/nat.h"
 #include "ops/network.h"
+#include "ops/process.h"
 #include "ops/resolver.h"
 #include "util/error.h"
 
@@ -20,13 +22,13 @@ static BangerOperation *const operations[BANGER_N_METHODS] = {
     [BANGER_METHOD_FSCK_SNAPSHOT] = NULL,
     [BANGER_METHOD_READ_EXT4_FILE] = NULL,
     [BANGER_METHOD_WRITE_EXT4_FILES] = NULL,
-    [BANGER_METHOD_RESOLVE_FIRECRACKER_BINARY] = NULL,
-    [BANGER_METHOD_LAUNCH_FIRECRACKER] = NULL,
-    [BANGER_METHOD_ENSURE_SOCKET_ACCESS] = NULL,
-    [BANGER_METHOD_FIND_FIRECRACKER_PID] = NULL,
-    [BANGER_METHOD_KILL_PROCESS] = NULL,
-    [BANGER_METHOD_SIGNAL_PROCESS] = NULL,
-    [BANGER_METHOD_PROCESS_RUNNING] = NULL,
+    [BANGER_METHOD_RESOLVE_FIRECRACKER_BINARY] = banger_resolve_firecracker_binary,
+    [BANGER_METHOD_LAUNCH_FIRECRACKER] = banger_launch_firecracker,
+    [BANGER_METHOD_ENSURE_SOCKET_ACCESS] = banger_ensure_socket_access,
+    [BANGER_METHOD_FIND_FIRECRACKER_PID] = banger_find_firecracker_pid,
+    [BANGER_METHOD_KILL_PROCESS] = banger_kill_process,
+    [BANGER_METHOD_SIGNAL_PROCESS] = banger_signal_process,
+    [BANGER_METHOD_PROCESS_RUNNING] = banger_process_running,
 };
 
 bool

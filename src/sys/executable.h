@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include <glib.h>
+
+/*
+ * Which programs the helper starts, and recognises by /proc/PID/exe: those that nobody but root can
+ * have put or changed where they are. A path that passes may be used by name afterwards: only root
+ * could make it lead elsewhere.
+ */
+
+/*
+ * Finds the program @requested, an absolute path or a bare name. A bare name is looked up in
+ * /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin and nowhere else; PATH of the
+ * environment does not count. *@ret_path is its real path, without symbolic links: a regular file,
+ * executable, owned by root, not writable by group or others, as is every directory above it.
+ *
+ * Errors: NotFound; NotManaged with what is wrong with it. Free *@ret_path with g_free().
+ */
+bool banger_executable_resolve(const char *requested, char **ret_path, GError **error);
+
+/*
+ * Judges the program a process runs: @path is what readlink(2) said of /proc/PID/exe, @running what
+ * stat(2) said of what it leads to. The same rules, except that the file may be gone from @path by
+ * now (a package's upgrade replaces it under running processes): then its former directory and the
+ * file itself count. Errors: NotManaged.
+ */
+bool banger_executable_check_running(const char *path, const struct stat *running, GError **error);

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sys/firecracker-api.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+#include <curl/curl.h>
+
+#include "util/error.h"
+
+#define ANSWER_MAX (64u << 10) /* bytes of headers, and of a body */
+
+struct BangerFirecrackerApi {
+    CURL *curl;
+    struct curl_slist *headers;
+    char *path;
+    int path_fd;
+    int socket_fd; /* libcurl's */
+    pid_t pid;
+    gint64 deadline;
+    GString *answer;
+    size_t header_bytes;
+    GError *refusal; /* of check_peer() */
+    char words[CURL_ERROR_SIZE];
+};
+
+static size_t
+take_body(char *data, size_t size, size_t count, void *user_data)
+{
+    BangerFirecrackerApi *api = user_data;
+
+    if (size * count > ANSWER_MAX - api->answer->len)
+        return 0; /* an error, CURLE_WRITE_ERROR */
+    g_string_append_len(api->answer, data, (gssize)(size * count));
+    return size * count;
+}
+
+static size_t
+count_header(char *data, size_t size, size_t count, void *user_data)
+{
+    BangerFirecrackerApi *api = user_data;
+
+    (void)data;
+    if (size * count > ANSWER_MAX - api->header_bytes)
+        return 0;
+    api->header_bytes += size * count;
+    return size * count;
+}
+
+/* Makes the socket that libcurl connects: remembers it for check_peer(). */
+static curl_socket_t
+open_socket(void *user_data, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    BangerFirecrackerApi *api = user_data;
+
+    (void)purpose;
+    api->socket_fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    return api->socket_fd < 0 ? CURL_SOCKET_BAD : api->socket_fd;
+}
+
+/* Called between connecting and sending: speaks to nobody but the process that was started. */
+static int
+check_peer(void *user_data, char *remote, char *local, int remote_port, int local_port)
+{
+    BangerFirecrackerApi *api = user_data;
+    struct ucred peer = {0};
+    socklen_t length = sizeof peer;
+
+    (void)remote;
+    (void)local;
+    (void)remote_port;
+    (void)local_port;
+    if (getsockopt(api->socket_fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 &&
+        peer.pid == api->pid)
+        return CURL_PREREQFUNC_OK;
+    g_clear_error(&api->refusal);
+    (void)banger_set_error(&api->refusal, BANGER_ERROR_NOT_MANAGED,
+                           "process %d, and not the new process %d, answers at %s", peer.pid,
+                           api->pid, api->path);
+    return CURL_PREREQFUNC_ABORT;
+}
+
+static gpointer
+initialise_libcurl(gpointer data)
+{
+    (void)data;
+    return GINT_TO_POINTER(curl_global_init(CURL_GLOBAL_NOTHING) == CURLE_OK);
+}
+
+/* What every request has in common. Whether libcurl took it all. */
+static bool
+set_options(BangerFirecrackerApi *api)
+{
+    CURL *curl = api->curl;
+    char path[sizeof "/proc/self/fd/" + 11];
+
+    /* The very socket that was checked, whatever its name leads to by now. */
+    g_snprintf(path, sizeof path, "/proc/self/fd/%d", api->path_fd);
+    return curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, api->words) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, path) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, open_socket) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, api) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_PREREQFUNCTION, check_peer) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_PREREQDATA, api) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_HTTPHEADER, api->headers) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, "PUT") == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, count_header) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_HEADERDATA, api) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_WRITEDATA, api) == CURLE_OK;
+}
+
+BangerFirecrackerApi *
+banger_firecracker_api_new(int path_fd, const char *path, const BangerProcess *process,
+                           int timeout_ms, GError **error)
+{
+    static const char *const headers[] = {"Content-Type: application/json",
+                                          "Accept: application/json", "Expect:"};
+    static GOnce initialised = G_ONCE_INIT;
+    g_autoptr(BangerFirecrackerApi) api = g_new0(BangerFirecrackerApi, 1);
+
+    api->path = g_strdup(path);
+    api->path_fd = path_fd;
+    api->pid = process->pid;
+    api->deadline = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
+    api->answer = g_string_new(NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(headers); i++)
+        api->headers = curl_slist_append(api->headers, headers[i]);
+    if (g_once(&initialised, initialise_libcurl, NULL) != NULL)
+        api->curl = curl_easy_init();
+    if (api->curl == NULL || !set_options(api)) {
+        (void)banger_set_error(error, BANGER_ERROR_OPERATION_FAILED, "cannot set up libcurl");
+        return NULL;
+    }
+    return g_steal_pointer(&api);
+}
+
+void
+banger_firecracker_api_free(BangerFirecrackerApi *api)
+{
+    curl_easy_cleanup(api->curl);
+    curl_slist_free_all(api->headers);
+    g_string_free(api->answer, TRUE);
+    g_clear_error(&api->refusal);
+    g_free(api->path);
+    g_free(api);
+}
+
+/* Turns libcurl's @result, which is no success, into @error. */
+static bool
+refuse_result(const BangerFirecrackerApi *api, CURLcode result, const char *request, GError **error)
+{
+    if (api->refusal != NULL)
+        return banger_set_error(error, banger_error_code(api->refusal), "PUT %s: %s", request,
+                                api->refusal->message);
+    if (result == CURLE_OPERATION_TIMEDOUT)
+        return banger_set_error(error, BANGER_ERROR_TIMEOUT, "PUT %s: no answer in time", request);
+    if (result == CURLE_COULDNT_CONNECT)
+        return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
+                                "PUT %s: cannot connect to %s", request, api->path);
+    return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED, "PUT %s: %s", request,
+                            api->words[0] != '\0' ? api->words : curl_easy_strerror(result));
+}
+
+bool
+banger_firecracker_api_put(BangerFirecrackerApi *api, const BangerFirecrackerRequest *request,
+                           GError **error)
+{
+    g_autofree char *url = g_strconcat("http://localhost", request->path, NULL);
+    g_autofree char *fault = NULL;
+    gint64 left_ms = (api->deadline - g_get_monotonic_time()) / 1000;
+    long status = 0;
+    CURLcode result;
+
+    g_string_truncate(api->answer, 0);
+    api->header_bytes = 0;
+    api->words[0] = '\0';
+    g_clear_error(&api->refusal);
+    if (curl_easy_setopt(api->curl, CURLOPT_URL, url) != CURLE_OK ||
+        curl_easy_setopt(api->curl, CURLOPT_POSTFIELDS, request->body) != CURLE_OK ||
+        curl_easy_setopt(api->curl, CURLOPT_TIMEOUT_MS, (long)MAX(left_ms, 1)) != CURLE_OK)
+        return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED, "cannot set up libcurl");
+    result = curl_easy_perform(api->curl);
+    if (result != CURLE_OK)
+        return refuse_result(api, result, request->path, error);
+    (void)curl_easy_getinfo(api->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (status >= 200 && status < 300)
+        return true;
+    fault = banger_firecracker_fault_message(api->answer->str, api->answer->len);
+    return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
+                            "PUT %s was refused with status %ld: %s", request->path, status,
+                            fault != NULL ? fault : "no reason given");
+}

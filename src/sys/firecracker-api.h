@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <stdbool.h>
+
+#include <glib.h>
+
+#include "sys/firecracker-config.h"
+#include "sys/process.h"
+
+/*
+ * A client of firecracker's API: HTTP/1.1 over its unix socket, by libcurl. What answers is a
+ * program that its guest may have taken over: every answer is bounded in time and in size, and
+ * nothing of it is believed but its status and the reason it gives for a refusal. Used by one
+ * thread at a time.
+ */
+typedef struct BangerFirecrackerApi BangerFirecrackerApi;
+
+/*
+ * A client of @process, which listens at the socket that the O_PATH descriptor @path_fd is open on;
+ * both must outlive it. @path is for messages. All requests together may take @timeout_ms. Nothing
+ * is connected yet. Errors: OperationFailed.
+ */
+BangerFirecrackerApi *banger_firecracker_api_new(int path_fd, const char *path,
+                                                 const BangerProcess *process, int timeout_ms,
+                                                 GError **error);
+
+/*
+ * Makes @request, a PUT. Errors: OperationFailed with firecracker's fault_message, or with what
+ * went wrong on the way; Timeout; NotManaged if another process than the one given answers.
+ */
+bool banger_firecracker_api_put(BangerFirecrackerApi *api, const BangerFirecrackerRequest *request,
+                                GError **error);
+
+void banger_firecracker_api_free(BangerFirecrackerApi *api);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(BangerFirecrackerApi, banger_firecracker_api_free)

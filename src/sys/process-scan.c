@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sys/process-scan.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "sys/command-line.h"
+#include "sys/process.h"
+#include "util/error.h"
+#include "util/fd.h"
+
+typedef struct {
+    const BangerSettings *settings;
+    const char *option;
+    const char *value;
+    bool likely; /* only processes of the users that a VMM runs as, or only the others */
+    pid_t found;
+    bool ours;
+    unsigned long long start_time;
+} Scan;
+
+/* Reads PID/@name in one go, the files of proc(5) give themselves whole. Returns -1 or its length.
+ */
+static ssize_t
+read_file(int proc, const char *pid, const char *name, char *buffer, size_t size)
+{
+    char path[64];
+    banger_autofd int fd = -1;
+    ssize_t length;
+
+    g_snprintf(path, sizeof path, "%s/%s", pid, name);
+    fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    length = read(fd, buffer, size - 1);
+    if (length >= 0)
+        buffer[length] = '\0';
+    return length;
+}
+
+/* When the process started, in clock ticks since boot: field 22 of /proc/PID/stat; 0 if unknown. */
+static unsigned long long
+start_time_of(int proc, const char *pid)
+{
+    char text[1024];
+    const char *rest;
+    unsigned long long start_time;
+
+    if (read_file(proc, pid, "stat", text, sizeof text) <= 0)
+        return 0;
+    rest = strrchr(text, ')');
+    if (rest == NULL || sscanf(rest,
+                               ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d "
+                               "%*d %*d %*d %*d %llu",
+                               &start_time) != 1)
+        return 0;
+    return start_time;
+}
+
+static bool
+is_ours(const BangerSettings *settings, pid_t pid)
+{
+    g_auto(BangerProcess) process = BANGER_PROCESS_INIT;
+
+    return banger_process_open((uint32_t)pid, &process, NULL) &&
+           banger_process_check_ours(&process, settings, NULL);
+}
+
+/* Takes the process @pid, which has the option, if it is better than what was found so far. */
+static void
+consider(Scan *scan, int proc, const char *pid)
+{
+    pid_t number = (pid_t)strtol(pid, NULL, 10);
+    unsigned long long start_time = start_time_of(proc, pid);
+    bool ours = is_ours(scan->settings, number);
+
+    if (scan->found != 0 && (ours == scan->ours ? start_time <= scan->start_time : scan->ours))
+        return;
+    scan->found = number;
+    scan->ours = ours;
+    scan->start_time = start_time;
+}
+
+static void
+look_at(Scan *scan, int proc, const char *pid)
+{
+    char text[BANGER_COMMAND_LINE_MAX];
+    struct stat st;
+    ssize_t length;
+    bool likely;
+
+    /* The directory's owner is the effective uid, or root for a process that cannot be dumped. */
+    if (fstatat(proc, pid, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return;
+    likely = st.st_uid == scan->settings->owner_uid || st.st_uid == scan->settings->vmm_uid;
+    if (likely != scan->likely)
+        return;
+    length = read_file(proc, pid, "cmdline", text, sizeof text);
+    if (length > 0 && banger_command_line_has(text, (size_t)length, scan->option, scan->value))
+        consider(scan, proc, pid);
+}
+
+bool
+banger_process_scan(const BangerSettings *settings, const char *option, const char *value,
+                    pid_t *ret_pid, bool *ret_ours, GError **error)
+{
+    Scan scan = {.settings = settings, .option = option, .value = value, .likely = true};
+    DIR *proc = opendir("/proc");
+
+    if (proc == NULL)
+        return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
+                                "cannot list the processes");
+    for (int pass = 0; pass < 2 && !scan.ours; pass++) {
+        const struct dirent *entry;
+
+        scan.likely = pass == 0;
+        rewinddir(proc);
+        while ((entry = readdir(proc)) != NULL)
+            if (g_ascii_isdigit(entry->d_name[0]))
+                look_at(&scan, dirfd(proc), entry->d_name);
+    }
+    (void)closedir(proc);
+    *ret_pid = scan.found;
+    if (ret_ours != NULL)
+        *ret_ours = scan.ours;
+    return true;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include <glib.h>
+
+#include "model/settings.h"
+
+/*
+ * Finds the process with --@option @value in its command line. One that banger_process_check_ours()
+ * accepts goes before any other, the youngest before older ones; *@ret_ours, which may be NULL,
+ * says whether it is ours. *@ret_pid is 0 if there is none. Reads one directory and, of each
+ * process, no more than it takes to pass it over: first only processes of the owner and of the
+ * VMM's user, then, if none of those was it, the rest.
+ *
+ * Errors: OperationFailed if /proc cannot be read.
+ */
+bool banger_process_scan(const BangerSettings *settings, const char *option, const char *value,
+                         pid_t *ret_pid, bool *ret_ours, GError **error);

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sys/process.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+
+#include "model/names.h"
+#include "sys/command-line.h"
+#include "sys/executable.h"
+#include "util/error.h"
+#include "util/fd.h"
+
+#define CGROUP_PREFIX "/banger.slice/banger-vm-"
+#define CGROUP_SUFFIX ".service"
+#define SMALL_FILE_MAX 4096 /* of /proc/PID/stat, status and cgroup */
+
+#ifdef BANGER_TEST_HOOKS
+void (*banger_process_test_hook)(const char *step, pid_t pid);
+#define TEST_HOOK(step, pid)                                                                       \
+    do {                                                                                           \
+        if (banger_process_test_hook != NULL)                                                      \
+            banger_process_test_hook(step, pid);                                                   \
+    } while (0)
+#else
+#define TEST_HOOK(step, pid)                                                                       \
+    do {                                                                                           \
+    } while (0)
+#endif
+
+static bool
+refuse_ended(pid_t pid, GError **error)
+{
+    return banger_set_error(error, BANGER_ERROR_NOT_FOUND, "there is no process %d", pid);
+}
+
+static bool
+refuse_open(pid_t pid, int errnum, GError **error)
+{
+    switch (errnum) {
+    case ESRCH:
+        return refuse_ended(pid, error);
+    case EINVAL: /* a thread's id, up to Linux 6.14 */
+    case ENOENT: /* the same, later */
+        return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
+                                "%d is the id of a thread, not of a process", pid);
+    default:
+        return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errnum,
+                                "cannot open process %d", pid);
+    }
+}
+
+bool
+banger_process_open(uint32_t pid, BangerProcess *ret_process, GError **error)
+{
+    g_auto(BangerProcess) process = BANGER_PROCESS_INIT;
+    char path[sizeof "/proc/" + 11];
+
+    if (pid <= 1 || pid > INT_MAX || (pid_t)pid == getpid())
+        return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
+                                "process %u is not a virtual machine of banger's", pid);
+    process.pid = (pid_t)pid;
+    process.pidfd = pidfd_open(process.pid, 0);
+    if (process.pidfd < 0)
+        return refuse_open(process.pid, errno, error);
+    TEST_HOOK("opened", process.pid);
+    g_snprintf(path, sizeof path, "/proc/%d", process.pid);
+    process.directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    /*
+     * A pid is not given away before its process was waited for, and until then the pidfd takes
+     * signals. So if it still does, /proc/PID was opened while the pid was that process's.
+     */
+    if (process.directory < 0 || pidfd_send_signal(process.pidfd, 0, NULL, 0) < 0)
+        return errno == ENOENT || errno == ESRCH
+                   ? refuse_ended(process.pid, error)
+                   : banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
+                                      "cannot open process %d", process.pid);
+    *ret_process = process;
+    process = (BangerProcess)BANGER_PROCESS_INIT;
+    return true;
+}
+
+void
+banger_process_close(BangerProcess *process)
+{
+    banger_close_fd(&process->pidfd);
+    banger_close_fd(&process->directory);
+    process->pid = 0;
+}
+
+/* Reads @name of @process, at most @size - 1 bytes, and adds a NUL. Returns how many, or -1. */
+static ssize_t
+read_file(int directory, const char *name, char *buffer, size_t size)
+{
+    banger_autofd int fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    size_t length = 0;
+
+    if (fd < 0)
+        return -1;
+    while (length < size - 1) {
+        ssize_t n = read(fd, buffer + length, size - 1 - length);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        if (n == 0)
+            break;
+        length += (size_t)n;
+    }
+    buffer[length] = '\0';
+    return (ssize_t)length;
+}
+
+/* Whether @cgroup, the text of /proc/PID/cgroup (cgroups(7)), is that of one of banger's units. */
+static bool
+is_our_cgroup(const char *cgroup)
+{
+    g_auto(GStrv) lines = g_strsplit(cgroup, "\n", -1);
+    const char *path = NULL;
+
+    for (char **line = lines; *line != NULL; line++) {
+        const char *controllers = strchr(*line, ':');
+
+        /* systemd's own hierarchy: the unified one, or its named one on a host that has both. */
+        if (controllers == NULL)
+            continue;
+        if (g_str_has_prefix(controllers, ":name=systemd:"))
+            path = controllers + strlen(":name=systemd:");
+        else if (path == NULL && g_str_has_prefix(*line, "0::"))
+            path = *line + strlen("0::");
+    }
+    if (path == NULL || !g_str_has_prefix(path, CGROUP_PREFIX) ||
+        !g_str_has_suffix(path, CGROUP_SUFFIX) ||
+        strlen(path) <= strlen(CGROUP_PREFIX) + strlen(CGROUP_SUFFIX))
+        return false;
+    path += strlen(CGROUP_PREFIX);
+    {
+        g_autofree char *vm_id = g_strndup(path, strlen(path) - strlen(CGROUP_SUFFIX));
+
+        return banger_name_check_vm_id(vm_id, NULL);
+    }
+}
+
+/* The state letter of /proc/PID/stat (proc(5)), or 0. The name before it may contain anything. */
+static char
+state_of(const BangerProcess *process)
+{
+    char stat_text[SMALL_FILE_MAX];
+    const char *end;
+
+    if (read_file(process->directory, "stat", stat_text, sizeof stat_text) <= 0)
+        return 0;
+    end = strrchr(stat_text, ')');
+    return end != NULL && end[1] == ' ' ? end[2] : '\0';
+}
+
+/* Whether all four user ids of @process are one of those that a VMM has. */
+static bool
+check_uids(const BangerProcess *process, const BangerSettings *settings, GError **error)
+{
+    char status[SMALL_FILE_MAX];
+    const char *line;
+    unsigned int uids[4];
+
+    if (read_file(process->directory, "status", status, sizeof status) <= 0)
+        return refuse_ended(process->pid, error);
+    line = strstr(status, "\nUid:");
+    if (line == NULL ||
+        sscanf(line, "\nUid: %u %u %u %u", &uids[0], &uids[1], &uids[2], &uids[3]) != 4)
+        return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
+                                "cannot read the user ids of process %d", process->pid);
+    for (size_t i = 1; i < G_N_ELEMENTS(uids); i++)
+        if (uids[i] != uids[0])
+            return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
+                                    "process %d runs with more than one user id", process->pid);
+    if (uids[0] != 0 && uids[0] != settings->owner_uid && uids[0] != settings->vmm_uid)
+        return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
+                                "process %d belongs to uid %u, neither to %s nor to root",
+                                process->pid, uids[0], settings->owner_user);
+    return true;
+}
+
+static bool
+check_program(const BangerProcess *process, GError **error)
+{
+    char path[PATH_MAX];
+    struct stat running;
+    ssize_t length = readlinkat(process->directory, "exe", path, sizeof path - 1);
+
+    if (length < 0 || fstatat(process->directory, "exe", &running, 0) < 0)
+        return banger_set_errno(error, BANGER_ERROR_NOT_MANAGED, errno,
+                                "process %d is not a virtual machine of banger's: cannot tell its "
+                                "program",
+                                process->pid);
+    path[length] = '\0';
+    if (!banger_executable_check_running(path, &running, error)) {
+        g_prefix_error(error, "process %d is not a virtual machine of banger's: ", process->pid);
+        return false;
+    }
+    return true;
+}
+
+static bool
+check_command_line(const BangerProcess *process, const BangerSettings *settings, GError **error)
+{
+    char text[BANGER_COMMAND_LINE_MAX];
+    ssize_t length = read_file(process->directory, "cmdline", text, sizeof text);
+    const char *api_sock;
+
+    if (length < 0)
+        return refuse_ended(process->pid, error);
+    api_sock = banger_command_line_option(text, (size_t)length, "api-sock");
+    if (api_sock == NULL)
+        return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
+                                "process %d is not a virtual machine of banger's: its command line "
+                                "is not one of firecracker's",
+                                process->pid);
+    if (!banger_path_check_socket(api_sock, settings->runtime_directory, NULL))
+        return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
+                                "process %d is not a virtual machine of banger's: its API socket "
+                                "is not below %s",
+                                process->pid, settings->runtime_directory);
+    return true;
+}
+
+bool
+banger_process_check_ours(const BangerProcess *process, const BangerSettings *settings,
+                          GError **error)
+{
+    char cgroup[SMALL_FILE_MAX];
+    char state = state_of(process);
+
+    if (state == '\0' || state == 'Z' || state == 'X')
+        return banger_set_error(error, BANGER_ERROR_NOT_FOUND, "process %d has ended",
+                                process->pid);
+    if (read_file(process->directory, "cgroup", cgroup, sizeof cgroup) > 0 && is_our_cgroup(cgroup))
+        return true;
+    return check_uids(process, settings, error) && check_command_line(process, settings, error) &&
+           check_program(process, error);
+}
+
+bool
+banger_process_signal(const BangerProcess *process, int signal, GError **error)
+{
+    TEST_HOOK("checked", process->pid);
+    if (pidfd_send_signal(process->pidfd, signal, NULL, 0) == 0)
+        return true;
+    if (errno == ESRCH)
+        return refuse_ended(process->pid, error);
+    return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
+                            "cannot send signal %d to process %d", signal, process->pid);
+}
+
+bool
+banger_process_wait_end(const BangerProcess *process, int timeout_ms)
+{
+    gint64 deadline = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
+
+    for (;;) {
+        struct pollfd pollfd = {.fd = process->pidfd, .events = POLLIN};
+        gint64 left = MAX(deadline - g_get_monotonic_time(), 0);
+        int n = poll(&pollfd, 1, (int)((left + 999) / 1000));
+
+        if (n > 0)
+            return true;
+        if (n == 0 || errno != EINTR)
+            return false;
+    }
+}
+
+bool
+banger_process_is_running(uint32_t pid, const char *api_sock)
+{
+    char text[BANGER_COMMAND_LINE_MAX];
+    char name[sizeof "/proc//cmdline" + 11];
+    banger_autofd int pidfd = -1;
+    struct pollfd pollfd;
+    ssize_t length;
+
+    if (pid == 0 || pid > INT_MAX)
+        return false;
+    pidfd = pidfd_open((pid_t)pid, 0);
+    if (pidfd < 0)
+        return false;
+    if (api_sock[0] != '\0') {
+        g_snprintf(name, sizeof name, "/proc/%u/cmdline", pid);
+        length = read_file(AT_FDCWD, name, text, sizeof text);
+        if (length <= 0 || !banger_command_line_names(text, (size_t)length, "api-sock", api_sock))
+            return false;
+    }
+    /* Last: it has not ended yet, so what was read was its own. */
+    pollfd = (struct pollfd){.fd = pidfd, .events = POLLIN};
+    return poll(&pollfd, 1, 0) == 0;
+}
+
+/* Whether @st is of one of the @n files of @files; marks it in @seen. */
+static bool
+find_file(const struct stat *files, size_t n, const struct stat *st, bool *seen)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < n; i++) {
+        if (files[i].st_dev != st->st_dev || files[i].st_ino != st->st_ino)
+            continue;
+        seen[i] = true;
+        found = true;
+    }
+    return found;
+}
+
+bool
+banger_process_check_files(const BangerProcess *process, const struct stat *allowed,
+                           size_t n_allowed, size_t n_required, GError **error)
+{
+    int fd = openat(process->directory, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    g_autofree bool *seen = g_new0(bool, n_allowed);
+    const struct dirent *entry;
+    bool all_allowed = true;
+    DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
+
+    if (directory == NULL) {
+        banger_close_fd(&fd);
+        return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
+                                "cannot list the open files of process %d", process->pid);
+    }
+    while (all_allowed && (entry = readdir(directory)) != NULL) {
+        struct stat st;
+
+        if (entry->d_name[0] == '.' || fstatat(dirfd(directory), entry->d_name, &st, 0) < 0)
+            continue;
+        if ((S_ISREG(st.st_mode) && st.st_nlink > 0) || S_ISBLK(st.st_mode))
+            all_allowed = find_file(allowed, n_allowed, &st, seen);
+    }
+    (void)closedir(directory);
+    for (size_t i = 0; all_allowed && i < n_required; i++)
+        all_allowed = seen[i];
+    if (!all_allowed)
+        return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
+                                "the virtual machine monitor, process %d, opened other files than "
+                                "those that were checked",
+                                process->pid);
+    return true;
+}

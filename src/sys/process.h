@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include <glib.h>
+
+#include "model/settings.h"
+
+/*
+ * Processes, each held by a pidfd (pidfd_open(2)) and one open descriptor of its /proc/PID. Both
+ * stand for the one process they were opened for: when the pid is given to another one, reads fail
+ * and signals find nobody.
+ */
+typedef struct {
+    pid_t pid;
+    int pidfd;
+    int directory; /* of /proc/PID */
+} BangerProcess;
+
+#define BANGER_PROCESS_INIT                                                                        \
+    {                                                                                              \
+        0, -1, -1                                                                                  \
+    }
+
+/* The most bytes of a command line that are read. One that is longer names no socket of ours. */
+#define BANGER_COMMAND_LINE_MAX 8192
+
+/*
+ * Opens the process @pid. Errors: NotFound if there is none; NotManaged for 0, 1, a number that is
+ * no pid ("negative"), the calling process, and the id of a thread.
+ */
+bool banger_process_open(uint32_t pid, BangerProcess *ret_process, GError **error);
+
+/* Closes the descriptors of @process. */
+void banger_process_close(BangerProcess *process);
+
+/*
+ * The one function that decides whether @process is a virtual machine monitor of banger's, which it
+ * is if
+ *
+ *  - its cgroup is /banger.slice/banger-vm-<vm_id>.service: only systemd, asked by root, puts a
+ *    process there; or
+ *  - its program is one that banger_executable_resolve() would accept, its command line is such as
+ *    firecracker takes (options only) with an --api-sock below the runtime directory, and all its
+ *    user ids are one: root, the owner, or the configured user of the VMM. That is what a process
+ *    looks like that the helper started where there is no systemd, and the kernel keeps it so for a
+ *    helper that was started later. The name of the process and the text of its command line alone
+ *    prove nothing: anyone can set those.
+ *
+ * Errors: NotManaged, saying why not; NotFound if it has ended, a zombie included.
+ */
+bool banger_process_check_ours(const BangerProcess *process, const BangerSettings *settings,
+                               GError **error);
+
+/* Sends @signal by pidfd_send_signal(2). Errors: NotFound if it has ended meanwhile. */
+bool banger_process_signal(const BangerProcess *process, int signal, GError **error);
+
+/* Waits until @process has ended (a zombie has) for at most @timeout_ms. Whether it has. */
+bool banger_process_wait_end(const BangerProcess *process, int timeout_ms);
+
+/*
+ * Whether @pid is a process (not a thread) that has not ended, and, if @api_sock is not empty, an
+ * argument of its command line is @api_sock or --api-sock=@api_sock. Never an error. Two system
+ * calls for most answers of "no", five for a "yes".
+ */
+bool banger_process_is_running(uint32_t pid, const char *api_sock);
+
+/*
+ * Checks that of regular files and block devices @process has open none but the @n_allowed in
+ * @allowed (their st_dev and st_ino count), and each of the first @n_required of them. Files
+ * without a name, such as a guest's memory in a memfd, do not count. Errors: NotManaged.
+ */
+bool banger_process_check_files(const BangerProcess *process, const struct stat *allowed,
+                                size_t n_allowed, size_t n_required, GError **error);
+
+#ifdef BANGER_TEST_HOOKS
+/*
+ * Called, where a test has set it, between the steps that a reused pid could come between: "opened"
+ * when there is a pidfd and /proc/PID was not opened yet, "checked" before a signal is sent.
+ */
+extern void (*banger_process_test_hook)(const char *step, pid_t pid);
+#endif
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(BangerProcess, banger_process_close)

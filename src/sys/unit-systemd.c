@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sys/unit-private.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-bus.h>
+
+#include "sys/unit-properties.h"
+#include "util/error.h"
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(sd_bus_message, sd_bus_message_unref)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(sd_bus_error, sd_bus_error_free)
+
+/*
+ * Transient service units, by org.freedesktop.systemd1(5). The unit is referenced (AddRef) for as
+ * long as this connection lives: what it ended with can be asked for although CollectMode lets it
+ * be forgotten otherwise.
+ */
+
+#define SYSTEMD "org.freedesktop.systemd1"
+#define MANAGER SYSTEMD ".Manager"
+#define CALL_TIMEOUT_USEC (10 * G_USEC_PER_SEC)
+#define SETTLE_TRIES 100
+#define SETTLE_USEC 20000
+
+typedef struct {
+    sd_bus *bus;
+    char *name;   /* banger-vm-<vm_id>.service */
+    char *path;   /* its object */
+    char *job;    /* that is waited for, or NULL */
+    char *result; /* of that job, once it was removed */
+} Systemd;
+
+/* Sets @error to what systemd answered, or, without an answer, to what @r (-errno) says. */
+static bool
+refuse(GError **error, const char *what, const char *name, const sd_bus_error *bus_error, int r)
+{
+    BangerErrorCode code = BANGER_ERROR_OPERATION_FAILED;
+
+    if (r == -ETIMEDOUT || sd_bus_error_has_name(bus_error, SD_BUS_ERROR_TIMEOUT) ||
+        sd_bus_error_has_name(bus_error, SD_BUS_ERROR_NO_REPLY))
+        code = BANGER_ERROR_TIMEOUT;
+    if (bus_error != NULL && bus_error->message != NULL)
+        return banger_set_error(error, code, "cannot %s %s: %s", what, name, bus_error->message);
+    return banger_set_errno(error, code, -r, "cannot %s %s", what, name);
+}
+
+static int
+on_job_removed(sd_bus_message *message, void *user_data, sd_bus_error *bus_error)
+{
+    Systemd *systemd = user_data;
+    const char *job, *result;
+
+    (void)bus_error;
+    if (sd_bus_message_read(message, "uoss", NULL, &job, NULL, &result) < 0)
+        return 0;
+    if (g_strcmp0(job, systemd->job) == 0 && systemd->result == NULL)
+        systemd->result = g_strdup(result);
+    return 0;
+}
+
+static bool
+connect_to_systemd(Systemd *systemd, GError **error)
+{
+    g_auto(sd_bus_error) bus_error = SD_BUS_ERROR_NULL;
+    int r = sd_bus_open_system(&systemd->bus);
+
+    if (r >= 0)
+        r = sd_bus_set_method_call_timeout(systemd->bus, CALL_TIMEOUT_USEC);
+    if (r >= 0)
+        r = sd_bus_call_method(systemd->bus, SYSTEMD, "/org/freedesktop/systemd1", MANAGER,
+                               "Subscribe", &bus_error, NULL, NULL);
+    if (r >= 0)
+        r = sd_bus_match_signal(systemd->bus, NULL, SYSTEMD, "/org/freedesktop/systemd1", MANAGER,
+                                "JobRemoved", on_job_removed, systemd);
+    if (r >= 0)
+        r = sd_bus_path_encode("/org/freedesktop/systemd1/unit", systemd->name, &systemd->path);
+    return r >= 0 || refuse(error, "ask systemd to start", systemd->name, &bus_error, r);
+}
+
+/* Takes the job of @reply as the one to wait for. */
+static int
+take_job(Systemd *systemd, sd_bus_message *reply)
+{
+    const char *job;
+    int r = sd_bus_message_read(reply, "o", &job);
+
+    if (r < 0)
+        return r;
+    g_free(systemd->job);
+    systemd->job = g_strdup(job);
+    g_clear_pointer(&systemd->result, g_free);
+    return 0;
+}
+
+/* Waits until the job was removed: 0, and systemd->result says how it came out; or -ETIMEDOUT. */
+static int
+wait_for_job(Systemd *systemd, int timeout_ms)
+{
+    gint64 deadline = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
+
+    while (systemd->result == NULL) {
+        gint64 left = deadline - g_get_monotonic_time();
+        int r = sd_bus_process(systemd->bus, NULL);
+
+        if (r > 0)
+            continue;
+        if (r == 0 && left <= 0)
+            return -ETIMEDOUT;
+        if (r == 0)
+            r = sd_bus_wait(systemd->bus, (uint64_t)left);
+        if (r < 0 && r != -EINTR)
+            return r;
+    }
+    return 0;
+}
+
+static int
+get_property(Systemd *systemd, const char *interface, const char *name, char type, void *ret_value)
+{
+    return sd_bus_get_property_trivial(systemd->bus, SYSTEMD, systemd->path, interface, name, NULL,
+                                       type, ret_value);
+}
+
+/* Whether the unit's ActiveState is one of those in which it runs, or is about to. */
+static bool
+is_active(Systemd *systemd)
+{
+    g_autofree char *copy = NULL;
+    char *state = NULL;
+
+    if (sd_bus_get_property_string(systemd->bus, SYSTEMD, systemd->path, SYSTEMD ".Unit",
+                                   "ActiveState", NULL, &state) < 0)
+        return false;
+    copy = g_strdup(state);
+    free(state);
+    return g_str_equal(copy, "active") || g_str_equal(copy, "activating") ||
+           g_str_equal(copy, "reloading");
+}
+
+/* One StartTransientUnit. Returns 0, or -errno with @bus_error set. */
+static int
+start_transient_unit(Systemd *systemd, const BangerUnitSpec *spec, sd_bus_error *bus_error)
+{
+    g_autoptr(sd_bus_message) message = NULL;
+    g_autoptr(sd_bus_message) reply = NULL;
+    int r =
+        sd_bus_message_new_method_call(systemd->bus, &message, SYSTEMD, "/org/freedesktop/systemd1",
+                                       MANAGER, "StartTransientUnit");
+
+    if (r >= 0)
+        r = sd_bus_message_append(message, "ss", systemd->name, "fail");
+    if (r >= 0)
+        r = banger_unit_append_properties(message, spec);
+    if (r >= 0)
+        r = sd_bus_message_append(message, "a(sa(sv))", 0);
+    if (r >= 0)
+        r = sd_bus_call(systemd->bus, message, 0, bus_error, &reply);
+    if (r >= 0)
+        r = take_job(systemd, reply);
+    return r;
+}
+
+/*
+ * Starts the unit. One of that name that ended is forgotten a moment after its last reference is
+ * gone, and is in the way until then.
+ */
+static bool
+start_unit(Systemd *systemd, const BangerUnitSpec *spec, GError **error)
+{
+    for (int i = 0;; i++) {
+        g_auto(sd_bus_error) bus_error = SD_BUS_ERROR_NULL;
+        int r = start_transient_unit(systemd, spec, &bus_error);
+
+        if (r >= 0)
+            return true;
+        if (!sd_bus_error_has_name(&bus_error, SYSTEMD ".UnitExists"))
+            return refuse(error, "start", systemd->name, &bus_error, r);
+        if (is_active(systemd) || i == SETTLE_TRIES)
+            return banger_set_error(error, BANGER_ERROR_ALREADY_EXISTS,
+                                    "the virtual machine %s runs already, as %s", spec->vm_id,
+                                    systemd->name);
+        (void)sd_bus_call_method(systemd->bus, SYSTEMD, "/org/freedesktop/systemd1", MANAGER,
+                                 "ResetFailedUnit", NULL, NULL, "s", systemd->name);
+        g_usleep(SETTLE_USEC);
+    }
+}
+
+/* How the main process ended, as systemd tells; NULL if it does not say (yet). */
+static char *
+ask_for_end(Systemd *systemd)
+{
+    int32_t code = 0;
+    int32_t status = 0;
+
+    if (get_property(systemd, SYSTEMD ".Service", "ExecMainCode", 'i', &code) < 0 || code == 0 ||
+        get_property(systemd, SYSTEMD ".Service", "ExecMainStatus", 'i', &status) < 0)
+        return NULL;
+    return banger_unit_format_end(code, status);
+}
+
+/* The "Result" of the service: "exit-code", "resources", …; NULL if systemd does not say. */
+static char *
+ask_for_result(Systemd *systemd)
+{
+    g_autofree char *copy = NULL;
+    char *result = NULL;
+
+    if (sd_bus_get_property_string(systemd->bus, SYSTEMD, systemd->path, SYSTEMD ".Service",
+                                   "Result", NULL, &result) < 0)
+        return NULL;
+    copy = g_strdup(result);
+    free(result);
+    return g_steal_pointer(&copy);
+}
+
+static bool
+refuse_job(Systemd *systemd, GError **error)
+{
+    g_autofree char *end = ask_for_end(systemd);
+    g_autofree char *result = ask_for_result(systemd);
+
+    return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
+                            "cannot start %s: its job ended as \"%s\", the service as \"%s\"%s%s",
+                            systemd->name, systemd->result, result != NULL ? result : "unknown",
+                            end != NULL ? "; its process " : "", end != NULL ? end : "");
+}
+
+/* Opens the unit's main process. The pid is asked for again: then it was that process's meanwhile.
+ */
+static bool
+open_main_process(Systemd *systemd, BangerProcess *ret_process, GError **error)
+{
+    g_auto(BangerProcess) process = BANGER_PROCESS_INIT;
+    uint32_t pid = 0;
+    uint32_t again = 0;
+    int r = get_property(systemd, SYSTEMD ".Service", "MainPID", 'u', &pid);
+
+    if (r < 0)
+        return refuse(error, "find the process of", systemd->name, NULL, r);
+    if (pid != 0 && banger_process_open(pid, &process, NULL) &&
+        get_property(systemd, SYSTEMD ".Service", "MainPID", 'u', &again) >= 0 && again == pid) {
+        *ret_process = process;
+        process = (BangerProcess)BANGER_PROCESS_INIT;
+        return true;
+    }
+    return refuse_job(systemd, error);
+}
+
+static bool
+start(BangerUnit *unit, const BangerUnitSpec *spec, GError **error)
+{
+    Systemd *systemd = g_new0(Systemd, 1);
+    int r;
+
+    unit->data = systemd;
+    systemd->name = g_strdup_printf("banger-vm-%s.service", spec->vm_id);
+    if (!connect_to_systemd(systemd, error) || !start_unit(systemd, spec, error))
+        return false;
+    r = wait_for_job(systemd, BANGER_UNIT_START_MS);
+    if (r >= 0 && g_strcmp0(systemd->result, "done") == 0 &&
+        open_main_process(systemd, &unit->process, error))
+        return true;
+    if (r < 0)
+        (void)refuse(error, "start", systemd->name, NULL, r);
+    else if (g_strcmp0(systemd->result, "done") != 0)
+        (void)refuse_job(systemd, error);
+    unit->kind->stop(unit);
+    return false;
+}
+
+static char *
+describe_end(BangerUnit *unit)
+{
+    Systemd *systemd = unit->data;
+
+    if (!banger_process_wait_end(&unit->process, 0))
+        return NULL;
+    /* systemd learns of it by a signal of its own, a moment later. */
+    for (int i = 0; i < SETTLE_TRIES; i++) {
+        g_autofree char *end = ask_for_end(systemd);
+
+        if (end != NULL)
+            return g_strdup_printf("%s (its output is in the journal of %s)", end, systemd->name);
+        g_usleep(SETTLE_USEC);
+    }
+    return g_strdup_printf("ended (its output is in the journal of %s)", systemd->name);
+}
+
+static void
+stop(BangerUnit *unit)
+{
+    Systemd *systemd = unit->data;
+    g_autoptr(sd_bus_message) reply = NULL;
+
+    /* Nothing of it is worth a clean end: kill, and let the stop job wait for what is left. */
+    (void)sd_bus_call_method(systemd->bus, SYSTEMD, "/org/freedesktop/systemd1", MANAGER,
+                             "KillUnit", NULL, NULL, "ssi", systemd->name, "all", SIGKILL);
+    if (sd_bus_call_method(systemd->bus, SYSTEMD, "/org/freedesktop/systemd1", MANAGER, "StopUnit",
+                           NULL, &reply, "ss", systemd->name, "replace") >= 0 &&
+        take_job(systemd, reply) >= 0)
+        (void)wait_for_job(systemd, BANGER_UNIT_STOP_MS);
+    (void)sd_bus_call_method(systemd->bus, SYSTEMD, "/org/freedesktop/systemd1", MANAGER,
+                             "ResetFailedUnit", NULL, NULL, "s", systemd->name);
+}
+
+static void
+release(BangerUnit *unit)
+{
+    Systemd *systemd = unit->data;
+
+    if (systemd == NULL)
+        return;
+    sd_bus_flush_close_unref(systemd->bus);
+    free(systemd->path);
+    g_free(systemd->name);
+    g_free(systemd->job);
+    g_free(systemd->result);
+    g_free(systemd);
+}
+
+const BangerUnitKind banger_unit_systemd = {start, describe_end, stop, release};

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include <glib.h>
+
+#include "model/settings.h"
+#include "sys/process.h"
+
+/*
+ * A program that outlives the helper. Where systemd is PID 1 (sd_booted(3)) it is a transient
+ * service unit, banger-vm-<vm_id>.service in banger.slice (org.freedesktop.systemd1(5),
+ * systemd.exec(5)); elsewhere a process of its own session. Neither inherits descriptors, signal
+ * settings or the umask of the helper, and neither ends with it.
+ *
+ * A BangerUnit is used by one thread at a time. It holds one connection to the system bus of its
+ * own, so no call of it waits for the helper's loop, or the loop for it.
+ */
+typedef struct BangerUnit BangerUnit;
+
+typedef struct {
+    dev_t device; /* of a block device */
+    bool writable;
+} BangerUnitDevice;
+
+typedef struct {
+    const BangerSettings *settings; /* vmm_uid, vmm_gid and the directories it may write to */
+    const char *vm_id;              /* names the unit */
+    const char *op_id;              /* in the log fields of the unit */
+    const char *const *argv;        /* argv[0] is the real path of the program */
+    int output_fd; /* standard output and error where there is no journal to take them */
+    const BangerUnitDevice *devices; /* block devices it may open, where the host can restrict it */
+    size_t n_devices;
+} BangerUnitSpec;
+
+/*
+ * Starts the program and waits, bounded, until it was executed. Errors: AlreadyExists if the unit
+ * is there and runs; Timeout; OperationFailed with what was refused, by whom.
+ */
+BangerUnit *banger_unit_start(const BangerUnitSpec *spec, GError **error);
+
+/* The main process. Owned by the unit. */
+const BangerProcess *banger_unit_process(const BangerUnit *unit);
+
+/*
+ * How the main process ended, such as "exited with status 1" or "was killed by signal 9 (Killed)",
+ * and where its last words are if that is not the log file. NULL while it runs. Free with g_free().
+ */
+char *banger_unit_describe_end(BangerUnit *unit);
+
+/* Kills every process of the unit and waits, bounded, until they have ended. Best effort. */
+void banger_unit_stop(BangerUnit *unit);
+
+/* Frees @unit and lets go of what it stands for, which runs on. */
+void banger_unit_free(BangerUnit *unit);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(BangerUnit, banger_unit_free)
