@@ -58,27 +58,8 @@ type_of(const BangerField *field)
 {
     GString *type = g_string_new("");
 
-    switch (field->type) {
-    case BANGER_TYPE_STRING:
-        return g_string_free(g_string_append(type, "s"), FALSE);
-    case BANGER_TYPE_BOOLEAN:
-        return g_string_free(g_string_append(type, "b"), FALSE);
-    case BANGER_TYPE_UINT32:
-        return g_string_free(g_string_append(type, "u"), FALSE);
-    case BANGER_TYPE_BYTES:
-        return g_string_free(g_string_append(type, "ay"), FALSE);
-    case BANGER_TYPE_DICT:
-        return g_string_free(g_string_append(type, "a{sv}"), FALSE);
-    default:
-        break;
-    }
-    g_string_append(type, field->type == BANGER_TYPE_ARRAY ? "a(" : "(");
-    for (const BangerField *member = field->members; member->name != NULL; member++) {
-        g_autofree char *member_type = type_of(member);
-
-        g_string_append(type, member_type);
-    }
-    return g_string_free(g_string_append(type, ")"), FALSE);
+    banger_field_append_signature(field, type);
+    return g_string_free(type, FALSE);
 }
 
 static void

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <signal.h>
-#include <string.h>
-
 #include "bus/rig-client.h"
+#include "lib/interface-xml.h"
 #include "model/settings.h"
 
 START_TEST(properties)
@@ -45,6 +43,68 @@ START_TEST(properties)
 }
 END_TEST
 
+START_TEST(introspection)
+{
+    sd_bus *bus = rig_bus_open(RIG_UID_STRANGER);
+    g_autofree char *expected = interface_contract();
+    g_autofree char *actual = NULL;
+    sd_bus_message *reply = NULL;
+    const char *xml;
+
+    ck_assert_int_ge(sd_bus_call_method(bus, BANGER_BUS_NAME, BANGER_OBJECT_PATH,
+                                        "org.freedesktop.DBus.Introspectable", "Introspect", NULL,
+                                        &reply, ""),
+                     0);
+    ck_assert_int_ge(sd_bus_message_read(reply, "s", &xml), 0);
+    actual = interface_of_xml(xml, BANGER_INTERFACE);
+    ck_assert_str_eq(actual, expected);
+    sd_bus_message_unref(reply);
+    sd_bus_flush_close_unref(bus);
+}
+END_TEST
+
+/* Constant means constant: not even root can set one. */
+START_TEST(properties_are_read_only)
+{
+    sd_bus *bus = rig_bus_open(0);
+    sd_bus_error error = SD_BUS_ERROR_NULL;
+
+    ck_assert_int_lt(sd_bus_set_property(bus, BANGER_BUS_NAME, BANGER_OBJECT_PATH, BANGER_INTERFACE,
+                                         "OwnerUID", &error, "u", 0),
+                     0);
+    ck_assert_str_eq(error.name, "org.freedesktop.DBus.Error.PropertyReadOnly");
+    sd_bus_error_free(&error);
+    sd_bus_flush_close_unref(bus);
+}
+END_TEST
+
+/* Calls to what does not exist get the bus's own errors, and another interface is not served. */
+START_TEST(unknown_things)
+{
+    static const struct {
+        const char *path, *interface, *member, *error;
+    } calls[] = {
+        {BANGER_OBJECT_PATH, BANGER_INTERFACE, "Format", "UnknownMethod"},
+        {BANGER_OBJECT_PATH, "org.freedesktop.DBus.Properties", "Format", "UnknownMethod"},
+        {"/org/banger", BANGER_INTERFACE, "DeleteTap", "UnknownObject"},
+        {BANGER_OBJECT_PATH, "org.banger.Helper2", "DeleteTap", "AccessDenied"},
+    };
+    sd_bus *bus = rig_bus_open(RIG_UID_OWNER);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(calls); i++) {
+        g_autofree char *name = g_strconcat("org.freedesktop.DBus.Error.", calls[i].error, NULL);
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+
+        ck_assert_int_lt(sd_bus_call_method(bus, BANGER_BUS_NAME, calls[i].path, calls[i].interface,
+                                            calls[i].member, &error, NULL, "ss", "tap-fc-1", ""),
+                         0);
+        ck_assert_str_eq(error.name, name);
+        sd_bus_error_free(&error);
+    }
+    sd_bus_flush_close_unref(bus);
+}
+END_TEST
+
 int
 main(int argc, char **argv)
 {
@@ -57,6 +117,9 @@ main(int argc, char **argv)
     tcase = tcase_create("interface");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, properties);
+    tcase_add_test(tcase, introspection);
+    tcase_add_test(tcase, properties_are_read_only);
+    tcase_add_test(tcase, unknown_things);
     suite_add_tcase(suite, tcase);
     return harness_run("bus/interface", suite);
 }

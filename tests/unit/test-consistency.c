@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <glib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "lib/harness.h"
+#include "lib/interface-xml.h"
+#include "model/methods.h"
+#include "model/settings.h"
+
+#define XML "introspection/org.banger.Helper1.xml"
+#define POLICY "polkit/org.banger.helper1.policy"
+#define BUS_POLICY "dbus/org.banger.Helper1.conf"
+
+static const char *const properties[] = {
+    "property Version s read const",  "property StateDirectory s read const",
+    "property OwnerUID u read const", "property RuntimeDirectory s read const",
+    "property OwnerGID u read const", NULL};
+
+static char *
+read_source(const char *name)
+{
+    g_autofree char *path = g_build_filename(SOURCE_DIR, name, NULL);
+    char *text = NULL;
+
+    ck_assert_msg(g_file_get_contents(path, &text, NULL, NULL), "%s cannot be read", path);
+    return text;
+}
+
+START_TEST(table_is_the_contract)
+{
+    g_autofree char *expected = interface_contract();
+    g_autofree char *table = interface_of_table(properties);
+
+    ck_assert_str_eq(table, expected);
+}
+END_TEST
+
+START_TEST(xml_is_the_contract)
+{
+    g_autofree char *expected = interface_contract();
+    g_autofree char *text = read_source(XML);
+    g_autofree char *xml = interface_of_xml(text, BANGER_INTERFACE);
+
+    ck_assert_str_eq(xml, expected);
+}
+END_TEST
+
+/* "CreateDMSnapshot" is create_dm_snapshot in JSON and create-dm-snapshot in polkit. */
+START_TEST(names_of_a_method_agree)
+{
+    for (BangerMethodId id = 0; id < BANGER_N_METHODS; id++) {
+        const BangerMethod *method = banger_method(id);
+        const char *bare = strrchr(method->action, '.') + 1;
+        g_autofree char *json = g_strconcat("priv.", bare, NULL);
+        g_autofree char *flat = g_strdup(bare);
+
+        ck_assert_int_eq(method->id, id);
+        ck_assert(g_str_has_prefix(method->action, "org.banger.helper1."));
+        g_strdelimit(json, "-", '_');
+        ck_assert_str_eq(method->json_name, json);
+        for (char *at; (at = strchr(flat, '-')) != NULL;)
+            memmove(at, at + 1, strlen(at));
+        ck_assert_int_eq(g_ascii_strcasecmp(flat, method->dbus_name), 0);
+        ck_assert_ptr_eq(banger_method_by_dbus_name(method->dbus_name), method);
+        ck_assert_ptr_eq(banger_method_by_json_name(method->json_name), method);
+    }
+    ck_assert_ptr_null(banger_method_by_dbus_name("createtap"));
+    ck_assert_ptr_null(banger_method_by_json_name("priv.no_such_method"));
+}
+END_TEST
+
+/* The text between @begin and @end after @at; NULL if there is none. */
+static char *
+between(const char *at, const char *begin, const char *end)
+{
+    const char *from = strstr(at, begin);
+    const char *to = from == NULL ? NULL : strstr(from + strlen(begin), end);
+
+    return to == NULL ? NULL : g_strndup(from + strlen(begin), (gsize)(to - from) - strlen(begin));
+}
+
+static char *
+action_of_policy(const char *policy, const char *id)
+{
+    g_autofree char *begin = g_strdup_printf("<action id=\"%s\">", id);
+
+    return between(policy, begin, "</action>");
+}
+
+/* Every $(name) of a message is an argument of the method, or it would stay as it is. */
+static void
+check_message(const BangerMethod *method, const char *message)
+{
+    g_autoptr(GRegex) variable = g_regex_new("\\$\\(([a-z_]+)\\)", 0, 0, NULL);
+    g_autoptr(GMatchInfo) match = NULL;
+
+    for (g_regex_match(variable, message, 0, &match); g_match_info_matches(match);
+         g_match_info_next(match, NULL)) {
+        g_autofree char *name = g_match_info_fetch(match, 1);
+        const BangerField *field = method->in;
+
+        if (field->members != NULL) /* the dictionary of LaunchFirecracker */
+            field = field->members;
+        while (field->name != NULL && strcmp(field->name, name) != 0)
+            field++;
+        ck_assert_msg(field->name != NULL, "%s: $(%s) is no argument", method->action, name);
+        ck_assert_msg(!(field->flags & BANGER_FIELD_SECRET), "%s: $(%s)", method->action, name);
+    }
+}
+
+static void
+check_default(const char *action, const char *element, const char *expected, const char *id)
+{
+    g_autofree char *begin = g_strdup_printf("<%s>", element);
+    g_autofree char *end = g_strdup_printf("</%s>", element);
+    g_autofree char *value = between(action, begin, end);
+
+    ck_assert_msg(g_strcmp0(value, expected) == 0, "%s: %s is %s, not %s", id, element, value,
+                  expected);
+}
+
+START_TEST(policy_has_every_action)
+{
+    static const char *const lookers[] = {"org.banger.helper1.resolve-firecracker-binary",
+                                          "org.banger.helper1.find-firecracker-pid",
+                                          "org.banger.helper1.process-running", NULL};
+    g_autofree char *policy = read_source(POLICY);
+    unsigned int count = 0;
+
+    for (BangerMethodId id = 0; id < BANGER_N_METHODS; id++) {
+        const BangerMethod *method = banger_method(id);
+        g_autofree char *action = action_of_policy(policy, method->action);
+        g_autofree char *message = NULL;
+
+        ck_assert_msg(action != NULL, "no action %s", method->action);
+        ck_assert_ptr_nonnull(strstr(action, "<description"));
+        ck_assert_ptr_nonnull(strstr(action, "<icon_name>"));
+        ck_assert_ptr_nonnull(strstr(action, "gettext-domain="));
+        message = between(action, "<message", "</message>");
+        ck_assert_ptr_nonnull(message);
+        check_message(method, message);
+        check_default(action, "allow_any", "auth_admin", method->action);
+        check_default(action, "allow_inactive", "auth_admin", method->action);
+        check_default(action, "allow_active",
+                      g_strv_contains(lookers, method->action) ? "yes" : "auth_admin_keep",
+                      method->action);
+    }
+    for (const char *at = policy; (at = strstr(at, "<action id=")) != NULL; at++)
+        count++;
+    ck_assert_uint_eq(count, BANGER_N_METHODS);
+}
+END_TEST
+
+/* Validates @name against @dtd, without the network. */
+static void
+validate(const char *name, const char *dtd)
+{
+    g_autofree char *path = g_build_filename(SOURCE_DIR, name, NULL);
+    g_autofree char *xmllint = g_find_program_in_path("xmllint");
+    g_autofree char *said = NULL;
+    char *argv[] = {
+        xmllint, (char *)"--noout", (char *)"--nonet", (char *)"--dtdvalid", (char *)dtd, path,
+        NULL};
+    int status;
+
+    if (xmllint == NULL || !g_file_test(dtd, G_FILE_TEST_EXISTS)) {
+        g_autofree char *reason =
+            g_strdup_printf("needs %s", xmllint == NULL ? "xmllint (libxml2-utils)" : dtd);
+
+        harness_skip(reason);
+        return;
+    }
+    ck_assert(g_spawn_sync(NULL, argv, NULL, 0, NULL, NULL, NULL, &said, &status, NULL));
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s: %s", name, said);
+}
+
+START_TEST(policy_is_valid)
+{
+    validate(POLICY, "/usr/share/polkit-1/policyconfig-1.dtd"); /* polkitd's own */
+}
+END_TEST
+
+START_TEST(bus_policy_is_valid)
+{
+    validate(BUS_POLICY, SOURCE_DIR "/tests/dtd/busconfig.dtd");
+}
+END_TEST
+
+START_TEST(xml_is_valid)
+{
+    validate(XML, SOURCE_DIR "/tests/dtd/introspect.dtd");
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("consistency");
+    TCase *tcase = tcase_create("consistency");
+
+    tcase_add_test(tcase, table_is_the_contract);
+    tcase_add_test(tcase, xml_is_the_contract);
+    tcase_add_test(tcase, names_of_a_method_agree);
+    tcase_add_test(tcase, policy_has_every_action);
+    tcase_add_test(tcase, policy_is_valid);
+    tcase_add_test(tcase, bus_policy_is_valid);
+    tcase_add_test(tcase, xml_is_valid);
+    suite_add_tcase(suite, tcase);
+    return harness_run("unit/consistency", suite);
+}
