@@ -8,7 +8,7 @@
 
 #define BUS "org.freedesktop.DBus"
 #define BUS_PATH "/org/freedesktop/DBus"
-#define ANSWER_TIMEOUT_USEC (25 * G_USEC_PER_SEC)
+#define ANSWER_TIMEOUT_USEC (UINT64_C(25) * G_USEC_PER_SEC)
 
 struct BangerCredentials {
     sd_bus *bus;

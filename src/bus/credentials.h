@@ -27,10 +27,10 @@ int banger_credentials_new(sd_bus *bus, BangerCredentials **ret_credentials);
 void banger_credentials_free(BangerCredentials *credentials);
 
 /*
- * Finds out who @sender is and calls @callback exactly once: before this returns if it is known
- * already. At most @max questions about one sender may wait at the same time: -EBUSY past that, and
+ * Finds out who @name is and calls @callback exactly once: before this returns if it is known
+ * already. At most @max questions about one name may wait at the same time: -EBUSY past that, and
  * @callback is not called. Any other negative errno: the bus cannot be asked, @callback is not
  * called.
  */
-int banger_credentials_get(BangerCredentials *credentials, const char *sender, unsigned int max,
+int banger_credentials_get(BangerCredentials *credentials, const char *name, unsigned int max,
                            BangerCredentialsCallback callback, void *user_data);

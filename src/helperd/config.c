@@ -9,7 +9,7 @@
 #include "util/error.h"
 
 #define IDLE_TIMEOUT_DEFAULT_SEC 60
-#define IDLE_TIMEOUT_MAX_SEC (24 * 60 * 60)
+#define IDLE_TIMEOUT_MAX_SEC 86400 /* a day */
 #define PASSWD_BUFFER_MAX (1 << 20)
 
 static const struct {
