@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# What the parts of the VM tier share. A part is a script that sources this, defines functions named
+# test_…, and ends in run_tests, which runs them in the order in which they are written.
+
+SERVICE=org.banger.Helper1
+OBJECT=/org/banger/Helper1
+program=vm/$(basename "$0" | cut -d- -f2-)
+TEST_LOG=/run/banger-vm.log
+
+# Each test runs in a shell of its own that ends with the first command that fails; the message of a
+# failed test is that command, with what was printed last.
+run_tests() {
+    local name names code failed=0
+    mapfile -t names < <(grep -o '^test_[a-z0-9_]*' "$0")
+    for name in "${names[@]}"; do
+        : >"$TEST_LOG"
+        (
+            set -eEo pipefail
+            trap 'echo "line ${BASH_LINENO[0]}/$LINENO: $BASH_COMMAND" >>"$TEST_LOG.where"' ERR
+            rm -f "$TEST_LOG.where"
+            "$name"
+        ) >"$TEST_LOG" 2>&1
+        code=$?
+        case $code in
+        0) report pass "$name" '' ;;
+        77) report skip "$name" "$(tail -n 1 "$TEST_LOG")" ;;
+        *)
+            failed=1
+            report fail "$name" "$(head -n 1 "$TEST_LOG.where" 2>/dev/null): $(tail -n 1 "$TEST_LOG")"
+            tail -n 40 "$TEST_LOG" | sed 's/^/# | /'
+            ;;
+        esac
+    done
+    return $failed
+}
+
+report() {
+    printf '%s\t%s\t%s\t%s\n' "$1" "$program" "${2#test_}" "$(printf %s "$3" | tr '\t\n\r' '   ' | cut -c1-300)"
+}
+
+skip() {
+    echo "$*"
+    exit 77
+}
+
+fail() {
+    echo "$*"
+    return 1
+}
+
+# as USER COMMAND…: with that user's groups, and nothing of root's.
+as() {
+    local user=$1
+    shift
+    if [ "$user" = root ]; then
+        "$@"
+    else
+        setpriv --reuid="$user" --regid="$(id -g "$user")" --init-groups --reset-env -- "$@"
+    fi
+}
+
+# call USER METHOD TYPES ARGUMENTS…: calls the helper with a new op_id, which is left in OP, what the
+# call printed in OUT, and its exit status is returned. TYPES and ARGUMENTS are without the op_id.
+call() {
+    local user=$1 method=$2 types=$3 code=0
+    shift 3
+    OP=op-$(printf %08x "$SRANDOM")-$method
+    # shellcheck disable=SC2086
+    OUT=$(as "$user" busctl --timeout=60 ${BUSCTL_OPTIONS:-} call "$SERVICE" "$OBJECT" "$SERVICE" \
+        "$method" "${types}s" "$@" "$OP" 2>&1) || code=$?
+    [ -z "$OUT" ] || echo "$method: $OUT"
+    return $code
+}
+
+# fails ERROR USER METHOD …: the call must fail with this error, whose name is given without its prefix.
+fails() {
+    local error=$1 name
+    shift
+    if call "$@"; then
+        fail "$2 succeeded, instead of failing with $error"
+    fi
+    [[ $OUT = *"($OP)" ]] || fail "the message does not end in the op_id: $OUT"
+    name=$(field ERROR_NAME "$OP")
+    [[ $name = *."$error" ]] || fail "$2 failed with ${name:-nothing in the journal}, not with $error: $OUT"
+}
+
+# field NAME OP: that field of the helper's record of the operation.
+field() {
+    local value tries
+    for ((tries = 0; tries < 10; tries++)); do
+        journalctl --sync
+        value=$(journalctl -q -b -o cat --output-fields="$1" OP_ID="$2" _SYSTEMD_UNIT=banger-helper.service)
+        [ -z "$value" ] || break
+        sleep 0.2
+    done
+    echo "$value"
+}
+
+# wait_for SECONDS COMMAND…: until it succeeds.
+wait_for() {
+    local deadline=$((SECONDS + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ "$SECONDS" -lt "$deadline" ] || fail "waited in vain for: $*"
+        sleep 0.1
+    done
+}
+
+helper_pid() {
+    systemctl show --property=MainPID --value banger-helper.service
+}
+
+# A file system image of $2 MiB at $1 that belongs to the owner.
+make_image() {
+    rm -f "$1"
+    truncate -s "$2M" "$1"
+    mke2fs -q -F -t ext4 "$1"
+    chown banger:banger "$1"
+}
+
+# A copy-on-write file of $2 MiB at $1 that belongs to the owner.
+make_cow() {
+    rm -f "$1"
+    truncate -s "$2M" "$1"
+    chown banger:banger "$1"
+}
