@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "bus/rig-client.h"
+
+/*
+ * The JSON socket's side of the bus tier: the built bridge, run as its users start it, and a client
+ * that does only what it is told. What cannot do its work fails the running test.
+ */
+
+#define BRIDGE_SOCKET "/run/banger-root/bangerd-root.sock"
+
+/* Starts the bridge with `--socket BRIDGE_SOCKET` and @arguments (NULL, or ending in NULL), as the
+ * owner, and waits until it listens. */
+pid_t bridge_start(const char *const *arguments);
+
+/* Sends SIGTERM and requires that the bridge ends in time and with status 0. */
+void bridge_stop(pid_t pid);
+
+/* Runs the bridge with @arguments and returns its exit status; what it prints is in @ret_text. */
+int bridge_run(const char *const *arguments, char **ret_text);
+
+/* A connection to the socket by @uid. */
+int bridge_connect(uid_t uid);
+
+/* Sends all of @text; false if the bridge hung up. */
+bool bridge_try_send(int fd, const char *text, size_t length);
+void bridge_send(int fd, const char *text);
+
+/* The next line, without its end; NULL if the bridge hung up instead. */
+char *bridge_read_line(int fd);
+
+/* Requires that the bridge closes without another byte. */
+void bridge_expect_end(int fd);
+
+/* What one line is answered to @text, sent by root on a connection of its own. */
+char *bridge_ask(const char *text);
+
+/* As bridge_ask(), and requires that answer. */
+void bridge_check(const char *text, const char *expected);
+
+/* The peak of @pid's memory (VmHWM), in bytes; and of what it uses now (VmRSS). */
+size_t bridge_memory_peak(pid_t pid);
