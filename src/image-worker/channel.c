@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "image-worker/channel.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "util/worker-protocol.h"
+
+/* One caller's message bounds them all; the helper checked already, this is the second look. */
+#define FILES_MAX 256u
+#define FILE_MAX (16u << 20)
+#define TOTAL_MAX (40u << 20)
+
+static bool
+read_exactly(void *buffer, size_t length, BangerWorkerFailure *failure)
+{
+    unsigned char *to = buffer;
+
+    while (length > 0) {
+        ssize_t n = read(BANGER_WORKER_FD_REQUEST, to, length);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return banger_worker_fail_errno(failure, errno, "cannot read the request");
+        if (n == 0)
+            return banger_worker_fail(failure, BANGER_WORKER_FAILED, "the request is cut short");
+        to += n;
+        length -= (size_t)n;
+    }
+    return true;
+}
+
+static bool
+write_exactly(const void *buffer, size_t length)
+{
+    const unsigned char *from = buffer;
+
+    while (length > 0) {
+        ssize_t n = write(BANGER_WORKER_FD_REPLY, from, length);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        from += n;
+        length -= (size_t)n;
+    }
+    return true;
+}
+
+/* Adds up what the table announces, with a NUL for each path. */
+static bool
+measure(const BangerWorkerFile *table, uint32_t n_files, size_t *ret_total,
+        BangerWorkerFailure *failure)
+{
+    size_t total = 0;
+
+    for (uint32_t i = 0; i < n_files; i++) {
+        if (table[i].path_length == 0 || table[i].path_length >= BANGER_WORKER_PATH_MAX ||
+            table[i].data_length > FILE_MAX)
+            return banger_worker_fail(failure, BANGER_WORKER_FAILED, "the request is malformed");
+        total += (size_t)table[i].path_length + 1 + table[i].data_length;
+        if (total > TOTAL_MAX)
+            return banger_worker_fail(failure, BANGER_WORKER_FAILED, "the request is too large");
+    }
+    *ret_total = total;
+    return true;
+}
+
+static bool
+read_files(const BangerWorkerFile *table, uint32_t n_files, BangerWorkerInput *files,
+           unsigned char *buffer, BangerWorkerFailure *failure)
+{
+    for (uint32_t i = 0; i < n_files; i++) {
+        files[i].path = (char *)buffer;
+        if (!read_exactly(buffer, table[i].path_length, failure))
+            return false;
+        if (memchr(buffer, '\0', table[i].path_length) != NULL)
+            return banger_worker_fail(failure, BANGER_WORKER_FAILED, "the request is malformed");
+        buffer[table[i].path_length] = '\0';
+        buffer += table[i].path_length + 1;
+        files[i].data = buffer;
+        files[i].data_length = table[i].data_length;
+        files[i].mode = table[i].mode & 07777;
+        if (!read_exactly(buffer, table[i].data_length, failure))
+            return false;
+        buffer += table[i].data_length;
+    }
+    return true;
+}
+
+bool
+banger_channel_read_request(BangerWorkerInputs *ret_inputs, BangerWorkerFailure *failure)
+{
+    BangerWorkerFile table[FILES_MAX];
+    BangerWorkerRequest request;
+    BangerWorkerInput *files;
+    unsigned char *buffer;
+    size_t total = 0;
+
+    if (!read_exactly(&request, sizeof request, failure))
+        return false;
+    if (request.magic != BANGER_WORKER_MAGIC || request.version != BANGER_WORKER_VERSION)
+        return banger_worker_fail(failure, BANGER_WORKER_FAILED,
+                                  "the helper and its image worker are of two versions");
+    if (request.n_files > FILES_MAX)
+        return banger_worker_fail(failure, BANGER_WORKER_FAILED, "the request is too large");
+    if (!read_exactly(table, request.n_files * sizeof table[0], failure) ||
+        !measure(table, request.n_files, &total, failure))
+        return false;
+    files = calloc(request.n_files + 1, sizeof *files);
+    buffer = malloc(total + 1);
+    if (files == NULL || buffer == NULL)
+        return banger_worker_fail_errno(failure, ENOMEM, "cannot hold the request");
+    if (!read_files(table, request.n_files, files, buffer, failure))
+        return false;
+    ret_inputs->files = files;
+    ret_inputs->n_files = request.n_files;
+    return true;
+}
+
+bool
+banger_channel_reply(BangerWorkerStatus status, const void *payload, size_t length)
+{
+    BangerWorkerReply reply = {
+        .magic = BANGER_WORKER_MAGIC,
+        .version = BANGER_WORKER_VERSION,
+        .status = status,
+        .length = (uint32_t)length,
+    };
+
+    return write_exactly(&reply, sizeof reply) && write_exactly(payload, length);
+}
+
+bool
+banger_channel_reply_failure(const BangerWorkerFailure *failure)
+{
+    return banger_channel_reply(failure->status, failure->message, strlen(failure->message));
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <stddef.h>
+
+#include "image-worker/failure.h"
+
+/* The worker's end of its two pipes (util/worker-protocol.h). */
+
+typedef struct {
+    char *path; /* NUL-terminated, without a NUL inside */
+    const unsigned char *data;
+    uint32_t data_length;
+    uint32_t mode;
+} BangerWorkerInput;
+
+typedef struct {
+    BangerWorkerInput *files;
+    uint32_t n_files;
+} BangerWorkerInputs;
+
+/*
+ * Reads the whole request. Numbers over the limits of model/limits.h are refused. What
+ * @ret_inputs points to lives as long as the process.
+ */
+bool banger_channel_read_request(BangerWorkerInputs *ret_inputs, BangerWorkerFailure *failure);
+
+/* Writes a reply with @length bytes of @payload. False if the helper went away. */
+bool banger_channel_reply(BangerWorkerStatus status, const void *payload, size_t length);
+
+/* Writes @failure as the reply. */
+bool banger_channel_reply_failure(const BangerWorkerFailure *failure);

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "image-worker/hooks.h"
+
+#ifdef BANGER_TEST_HOOKS
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "util/worker-protocol.h"
+
+/* Each returns what the system call did: -1 with errno set if it was refused. */
+
+static long
+crash(void)
+{
+    volatile int *nowhere = (volatile int *)8;
+
+    return *nowhere;
+}
+
+static long
+hang(void)
+{
+    static uint32_t word;
+
+    return syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+}
+
+static long
+eat_memory(void)
+{
+    size_t total = 0;
+    char *block = NULL;
+
+    while ((block = malloc(16 << 20)) != NULL && total < ((size_t)16 << 30)) {
+        memset(block, 1, 16 << 20);
+        total += 16 << 20;
+    }
+    return block == NULL ? -1 : 0;
+}
+
+static long
+spin(void)
+{
+    for (volatile unsigned long i = 0;; i++)
+        ;
+    return 0;
+}
+
+static long
+lie(uint32_t magic, uint32_t status, uint32_t length)
+{
+    uint32_t reply[4] = {magic, BANGER_WORKER_VERSION, status, length};
+
+    if (write(BANGER_WORKER_FD_REPLY, reply, sizeof reply) < 0)
+        abort();
+    _exit(0);
+}
+
+static long
+lie_magic(void)
+{
+    return lie(1, BANGER_WORKER_OK, 0);
+}
+
+static long
+lie_length(void)
+{
+    return lie(BANGER_WORKER_MAGIC, BANGER_WORKER_OK, UINT32_MAX);
+}
+
+static long
+lie_short(void)
+{
+    return lie(BANGER_WORKER_MAGIC, BANGER_WORKER_OK, 1000);
+}
+
+static long
+lie_status(void)
+{
+    return lie(BANGER_WORKER_MAGIC, 4711, 0);
+}
+
+static long
+probe_open(void)
+{
+    return syscall(SYS_openat, AT_FDCWD, "/etc/passwd", O_RDONLY);
+}
+
+static long
+probe_socket(void)
+{
+    return syscall(SYS_socket, AF_INET, SOCK_STREAM, 0);
+}
+
+static long
+probe_unix_socket(void)
+{
+    return syscall(SYS_socket, AF_UNIX, SOCK_STREAM, 0);
+}
+
+static long
+probe_fork(void)
+{
+    return syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, 0);
+}
+
+static long
+probe_exec(void)
+{
+    char *const arguments[] = {(char *)"true", NULL};
+
+    return syscall(SYS_execve, "/usr/bin/true", arguments, arguments + 1);
+}
+
+static long
+probe_write(void)
+{
+    long highest = -1;
+
+    for (int fd = BANGER_WORKER_FD_IMAGE + 1; fd < 1024; fd++)
+        if (write(fd, "x", 1) >= 0)
+            highest = fd;
+    errno = EBADF;
+    return highest;
+}
+
+static long
+probe_kill(void)
+{
+    return syscall(SYS_kill, -1, 0);
+}
+
+static long
+probe_ptrace(void)
+{
+    return syscall(SYS_ptrace, PTRACE_TRACEME, 0, 0, 0);
+}
+
+static long
+probe_mount(void)
+{
+    return syscall(SYS_mount, "none", "/", "tmpfs", 0, NULL);
+}
+
+static long
+probe_unshare(void)
+{
+    return syscall(SYS_unshare, CLONE_NEWUSER);
+}
+
+static long
+probe_setuid(void)
+{
+    return syscall(SYS_setresuid, 0, 0, 0);
+}
+
+static long
+probe_code(void)
+{
+    void *page = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    return page == MAP_FAILED ? -1 : 0;
+}
+
+static const struct {
+    const char *name;
+    long (*run)(void);
+} hooks[] = {
+    {"crash", crash},
+    {"hang", hang},
+    {"lie-length", lie_length},
+    {"lie-magic", lie_magic},
+    {"lie-short", lie_short},
+    {"lie-status", lie_status},
+    {"memory", eat_memory},
+    {"probe-code", probe_code},
+    {"probe-exec", probe_exec},
+    {"probe-fork", probe_fork},
+    {"probe-kill", probe_kill},
+    {"probe-mount", probe_mount},
+    {"probe-open", probe_open},
+    {"probe-ptrace", probe_ptrace},
+    {"probe-setuid", probe_setuid},
+    {"probe-socket", probe_socket},
+    {"probe-unix-socket", probe_unix_socket},
+    {"probe-unshare", probe_unshare},
+    {"probe-write", probe_write},
+    {"spin", spin},
+};
+
+bool
+banger_hook_run(const char *path, char *answer, size_t size)
+{
+    if (strncmp(path, BANGER_HOOK_PREFIX, strlen(BANGER_HOOK_PREFIX)) != 0)
+        return false;
+    for (size_t i = 0; i < sizeof hooks / sizeof hooks[0]; i++) {
+        long result;
+
+        if (strcmp(path + strlen(BANGER_HOOK_PREFIX), hooks[i].name) != 0)
+            continue;
+        errno = 0;
+        result = hooks[i].run();
+        if (result < 0)
+            (void)snprintf(answer, size, "refused: %s: errno %d\n", hooks[i].name, errno);
+        else
+            (void)snprintf(answer, size, "done: %s: %ld\n", hooks[i].name, result);
+        return true;
+    }
+    return false;
+}
+
+#else
+
+bool
+banger_hook_run(const char *path, char *answer, size_t size)
+{
+    (void)path;
+    (void)answer;
+    (void)size;
+    return false;
+}
+
+#endif

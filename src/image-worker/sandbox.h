@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <sys/types.h>
+
+#include "image-worker/failure.h"
+
+/*
+ * The worker's cage. Every part is put up or the request is refused (NO_SANDBOX).
+ *
+ * What the unit of the helper must leave to it for this (security.md, rule 9): the capabilities
+ * SETUID, SETGID, SETPCAP and SYS_CHROOT, for e2fsck also SYS_ADMIN, MKNOD and CHOWN; the system
+ * calls @mount (mount, umount2, pivot_root), unshare, mknodat, setresuid,
+ * setresgid, setgroups, capset, seccomp, execveat; RestrictNamespaces= must allow mnt, net, ipc and
+ * uts; device access to block-loop and block-device-mapper with "rwm" (mknod asks for m).
+ */
+typedef enum {
+    BANGER_SANDBOX_LIBRARY, /* libext2fs works here: no file can be opened, no program run */
+    BANGER_SANDBOX_E2FSCK,  /* one program may be run, in a root of its own that has one device */
+} BangerSandboxKind;
+
+/*
+ * Cages the process as user @uid and group @gid, neither of them 0. Afterwards it has no
+ * capability, cannot gain any, sees no file system but its cage's, has no network and no
+ * descriptors but the ones of util/worker-protocol.h (and, for E2FSCK, the program's, at
+ * BANGER_SANDBOX_FD_PROGRAM), and may make only the system calls its kind needs.
+ */
+bool banger_sandbox_enter(BangerSandboxKind kind, uid_t uid, gid_t gid,
+                          BangerWorkerFailure *failure);
+
+/* Where banger_sandbox_enter() left e2fsck, open by O_PATH and closed by the exec itself. */
+#define BANGER_SANDBOX_FD_PROGRAM 4
+
+/* The one device in the cage of e2fsck: what BANGER_WORKER_FD_IMAGE is open on. */
+#define BANGER_SANDBOX_DEVICE "/image"

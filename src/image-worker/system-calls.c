@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "image-worker/system-calls.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+
+#include <seccomp.h>
+
+#include "image-worker/sandbox.h"
+
+/* On descriptors that are open, on memory, on itself. */
+static const int common_calls[] = {
+    SCMP_SYS(read),
+    SCMP_SYS(write),
+    SCMP_SYS(pread64),
+    SCMP_SYS(pwrite64),
+    SCMP_SYS(readv),
+    SCMP_SYS(writev),
+    SCMP_SYS(lseek),
+    SCMP_SYS(fstat),
+    SCMP_SYS(fsync),
+    SCMP_SYS(fdatasync),
+    SCMP_SYS(fallocate),
+    SCMP_SYS(close),
+    SCMP_SYS(brk),
+    SCMP_SYS(munmap),
+    SCMP_SYS(mremap),
+    SCMP_SYS(madvise),
+    SCMP_SYS(futex),
+    SCMP_SYS(getrandom),
+    SCMP_SYS(clock_gettime),
+    SCMP_SYS(gettimeofday),
+    SCMP_SYS(time),
+    SCMP_SYS(exit),
+    SCMP_SYS(exit_group),
+    SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(getrusage),
+    SCMP_SYS(fadvise64),
+    SCMP_SYS(getuid),
+    SCMP_SYS(geteuid),
+    SCMP_SYS(getgid),
+    SCMP_SYS(getegid),
+#ifdef __SANITIZE_ADDRESS__
+    SCMP_SYS(sigaltstack),
+    SCMP_SYS(getpid),
+    SCMP_SYS(gettid),
+    SCMP_SYS(sched_yield),
+#endif
+};
+
+/* What a program needs to be loaded and to look around in its cage. */
+static const int e2fsck_calls[] = {
+    SCMP_SYS(open),
+    SCMP_SYS(openat),
+    SCMP_SYS(access),
+    SCMP_SYS(faccessat),
+    SCMP_SYS(faccessat2),
+    SCMP_SYS(stat),
+    SCMP_SYS(lstat),
+    SCMP_SYS(newfstatat),
+    SCMP_SYS(statx),
+    SCMP_SYS(readlink),
+    SCMP_SYS(readlinkat),
+    SCMP_SYS(getcwd),
+    SCMP_SYS(mmap),
+    SCMP_SYS(mprotect),
+    SCMP_SYS(arch_prctl),
+    SCMP_SYS(set_tid_address),
+    SCMP_SYS(set_robust_list),
+    SCMP_SYS(rseq),
+    SCMP_SYS(rt_sigaction),
+    SCMP_SYS(sigaltstack),
+    SCMP_SYS(getpid),
+    SCMP_SYS(gettid),
+
+    SCMP_SYS(ioctl),
+    SCMP_SYS(fcntl),
+    SCMP_SYS(dup),
+    SCMP_SYS(dup2),
+    SCMP_SYS(uname),
+    SCMP_SYS(sysinfo),
+    SCMP_SYS(getrlimit),
+    SCMP_SYS(times),
+    SCMP_SYS(getdents64),
+    SCMP_SYS(sched_getaffinity),
+    SCMP_SYS(clock_nanosleep),
+    SCMP_SYS(nanosleep),
+    SCMP_SYS(alarm),
+    SCMP_SYS(select),
+    SCMP_SYS(pselect6),
+    SCMP_SYS(umask),
+    SCMP_SYS(sync_file_range),
+};
+
+static int
+allow_all(scmp_filter_ctx filter, const int *calls, size_t n)
+{
+    int status = 0;
+
+    for (size_t i = 0; status == 0 && i < n; i++)
+        status = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
+    return status;
+}
+
+/* Memory that is not executable; everything else that libext2fs tries gets a plain no. */
+static int
+allow_for_library(scmp_filter_ctx filter)
+{
+    static const int refused[] = {SCMP_SYS(ioctl),     SCMP_SYS(uname),     SCMP_SYS(getrlimit),
+                                  SCMP_SYS(setrlimit), SCMP_SYS(prlimit64), SCMP_SYS(sysinfo)};
+    int status = 0;
+
+    for (size_t i = 0; status == 0 && i < sizeof refused / sizeof refused[0]; i++)
+        status = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), refused[i], 0);
+    if (status == 0)
+        status = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+                                  SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+    if (status == 0)
+        status = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
+                                  SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+    if (status == 0) /* is it open, and for writing? */
+        status = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+                                  SCMP_A1(SCMP_CMP_EQ, F_GETFL));
+    if (status == 0)
+        status = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+                                  SCMP_A1(SCMP_CMP_EQ, F_GETFD));
+    if (status == 0) /* fstat(3) of newer C libraries */
+        status = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1,
+                                  SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH));
+    if (status == 0)
+        status = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 2,
+                                  SCMP_A0(SCMP_CMP_EQ, PR_SET_PDEATHSIG), SCMP_A1(SCMP_CMP_EQ, 0));
+    if (status == 0) /* libext2fs reads no environment where this is 0 */
+        status = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
+                                  SCMP_A0(SCMP_CMP_EQ, PR_GET_DUMPABLE));
+    return status;
+}
+
+static int
+allow_for_e2fsck(scmp_filter_ctx filter)
+{
+    int status = allow_all(filter, e2fsck_calls, sizeof e2fsck_calls / sizeof e2fsck_calls[0]);
+
+    if (status == 0)
+        status = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(execveat), 2,
+                                  SCMP_A0(SCMP_CMP_EQ, BANGER_SANDBOX_FD_PROGRAM),
+                                  SCMP_A4(SCMP_CMP_EQ, AT_EMPTY_PATH));
+    if (status == 0) /* threads, which read bitmaps, but no processes */
+        status = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+                                  SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+    if (status == 0) /* whose flags a filter cannot see: the C library falls back to clone */
+        status = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+    if (status == 0) /* getrlimit(2) in its newer clothes: no new limits */
+        status = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2,
+                                  SCMP_A0(SCMP_CMP_EQ, 0), SCMP_A2(SCMP_CMP_EQ, 0));
+    return status;
+}
+
+static int
+load(uint32_t otherwise, int (*allow_more)(scmp_filter_ctx filter))
+{
+    scmp_filter_ctx filter = seccomp_init(otherwise);
+    int status;
+
+    if (filter == NULL)
+        return -ENOMEM;
+    status = allow_all(filter, common_calls, sizeof common_calls / sizeof common_calls[0]);
+    if (status == 0)
+        status = allow_more(filter);
+    if (status == 0)
+        status = seccomp_load(filter);
+    seccomp_release(filter);
+    return status;
+}
+
+int
+banger_system_calls_library(void)
+{
+    return load(SCMP_ACT_KILL_PROCESS, allow_for_library);
+}
+
+int
+banger_system_calls_e2fsck(void)
+{
+    return load(SCMP_ACT_ERRNO(EPERM), allow_for_e2fsck);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * The system call filters of the two cages, built and loaded with libseccomp. Both return 0, or a
+ * negative errno value. no_new_privs must be set.
+ *
+ * The library's kills the process at anything but reading and writing open descriptors, memory and
+ * the end. e2fsck's refuses everything not on its list with EPERM, since the C library asks for
+ * this and that while it starts; there too are no sockets, no new processes, no mounts, no
+ * namespaces, no tracing, no keys, and the one program that can be run is the one open at
+ * BANGER_SANDBOX_FD_PROGRAM.
+ */
+int banger_system_calls_library(void);
+int banger_system_calls_e2fsck(void);

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <stdint.h>
+
+/*
+ * What the helper and banger-image-worker say to each other. One process serves one request. The
+ * worker starts as
+ *
+ *     banger-image-worker COMMAND UID GID
+ *
+ * as root, with the descriptors below and no others, becomes UID:GID in its sandbox, and only then
+ * reads. On BANGER_WORKER_FD_REQUEST come a BangerWorkerRequest, n_files of BangerWorkerFile, and
+ * the paths and contents in the same order, path before content, without padding. On
+ * BANGER_WORKER_FD_REPLY goes a BangerWorkerReply and `length` bytes. For commands that run e2fsck
+ * the reply is RUNNING, what follows until end of file is e2fsck's own output, and the exit status
+ * is e2fsck's.
+ *
+ * Numbers are in the host's byte order: both ends are built together, and `version` says so. Each
+ * end trusts no length of the other's: the worker because the request holds a caller's data, the
+ * helper because a hostile image may have taken the worker over.
+ *
+ * No GLib here: the worker starts without it.
+ */
+#define BANGER_WORKER_FD_REQUEST 0
+#define BANGER_WORKER_FD_REPLY 1
+#define BANGER_WORKER_FD_IMAGE 3
+
+#define BANGER_WORKER_MAGIC 0x42494d57u /* "BIMW" */
+#define BANGER_WORKER_VERSION 1u
+
+/* Commands, as the words of the command line. */
+#define BANGER_WORKER_READ "read"       /* one file: its content is the reply */
+#define BANGER_WORKER_WRITE "write"     /* all files, or none */
+#define BANGER_WORKER_CHECK "check"     /* e2fsck -fy on the block device; no request is read */
+#define BANGER_WORKER_RECOVER "recover" /* e2fsck -p on the block device; no request is read */
+
+#define BANGER_WORKER_PATH_MAX 4096u
+#define BANGER_WORKER_MESSAGE_MAX 1024u
+#define BANGER_WORKER_FOLLOWS_MAX 40u /* symbolic links on the way of one path */
+
+typedef enum {
+    BANGER_WORKER_OK,
+    BANGER_WORKER_RUNNING,        /* e2fsck runs; its output follows */
+    BANGER_WORKER_NEEDS_RECOVERY, /* the journal must be replayed first; nothing was changed */
+    BANGER_WORKER_BAD_PARAMS,     /* these and below: the payload is a message */
+    BANGER_WORKER_NOT_FOUND,
+    BANGER_WORKER_NOT_SUPPORTED,
+    BANGER_WORKER_FAILED,
+    BANGER_WORKER_NO_SANDBOX, /* a part of the sandbox could not be set up */
+    BANGER_WORKER_N_STATUS,
+} BangerWorkerStatus;
+
+typedef struct {
+    uint32_t magic;
+    uint32_t version;
+    uint32_t n_files;
+    uint32_t reserved; /* 0 */
+} BangerWorkerRequest;
+
+typedef struct {
+    uint32_t mode; /* permission, setuid, setgid and sticky bits; ignored when reading */
+    uint32_t path_length;
+    uint32_t data_length;
+} BangerWorkerFile;
+
+typedef struct {
+    uint32_t magic;
+    uint32_t version;
+    uint32_t status; /* BangerWorkerStatus */
+    uint32_t length;
+} BangerWorkerReply;
