@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "bus/net-aid.h"
+
+#include <errno.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char *
+run(const char *command, int *ret_status)
+{
+    char *argv[] = {(char *)"/bin/sh", (char *)"-c", (char *)command, NULL};
+    char *output = NULL;
+    g_autofree char *errors = NULL;
+    g_autoptr(GError) error = NULL;
+
+    ck_assert_msg(g_spawn_sync(NULL, argv, NULL, G_SPAWN_DEFAULT, NULL, NULL, &output, &errors,
+                               ret_status, &error),
+                  "%s: %s", command, error == NULL ? "" : error->message);
+    if (*ret_status != 0) {
+        char *both = g_strconcat(output, errors, NULL);
+
+        g_free(output);
+        return both;
+    }
+    return output;
+}
+
+/* What aid_run() returned during this test. */
+static GPtrArray *outputs;
+
+const char *
+aid_run(const char *format, ...)
+{
+    g_autofree char *command = NULL;
+    char *output;
+    va_list args;
+    int status;
+
+    va_start(args, format);
+    command = g_strdup_vprintf(format, args);
+    va_end(args);
+    output = run(command, &status);
+    if (outputs == NULL)
+        outputs = g_ptr_array_new_with_free_func(g_free);
+    g_ptr_array_add(outputs, output);
+    ck_assert_msg(status == 0, "%s: %s", command, output);
+    return output;
+}
+
+void
+aid_forget(void)
+{
+    g_clear_pointer(&outputs, g_ptr_array_unref);
+}
+
+void
+aid_do(const char *format, ...)
+{
+    g_autofree char *command = NULL;
+    g_autofree char *output = NULL;
+    va_list args;
+    int status;
+
+    va_start(args, format);
+    command = g_strdup_vprintf(format, args);
+    va_end(args);
+    output = run(command, &status);
+    ck_assert_msg(status == 0, "%s: %s", command, output);
+}
+
+bool
+aid_true(const char *format, ...)
+{
+    g_autofree char *command = NULL;
+    va_list args;
+    int status;
+
+    va_start(args, format);
+    command = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_free(run(command, &status));
+    return status == 0;
+}
+
+void
+aid_assert_contains(const char *text, const char *part)
+{
+    ck_assert_msg(strstr(text, part) != NULL, "\"%s\" is missing in:\n%s", part, text);
+}
+
+void
+aid_assert_lacks(const char *text, const char *part)
+{
+    ck_assert_msg(strstr(text, part) == NULL, "\"%s\" is in:\n%s", part, text);
+}
+
+bool
+aid_link_exists(const char *name)
+{
+    return aid_true("ip link show dev '%s'", name);
+}
+
+void
+aid_clear_network(void)
+{
+    aid_do("for l in $(ip -o link | cut -d: -f2 | cut -d@ -f1); do "
+           "test $l = lo || ip link del $l 2>/dev/null || :; done; nft flush ruleset; "
+           "for n in $(ip netns list | cut -d' ' -f1); do ip netns del $n; done; "
+           "echo 0 > /proc/sys/net/ipv4/ip_forward; "
+           "echo 0 > /proc/sys/net/ipv6/conf/all/forwarding");
+}
+
+void
+aid_bridge_and_tap(sd_bus *bus, const char *tap)
+{
+    rig_call_ok(bus, "CreateTap", "sssss", "br-fc", "172.16.0.1", "24", tap, "");
+}
+
+static int
+open_monitor(int protocol, const int *groups, size_t n_groups)
+{
+    const struct sockaddr_nl address = {.nl_family = AF_NETLINK};
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    for (size_t i = 0; i < n_groups; i++)
+        ck_assert_int_eq(
+            setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i], sizeof(int)), 0);
+    return fd;
+}
+
+AidMonitor
+aid_monitor_open(void)
+{
+    static const int route[] = {RTNLGRP_LINK,         RTNLGRP_IPV4_IFADDR,  RTNLGRP_IPV6_IFADDR,
+                                RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF, RTNLGRP_IPV4_ROUTE};
+    static const int netfilter[] = {NFNLGRP_NFTABLES};
+
+    return (AidMonitor){
+        .route = open_monitor(NETLINK_ROUTE, route, G_N_ELEMENTS(route)),
+        .netfilter = open_monitor(NETLINK_NETFILTER, netfilter, G_N_ELEMENTS(netfilter)),
+    };
+}
+
+/* How many messages there are; 0 if none. */
+static unsigned int
+read_all(int fd)
+{
+    char buffer[16384];
+    unsigned int count = 0;
+
+    while (recv(fd, buffer, sizeof buffer, 0) > 0 || errno == ENOBUFS)
+        count++;
+    ck_assert_int_eq(errno, EAGAIN);
+    return count;
+}
+
+void
+aid_monitor_settle(AidMonitor *monitor)
+{
+    struct pollfd events[] = {{monitor->route, POLLIN, 0}, {monitor->netfilter, POLLIN, 0}};
+
+    for (int round = 0; round < 1000; round++) {
+        int ready = poll(events, G_N_ELEMENTS(events), 1500);
+
+        ck_assert_int_ge(ready, 0);
+        if (ready == 0)
+            return;
+        (void)read_all(monitor->route);
+        (void)read_all(monitor->netfilter);
+    }
+    ck_abort_msg("the network never settles");
+}
+
+void
+aid_monitor_assert_quiet(AidMonitor *monitor)
+{
+    ck_assert_uint_eq(read_all(monitor->route), 0);
+    ck_assert_uint_eq(read_all(monitor->netfilter), 0);
+}
+
+void
+aid_monitor_close(AidMonitor *monitor)
+{
+    (void)close(monitor->route);
+    (void)close(monitor->netfilter);
+}
+
+void
+aid_call_at_once(guint n, const char *member, void (*fill)(sd_bus_message *message, guint i))
+{
+    g_autofree sd_bus **buses = g_new0(sd_bus *, n);
+    g_autofree RigPending **calls = g_new0(RigPending *, n);
+
+    for (guint i = 0; i < n; i++)
+        buses[i] = rig_bus_open(0);
+    for (guint i = 0; i < n; i++) {
+        sd_bus_message *message = rig_message_new(buses[i], member);
+
+        fill(message, i);
+        calls[i] = rig_call_start(buses[i], message);
+    }
+    for (guint i = 0; i < n; i++) {
+        rig_pending_wait(buses[i], calls[i]);
+        ck_assert_msg(calls[i]->error_name == NULL, "%s %u: %s: %s", member, i,
+                      calls[i]->error_name, calls[i]->error_message);
+        rig_pending_free(calls[i]);
+        sd_bus_flush_close_unref(buses[i]);
+    }
+}

@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* EnsureBridge, CreateTap and DeleteTap over the bus, against the real kernel. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bus/net-aid.h"
+
+#define BRIDGE "br-fc", "172.16.0.1", "24"
+
+static sd_bus *bus;
+
+static void
+setup(void)
+{
+    aid_clear_network();
+    bus = rig_bus_open(0);
+}
+
+static void
+teardown(void)
+{
+    sd_bus_flush_close_unref(bus);
+    aid_forget();
+}
+
+static void
+ensure_bridge(const char *name, const char *address, const char *cidr)
+{
+    rig_call_ok(bus, "EnsureBridge", "ssss", name, address, cidr, "");
+}
+
+static void
+create_tap(const char *name)
+{
+    rig_call_ok(bus, "CreateTap", "sssss", BRIDGE, name, "");
+}
+
+static void
+delete_tap(const char *name)
+{
+    rig_call_ok(bus, "DeleteTap", "ss", name, "");
+}
+
+/* All there is to see of a link, but what changes by itself. */
+static const char *
+look(const char *name)
+{
+    return aid_run("ip -d link show dev %s | sed 's/_timer *[0-9.]*//g'; ip -o addr show dev %s | "
+                   "sed 's/ tentative//'",
+                   name, name);
+}
+
+START_TEST(bridge_is_made)
+{
+    const char *link = NULL;
+
+    ensure_bridge(BRIDGE);
+    link = look("br-fc");
+    aid_assert_contains(link, "stp_state 0 ");
+    aid_assert_contains(link, "forward_delay 0 ");
+    aid_assert_contains(link, "alias org.banger.Helper1");
+    aid_assert_contains(link, ",UP");
+    aid_assert_contains(link, "inet 172.16.0.1/24 ");
+    ck_assert_str_eq(aid_run("cat /proc/sys/net/ipv6/conf/br-fc/accept_ra"), "0\n");
+    /* Set by somebody (NET_ADDR_SET), so it does not follow the ports; and locally administered. */
+    ck_assert(aid_true("ip link show dev br-fc | grep -q 'link/ether .[26ae]:'"));
+}
+END_TEST
+
+START_TEST(bridge_again_is_silent)
+{
+    AidMonitor monitor;
+
+    ensure_bridge(BRIDGE);
+    monitor = aid_monitor_open();
+    ensure_bridge(BRIDGE);
+    ensure_bridge("br-fc", "172.16.0.1", "172.16.0.0/24");
+    ensure_bridge(" br-fc ", " 172.16.0.1", "24 ");
+    aid_monitor_assert_quiet(&monitor);
+    /* The monitor does hear a change. */
+    aid_do("ip link set br-fc mtu 1400");
+    aid_monitor_settle(&monitor);
+    aid_do("ip addr del 172.16.0.1/24 dev br-fc");
+    ensure_bridge(BRIDGE);
+    aid_assert_contains(look("br-fc"), "172.16.0.1/24");
+    aid_monitor_close(&monitor);
+}
+END_TEST
+
+START_TEST(bridge_keeps_its_mac)
+{
+    const char *before = NULL;
+    const char *with_port = NULL;
+    const char *after = NULL;
+
+    ensure_bridge(BRIDGE);
+    before = aid_run("ip -o link show br-fc | grep -o 'link/ether [0-9a-f:]*'");
+    /* Lower than any other: a bridge that follows its ports would take it. */
+    aid_do("ip link add port type veth && ip link set port address 02:00:00:00:00:01 master br-fc");
+    with_port = aid_run("ip -o link show br-fc | grep -o 'link/ether [0-9a-f:]*'");
+    aid_do("ip link del port; ip link del br-fc");
+    ensure_bridge(BRIDGE);
+    after = aid_run("ip -o link show br-fc | grep -o 'link/ether [0-9a-f:]*'");
+    ck_assert_str_eq(before, with_port);
+    ck_assert_str_eq(before, after);
+}
+END_TEST
+
+START_TEST(bridge_half_made_is_finished)
+{
+    /* What a helper leaves behind that was killed right after it made the bridge. */
+    ensure_bridge(BRIDGE);
+    aid_do("ip link set br-fc down alias ''; ip addr flush dev br-fc");
+    aid_assert_lacks(look("br-fc"), "org.banger");
+    ensure_bridge(BRIDGE);
+    aid_assert_contains(look("br-fc"), "alias org.banger.Helper1");
+    aid_assert_contains(look("br-fc"), "inet 172.16.0.1/24 ");
+    aid_assert_contains(look("br-fc"), ",UP");
+}
+END_TEST
+
+START_TEST(bridge_wrong_address_is_corrected)
+{
+    ensure_bridge("br-fc", "172.16.5.1", "16");
+    ensure_bridge("br-fc", "fd00:5::1", "64");
+    aid_assert_contains(look("br-fc"), "172.16.5.1/16");
+    /* The very address, but for the prefix; and one that would be its secondary. */
+    ensure_bridge("br-fc", "172.16.5.1", "24");
+    aid_assert_contains(look("br-fc"), "172.16.5.1/24");
+    aid_assert_lacks(look("br-fc"), "172.16.5.1/16");
+    ensure_bridge("br-fc", "172.16.5.2", "24");
+    aid_assert_contains(look("br-fc"), "172.16.5.2/24");
+    aid_assert_lacks(look("br-fc"), "172.16.5.1");
+    /* The other family was right all the time. */
+    aid_assert_contains(look("br-fc"), "fd00:5::1/64");
+    /* An administrator's additions stay while ours is there. */
+    aid_do("ip addr add 10.9.9.9/24 dev br-fc");
+    ensure_bridge("br-fc", "172.16.5.2", "24");
+    aid_assert_contains(look("br-fc"), "10.9.9.9/24");
+    aid_do("ip link set br-fc down type bridge stp_state 1 forward_delay 300; "
+           "echo 1 > /proc/sys/net/ipv6/conf/br-fc/accept_ra");
+    ensure_bridge("br-fc", "172.16.5.2", "24");
+    aid_assert_contains(look("br-fc"), "stp_state 0 ");
+    aid_assert_contains(look("br-fc"), "forward_delay 0 ");
+    aid_assert_contains(look("br-fc"), ",UP");
+    ck_assert_str_eq(aid_run("cat /proc/sys/net/ipv6/conf/br-fc/accept_ra"), "0\n");
+}
+END_TEST
+
+START_TEST(bridge_ipv6_is_usable_at_once)
+{
+    ensure_bridge("br-fc", "fd00:1::1", "fd00:1::/64");
+    aid_assert_contains(aid_run("ip -o addr show dev br-fc"), "inet6 fd00:1::1/64 ");
+    aid_assert_lacks(aid_run("ip -o addr show dev br-fc scope global"), "tentative");
+    ensure_bridge("br-fc", "fd00:1:0::0:1", "64");
+}
+END_TEST
+
+static void
+assert_untouched(const char *name, const char *wanted_error)
+{
+    const char *before = look(name);
+    const char *after = NULL;
+
+    rig_call_fails(bus, wanted_error, "EnsureBridge", "ssss", name, "172.16.0.1", "24", "");
+    rig_call_fails(bus, wanted_error, "CreateTap", "sssss", name, "172.16.0.1", "24", "tap-fc-1",
+                   "");
+    after = look(name);
+    ck_assert_str_eq(before, after);
+    ck_assert(!aid_link_exists("tap-fc-1"));
+}
+
+START_TEST(foreign_links_are_untouched)
+{
+    aid_do("ip link add eth0 type veth peer eth0p && ip addr add 172.16.0.1/24 dev eth0 && "
+           "ip link set eth0 up");
+    assert_untouched("eth0", AID_ERROR("NotManaged"));
+    assert_untouched("lo", AID_ERROR("NotManaged"));
+    aid_do("ip link del eth0; ip link add br0 type bridge && ip addr add 172.16.0.2/24 dev br0");
+    assert_untouched("br0", AID_ERROR("NotManaged"));
+    aid_do("ip addr del 172.16.0.2/24 dev br0; ip addr add 172.16.0.1/16 dev br0");
+    assert_untouched("br0", AID_ERROR("NotManaged"));
+    aid_do("ip addr flush dev br0; ip link set br0 alias org.banger.Helper12");
+    assert_untouched("br0", AID_ERROR("NotManaged"));
+    /* Another name of a foreign link is the foreign link. */
+    aid_do("ip link property add dev br0 altname br-other");
+    rig_call_fails(bus, AID_ERROR("NotManaged"), "EnsureBridge", "ssss", "br-other", "172.16.0.1",
+                   "24", "");
+}
+END_TEST
+
+START_TEST(older_bridge_is_adopted)
+{
+    AidMonitor monitor;
+
+    aid_do("ip link add br-fc type bridge && ip addr add 172.16.0.1/24 dev br-fc");
+    ensure_bridge(BRIDGE);
+    aid_assert_contains(look("br-fc"), "alias org.banger.Helper1");
+    aid_assert_contains(look("br-fc"), "forward_delay 0 ");
+    aid_assert_contains(look("br-fc"), ",UP");
+    monitor = aid_monitor_open();
+    ensure_bridge(BRIDGE);
+    aid_monitor_assert_quiet(&monitor);
+    aid_monitor_close(&monitor);
+    ensure_bridge("br-fc", "172.17.0.1", "24");
+    aid_assert_contains(look("br-fc"), "172.17.0.1/24");
+}
+END_TEST
+
+START_TEST(malformed_arguments)
+{
+    static const char *const bad[][3] = {
+        {"", "172.16.0.1", "24"},
+        {"sixteen-bytes-ab", "172.16.0.1", "24"},
+        {"br%d", "172.16.0.1", "24"},
+        {"br/fc", "172.16.0.1", "24"},
+        {".", "172.16.0.1", "24"},
+        {"..", "172.16.0.1", "24"},
+        {"br fc", "172.16.0.1", "24"},
+        {"br\nfc", "172.16.0.1", "24"},
+        {"br-fc", "172.16.0.256", "24"},
+        {"br-fc", "", "24"},
+        {"br-fc", "172.16.0.1/24", "24"},
+        {"br-fc", "0.0.0.0", "24"},
+        {"br-fc", "127.0.0.1", "8"},
+        {"br-fc", "224.0.0.1", "24"},
+        {"br-fc", "172.16.0.1", "33"},
+        {"br-fc", "172.16.0.1", "0"},
+        {"br-fc", "172.16.0.1", "-1"},
+        {"br-fc", "172.16.0.1", ""},
+        {"br-fc", "172.16.0.1", "172.16.1.0/24"},
+        {"br-fc", "172.16.0.1", "fd00::/64"},
+        {"br-fc", "fd00::1", "129"},
+    };
+    static const char *const bad_taps[] = {"",
+                                           "tap-fc-",
+                                           "tap-pool-",
+                                           "eth0",
+                                           "tap-fc-%d",
+                                           "tap-fc-a/b",
+                                           "tap-fc-sixteen-byt",
+                                           "xtap-fc-1",
+                                           "tap-fc-1\n2",
+                                           "tap-other-1"};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(bad); i++)
+        rig_call_fails(bus, AID_ERROR("BadParams"), "EnsureBridge", "ssss", bad[i][0], bad[i][1],
+                       bad[i][2], "");
+    for (size_t i = 0; i < G_N_ELEMENTS(bad_taps); i++) {
+        rig_call_fails(bus, AID_ERROR("BadParams"), "CreateTap", "sssss", BRIDGE, bad_taps[i], "");
+        rig_call_fails(bus, AID_ERROR("BadParams"), "DeleteTap", "ss", bad_taps[i], "");
+    }
+    rig_call_fails(bus, AID_ERROR("BadParams"), "CreateTap", "sssss", "tap-fc-1", "172.16.0.1",
+                   "24", "tap-fc-1", "");
+    ck_assert_str_eq(aid_run("ip -o link | wc -l"), "1\n");
+}
+END_TEST
+
+START_TEST(address_refused_leaves_nothing)
+{
+    aid_do("echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6");
+    rig_call_fails(bus, AID_ERROR("OperationFailed"), "EnsureBridge", "ssss", "br-fc", "fd00::1",
+                   "64", "");
+    ck_assert(!aid_link_exists("br-fc"));
+    rig_call_fails(bus, AID_ERROR("OperationFailed"), "CreateTap", "sssss", "br-fc", "fd00::1",
+                   "64", "tap-fc-1", "");
+    ck_assert(!aid_link_exists("br-fc"));
+    ck_assert(!aid_link_exists("tap-fc-1"));
+    aid_do("echo 0 > /proc/sys/net/ipv6/conf/default/disable_ipv6");
+    /* A bridge that was there before gets back what it had. */
+    ensure_bridge("br-fc", "fd00::1", "64");
+    rig_call_ok(bus, "CreateTap", "sssss", "br-fc", "fd00::1", "64", "tap-fc-1", "");
+}
+END_TEST
+
+START_TEST(tap_is_made)
+{
+    const char *link = NULL;
+
+    create_tap("tap-fc-1");
+    link = look("tap-fc-1");
+    aid_assert_contains(link,
+                        "tun type tap pi off vnet_hdr off persist on user banger group banger");
+    aid_assert_contains(link, "master br-fc");
+    aid_assert_contains(link, "alias org.banger.Helper1");
+    aid_assert_contains(link, ",UP");
+    create_tap("tap-pool-0");
+    aid_assert_contains(look("tap-pool-0"), "master br-fc");
+}
+END_TEST
+
+START_TEST(tap_again_is_silent)
+{
+    AidMonitor monitor;
+
+    create_tap("tap-fc-1");
+    monitor = aid_monitor_open();
+    aid_monitor_settle(&monitor);
+    create_tap("tap-fc-1");
+    aid_monitor_assert_quiet(&monitor);
+    aid_monitor_close(&monitor);
+}
+END_TEST
+
+/* The errno of attaching to the TAP as @uid, or 0. */
+static int
+attach_as(uid_t uid, const char *name)
+{
+    pid_t child = fork();
+    int status;
+
+    if (child == 0) {
+        struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
+        int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+
+        (void)g_strlcpy(request.ifr_name, name, sizeof request.ifr_name);
+        if (fd < 0 || setresgid(uid, uid, uid) != 0 || setresuid(uid, uid, uid) != 0)
+            _exit(255);
+        _exit(ioctl(fd, TUNSETIFF, &request) == 0 ? 0 : errno);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+START_TEST(tap_is_the_owners_alone)
+{
+    create_tap("tap-fc-1");
+    ck_assert_int_eq(attach_as(RIG_UID_STRANGER, "tap-fc-1"), EPERM);
+    ck_assert_int_eq(attach_as(RIG_UID_OWNER, "tap-fc-1"), 0);
+}
+END_TEST
+
+START_TEST(tap_is_put_in_order)
+{
+    create_tap("tap-fc-1");
+    aid_do("ip link set tap-fc-1 nomaster down alias ''");
+    create_tap("tap-fc-1");
+    aid_assert_contains(look("tap-fc-1"), "master br-fc");
+    aid_assert_contains(look("tap-fc-1"), "alias org.banger.Helper1");
+    aid_assert_contains(look("tap-fc-1"), ",UP");
+    /* Made by the older helper, without a group. */
+    aid_do("ip link del tap-fc-1; ip tuntap add tap-fc-1 mode tap user banger");
+    create_tap("tap-fc-1");
+    aid_assert_contains(look("tap-fc-1"), "user banger group banger");
+    aid_assert_contains(look("tap-fc-1"), "master br-fc");
+    /* Moved from one bridge to another. */
+    rig_call_ok(bus, "CreateTap", "sssss", "br-two", "172.18.0.1", "24", "tap-fc-1", "");
+    aid_assert_contains(look("tap-fc-1"), "master br-two");
+}
+END_TEST
+
+START_TEST(tap_of_another_is_untouched)
+{
+    static const char *const commands[] = {
+        "ip tuntap add tap-fc-1 mode tap user stranger group stranger",
+        "ip tuntap add tap-fc-1 mode tap",
+        "ip tuntap add tap-fc-1 mode tun user banger group banger",
+        "ip link add tap-fc-1 type veth peer tap-peer",
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
+        const char *before = NULL;
+        const char *after = NULL;
+
+        aid_do("%s", commands[i]);
+        before = look("tap-fc-1");
+        rig_call_fails(bus, AID_ERROR("AlreadyExists"), "CreateTap", "sssss", BRIDGE, "tap-fc-1",
+                       "");
+        after = look("tap-fc-1");
+        ck_assert_str_eq(before, after);
+        /* The bridge that the failed call made is gone with it. */
+        ck_assert(!aid_link_exists("br-fc"));
+        aid_do("ip link del tap-fc-1");
+    }
+}
+END_TEST
+
+START_TEST(delete_is_idempotent)
+{
+    AidMonitor monitor = aid_monitor_open();
+
+    delete_tap("tap-fc-1");
+    aid_monitor_assert_quiet(&monitor);
+    aid_monitor_close(&monitor);
+    create_tap("tap-fc-1");
+    delete_tap("tap-fc-1");
+    ck_assert(!aid_link_exists("tap-fc-1"));
+    delete_tap("tap-fc-1");
+    ck_assert(aid_link_exists("br-fc"));
+}
+END_TEST
+
+START_TEST(delete_spares_what_is_no_tap)
+{
+    aid_do("ip link add tap-fc-1 type veth peer tap-peer");
+    rig_call_fails(bus, AID_ERROR("NotManaged"), "DeleteTap", "ss", "tap-fc-1", "");
+    ck_assert(aid_link_exists("tap-fc-1"));
+    aid_do("ip link del tap-fc-1; ip tuntap add tap-fc-1 mode tun");
+    rig_call_fails(bus, AID_ERROR("NotManaged"), "DeleteTap", "ss", "tap-fc-1", "");
+    /* A TAP of somebody else, under a second name. */
+    aid_do("ip link del tap-fc-1; ip tuntap add vpn0 mode tap; "
+           "ip link property add dev vpn0 altname tap-fc-vpn");
+    rig_call_fails(bus, AID_ERROR("NotManaged"), "DeleteTap", "ss", "tap-fc-vpn", "");
+    ck_assert(aid_link_exists("vpn0"));
+}
+END_TEST
+
+static void
+fill_same_tap(sd_bus_message *message, guint i)
+{
+    (void)i;
+    ck_assert_int_ge(sd_bus_message_append(message, "sssss", BRIDGE, "tap-fc-same", ""), 0);
+}
+
+static void
+fill_same_delete(sd_bus_message *message, guint i)
+{
+    (void)i;
+    ck_assert_int_ge(sd_bus_message_append(message, "ss", "tap-fc-same", ""), 0);
+}
+
+START_TEST(two_callers_with_one_name)
+{
+    for (int round = 0; round < 100; round++) {
+        if (round % 10 == 0 && aid_link_exists("br-fc"))
+            aid_do("ip link del br-fc");
+        aid_call_at_once(2, "CreateTap", fill_same_tap);
+        if (round % 10 == 0)
+            aid_assert_contains(look("tap-fc-same"), "master br-fc");
+        aid_call_at_once(2, "DeleteTap", fill_same_delete);
+    }
+    ck_assert(!aid_link_exists("tap-fc-same"));
+}
+END_TEST
+
+static void
+fill_own_tap(sd_bus_message *message, guint i)
+{
+    g_autofree char *name = g_strdup_printf("tap-fc-%u", i);
+
+    ck_assert_int_ge(sd_bus_message_append(message, "sssss", BRIDGE, name, ""), 0);
+}
+
+static void
+fill_own_delete(sd_bus_message *message, guint i)
+{
+    g_autofree char *name = g_strdup_printf("tap-fc-%u", i);
+
+    ck_assert_int_ge(sd_bus_message_append(message, "ss", name, ""), 0);
+}
+
+static void
+fill_own_bridge(sd_bus_message *message, guint i)
+{
+    g_autofree char *name = g_strdup_printf("br-%u", i);
+    g_autofree char *address = g_strdup_printf("172.20.%u.1", i);
+
+    ck_assert_int_ge(sd_bus_message_append(message, "ssss", name, address, "24", ""), 0);
+}
+
+START_TEST(many_callers_with_many_names)
+{
+    aid_call_at_once(64, "CreateTap", fill_own_tap);
+    ck_assert_str_eq(aid_run("ip -o link show master br-fc up | grep -c org.banger.Helper1 || "
+                             "ip -o link show master br-fc up | wc -l"),
+                     "64\n");
+    aid_call_at_once(64, "EnsureBridge", fill_own_bridge);
+    ck_assert_str_eq(aid_run("ip -o -4 addr | grep -c 'inet 172.20.[0-9]*.1/24'"), "64\n");
+    aid_call_at_once(64, "DeleteTap", fill_own_delete);
+    ck_assert_str_eq(aid_run("ip -o link show master br-fc | wc -l"), "0\n");
+}
+END_TEST
+
+int
+main(int argc, char **argv)
+{
+    Suite *suite;
+    TCase *tcase;
+
+    (void)argc;
+    rig_enter("bus/network", argv, NULL);
+    suite = suite_create("network");
+    tcase = tcase_create("network");
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_set_timeout(tcase, 120);
+    tcase_add_test(tcase, bridge_is_made);
+    tcase_add_test(tcase, bridge_again_is_silent);
+    tcase_add_test(tcase, bridge_keeps_its_mac);
+    tcase_add_test(tcase, bridge_half_made_is_finished);
+    tcase_add_test(tcase, bridge_wrong_address_is_corrected);
+    tcase_add_test(tcase, bridge_ipv6_is_usable_at_once);
+    tcase_add_test(tcase, foreign_links_are_untouched);
+    tcase_add_test(tcase, older_bridge_is_adopted);
+    tcase_add_test(tcase, malformed_arguments);
+    tcase_add_test(tcase, address_refused_leaves_nothing);
+    tcase_add_test(tcase, tap_is_made);
+    tcase_add_test(tcase, tap_again_is_silent);
+    tcase_add_test(tcase, tap_is_the_owners_alone);
+    tcase_add_test(tcase, tap_is_put_in_order);
+    tcase_add_test(tcase, tap_of_another_is_untouched);
+    tcase_add_test(tcase, delete_is_idempotent);
+    tcase_add_test(tcase, delete_spares_what_is_no_tap);
+    tcase_add_test(tcase, two_callers_with_one_name);
+    tcase_add_test(tcase, many_callers_with_many_names);
+    suite_add_tcase(suite, tcase);
+    return harness_run("bus/network", suite);
+}
