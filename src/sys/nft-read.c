@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nf_tables_compat.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <netlink/attr.h>
 #include <string.h>
@@ -41,24 +42,63 @@ free_rule(gpointer data)
     g_free(rule);
 }
 
+static bool
+is_text(struct nlattr *attribute, const char *text)
+{
+    return attribute != NULL && nla_strcmp(attribute, text) == 0;
+}
+
 /* The comment in a rule's user data: one-byte type, one-byte length, value, and so on. */
 static char *
-find_comment(struct nlattr *attribute)
+find_userdata_comment(struct nlattr *attribute)
 {
-    const uint8_t *data;
-    size_t left;
+    const uint8_t *data = nla_data(attribute);
+    size_t left = (size_t)nla_len(attribute);
 
-    if (attribute == NULL)
-        return g_strdup("");
-    data = nla_data(attribute);
-    left = (size_t)nla_len(attribute);
     while (left >= 2 && left - 2 >= data[1]) {
         if (data[0] == USERDATA_COMMENT)
             return g_strndup((const char *)data + 2, data[1]);
         left -= (size_t)data[1] + 2;
         data += (size_t)data[1] + 2;
     }
-    return g_strdup("");
+    return NULL;
+}
+
+/*
+ * The comment in a rule's expressions: iptables reads the user data, but where it writes a rule, as
+ * iptables-restore does with all of them, the comment becomes a match that always matches.
+ */
+static char *
+find_match_comment(struct nlattr *expressions)
+{
+    struct nlattr *element;
+    int left;
+
+    nla_for_each_nested(element, expressions, left)
+    {
+        struct nlattr *expression[NFTA_EXPR_MAX + 1] = {NULL};
+        struct nlattr *match[NFTA_MATCH_MAX + 1] = {NULL};
+
+        if (nla_parse_nested(expression, NFTA_EXPR_MAX, element, NULL) < 0 ||
+            !is_text(expression[NFTA_EXPR_NAME], "match") || expression[NFTA_EXPR_DATA] == NULL ||
+            nla_parse_nested(match, NFTA_MATCH_MAX, expression[NFTA_EXPR_DATA], NULL) < 0 ||
+            !is_text(match[NFTA_MATCH_NAME], "comment") || match[NFTA_MATCH_INFO] == NULL)
+            continue;
+        return g_strndup(nla_data(match[NFTA_MATCH_INFO]), (gsize)nla_len(match[NFTA_MATCH_INFO]));
+    }
+    return NULL;
+}
+
+static char *
+find_comment(struct nlattr **rule)
+{
+    char *comment = NULL;
+
+    if (rule[NFTA_RULE_USERDATA] != NULL)
+        comment = find_userdata_comment(rule[NFTA_RULE_USERDATA]);
+    if (comment == NULL && rule[NFTA_RULE_EXPRESSIONS] != NULL)
+        comment = find_match_comment(rule[NFTA_RULE_EXPRESSIONS]);
+    return comment != NULL ? comment : g_strdup("");
 }
 
 static void
@@ -74,7 +114,7 @@ collect_rule(struct nlmsghdr *header, gpointer data)
     rule = g_new0(BangerNftRule, 1);
     rule->chain = g_strndup(nla_data(attributes[NFTA_RULE_CHAIN]),
                             (gsize)nla_len(attributes[NFTA_RULE_CHAIN]));
-    rule->comment = find_comment(attributes[NFTA_RULE_USERDATA]);
+    rule->comment = find_comment(attributes);
     rule->handle = be64toh(nla_get_u64(attributes[NFTA_RULE_HANDLE]));
     g_ptr_array_add(data, rule);
 }
