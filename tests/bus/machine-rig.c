@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "bus/machine-rig.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "model/settings.h"
+
+static void
+require(bool condition, const char *what)
+{
+    if (!condition)
+        ck_abort_msg("%s: %s", what, g_strerror(errno));
+}
+
+void
+machine_install_double(const char *path, uid_t uid, mode_t mode)
+{
+    g_autofree char *content = NULL;
+    gsize length;
+
+    require(g_file_get_contents(MACHINE_DOUBLE, &content, &length, NULL), MACHINE_DOUBLE);
+    (void)unlink(path);
+    require(g_file_set_contents_full(path, content, (gssize)length, G_FILE_SET_CONTENTS_NONE, 0755,
+                                     NULL),
+            path);
+    require(chown(path, uid, uid) == 0 && chmod(path, mode) == 0, path);
+}
+
+/* udev gives everybody the node; a build machine may have none. */
+static void
+set_up_tun(void)
+{
+    g_autofree char *stage = g_dir_make_tmp("machine-XXXXXX", NULL);
+    g_autofree char *node = g_build_filename(stage, "tun", NULL);
+
+    require(mount("tmpfs", stage, "tmpfs", MS_NOSUID, "mode=0755") == 0, "mount tmpfs");
+    require(mknod(node, S_IFCHR | 0666, makedev(10, 200)) == 0 && chmod(node, 0666) == 0, "mknod");
+    require(mount(node, "/dev/net/tun", NULL, MS_BIND, NULL) == 0, "mount /dev/net/tun");
+    require(umount2(stage, MNT_DETACH) == 0 && rmdir(stage) == 0, "umount");
+}
+
+void
+machine_write(const char *path, const char *text)
+{
+    require(g_file_set_contents(path, text, -1, NULL), path);
+    require(chown(path, RIG_UID_OWNER, RIG_UID_OWNER) == 0, path);
+}
+
+void
+machine_rig_set_up(const char *const *names)
+{
+    static const char *const files[] = {"kernel", "initrd", "rootfs", "data", "more"};
+    sd_bus *bus = rig_bus_open(RIG_UID_OWNER);
+
+    set_up_tun();
+    machine_install_double(MACHINE_BINARY, 0, 0755);
+    for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
+        g_autofree char *path = g_strconcat(MACHINE_STATE, files[i], NULL);
+
+        machine_write(path, files[i]);
+    }
+    for (; *names != NULL; names++) {
+        g_autofree char *tap = g_strconcat("tap-fc-", *names, NULL);
+
+        rig_call_ok(bus, "CreateTap", "sssss", "br-fc", "172.16.0.1", "24", tap, "");
+    }
+    sd_bus_flush_close_unref(bus);
+}
+
+static MachineMember *
+member(Machine *machine, const char *key)
+{
+    for (size_t i = 0; i < MACHINE_N_MEMBERS; i++) {
+        if (machine->members[i].key == NULL)
+            machine->members[i].key = key;
+        if (g_str_equal(machine->members[i].key, key))
+            return &machine->members[i];
+    }
+    ck_abort_msg("too many members: %s", key);
+}
+
+void
+machine_set(Machine *machine, const char *key, const char *text)
+{
+    MachineMember *set = member(machine, key);
+
+    g_free(set->text);
+    set->text = g_strdup(text);
+    set->type = 's';
+}
+
+void
+machine_set_number(Machine *machine, const char *key, uint32_t number)
+{
+    MachineMember *set = member(machine, key);
+
+    set->number = number;
+    set->type = 'u';
+}
+
+void
+machine_set_type(Machine *machine, const char *key, char type)
+{
+    member(machine, key)->type = type;
+}
+
+void
+machine_remove(Machine *machine, const char *key)
+{
+    member(machine, key)->type = 0;
+}
+
+void
+machine_add_drive(Machine *machine, const char *id, const char *path, bool read_only, bool is_root)
+{
+    MachineDrive drive = {g_strdup(id), g_strdup(path), read_only, is_root};
+
+    g_array_append_val(machine->drives, drive);
+}
+
+static void
+clear_drive(gpointer data)
+{
+    MachineDrive *drive = data;
+
+    g_free(drive->id);
+    g_free(drive->path);
+}
+
+Machine *
+machine_new(const char *name)
+{
+    static const char *const named[][3] = {
+        {"socket_path", MACHINE_RUN, ".sock"}, {"vsock_path", MACHINE_RUN, ".vsock"},
+        {"log_path", MACHINE_STATE, ".log"},   {"metrics_path", MACHINE_STATE, ".metrics"},
+        {"tap_device", "tap-fc-", ""},
+    };
+    Machine *machine = g_new0(Machine, 1);
+
+    machine->drives = g_array_new(FALSE, TRUE, sizeof(MachineDrive));
+    g_array_set_clear_func(machine->drives, clear_drive);
+    machine_set(machine, "binary_path", MACHINE_BINARY);
+    machine_set(machine, "vm_id", name);
+    for (size_t i = 0; i < G_N_ELEMENTS(named); i++) {
+        g_autofree char *value = g_strconcat(named[i][1], name, named[i][2], NULL);
+
+        machine_set(machine, named[i][0], value);
+    }
+    machine_set(machine, "kernel_image_path", MACHINE_STATE "kernel");
+    machine_set(machine, "kernel_args", "console=ttyS0 token=s3cret");
+    machine_set_type(machine, "drives", 'd');
+    machine_set_number(machine, "vsock_cid", 3);
+    machine_set_number(machine, "vcpu_count", 2);
+    machine_set_number(machine, "memory_mib", 256);
+    machine_add_drive(machine, "rootfs", MACHINE_STATE "rootfs", false, true);
+    return machine;
+}
+
+void
+machine_free(Machine *machine)
+{
+    for (size_t i = 0; i < MACHINE_N_MEMBERS; i++)
+        g_free(machine->members[i].text);
+    g_array_unref(machine->drives);
+    g_free(machine);
+}
+
+void
+machine_order(const char *name, const char *orders)
+{
+    g_autofree char *path = g_strconcat(MACHINE_RUN, name, ".sock.fake", NULL);
+
+    if (orders == NULL)
+        (void)unlink(path);
+    else
+        machine_write(path, orders);
+}
+
+static int
+append_drives(sd_bus_message *message, const GArray *drives)
+{
+    int r = sd_bus_message_open_container(message, 'v', "a(ssbb)");
+
+    if (r >= 0)
+        r = sd_bus_message_open_container(message, 'a', "(ssbb)");
+    for (guint i = 0; r >= 0 && i < drives->len; i++) {
+        const MachineDrive *drive = &g_array_index(drives, MachineDrive, i);
+
+        r = sd_bus_message_append(message, "(ssbb)", drive->id, drive->path, drive->read_only,
+                                  drive->is_root);
+    }
+    for (int i = 0; r >= 0 && i < 2; i++)
+        r = sd_bus_message_close_container(message);
+    return r;
+}
+
+static int
+append_member(sd_bus_message *message, const Machine *machine, const MachineMember *one)
+{
+    switch (one->type) {
+    case 'd':
+        return append_drives(message, machine->drives);
+    case 'u':
+        return sd_bus_message_append(message, "v", "u", one->number);
+    case 'b':
+        return sd_bus_message_append(message, "v", "b", 1);
+    case 'n': /* the network, well-formed */
+        return sd_bus_message_append(message, "v", "(sss)", "br-fc", "172.16.0.1", "24");
+    default:
+        return sd_bus_message_append(message, "v", "s", one->text != NULL ? one->text : "");
+    }
+}
+
+sd_bus_message *
+machine_message(sd_bus *bus, const Machine *machine, const char *op_id)
+{
+    sd_bus_message *message = rig_message_new(bus, "LaunchFirecracker");
+    int r = sd_bus_message_open_container(message, 'a', "{sv}");
+
+    for (size_t i = 0; r >= 0 && i < MACHINE_N_MEMBERS; i++) {
+        const MachineMember *one = &machine->members[i];
+
+        if (one->key == NULL || one->type == 0)
+            continue;
+        r = sd_bus_message_open_container(message, 'e', "sv");
+        if (r >= 0)
+            r = sd_bus_message_append(message, "s", one->key);
+        if (r >= 0)
+            r = append_member(message, machine, one);
+        if (r >= 0)
+            r = sd_bus_message_close_container(message);
+    }
+    if (r >= 0)
+        r = sd_bus_message_close_container(message);
+    if (r >= 0)
+        r = sd_bus_message_append(message, "s", op_id);
+    ck_assert_int_ge(r, 0);
+    return message;
+}
+
+pid_t
+machine_launch(sd_bus *bus, const Machine *machine)
+{
+    sd_bus_message *reply = rig_call_message(bus, machine_message(bus, machine, ""), NULL);
+    uint32_t pid = 0;
+
+    ck_assert_int_ge(sd_bus_message_read(reply, "u", &pid), 0);
+    sd_bus_message_unref(reply);
+    ck_assert_uint_gt(pid, 1);
+    return (pid_t)pid;
+}
+
+void
+machine_launch_fails(sd_bus *bus, const Machine *machine, const char *name, const char *words)
+{
+    g_autofree char *expected = g_strconcat("org.banger.Helper1.Error.", name, NULL);
+    g_autofree char *before = machine_host_state();
+    g_autofree char *after = NULL;
+    sd_bus_error error = SD_BUS_ERROR_NULL;
+    sd_bus_message *reply =
+        rig_call_message(bus, machine_message(bus, machine, "op-fails"), &error);
+
+    ck_assert_msg(reply == NULL, "a launch that must fail did not");
+    ck_assert_msg(g_str_equal(error.name, expected), "%s, and not %s: %s", error.name, expected,
+                  error.message);
+    ck_assert_msg(words == NULL || strstr(error.message, words) != NULL, "no \"%s\" in: %s", words,
+                  error.message);
+    ck_assert_msg(g_str_has_suffix(error.message, " (op-fails)"), "no op_id in: %s", error.message);
+    ck_assert_msg(strstr(error.message, "s3cret") == NULL, "kernel arguments in: %s",
+                  error.message);
+    sd_bus_error_free(&error);
+    after = machine_host_state();
+    ck_assert_str_eq(after, before);
+}
+
+static void
+add_files(GPtrArray *lines, const char *folder)
+{
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+    const char *name;
+
+    while ((name = g_dir_read_name(dir)) != NULL)
+        if (!g_str_has_suffix(name, ".record"))
+            g_ptr_array_add(lines, g_strconcat(folder, name, NULL));
+}
+
+static void
+add_processes(GPtrArray *lines)
+{
+    g_autoptr(GDir) dir = g_dir_open("/proc", 0, NULL);
+    const char *name;
+
+    while ((name = g_dir_read_name(dir)) != NULL) {
+        g_autofree char *path = g_strconcat("/proc/", name, "/exe", NULL);
+        g_autofree char *target = g_file_read_link(path, NULL);
+
+        if (g_ascii_isdigit(name[0]) && target != NULL && g_str_has_prefix(target, MACHINE_BINARY))
+            g_ptr_array_add(lines, g_strdup(name));
+    }
+}
+
+static gint
+compare(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+char *
+machine_host_state(void)
+{
+    g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func(g_free);
+
+    add_files(lines, MACHINE_STATE);
+    add_files(lines, MACHINE_RUN);
+    add_processes(lines);
+    g_ptr_array_sort(lines, compare);
+    g_ptr_array_add(lines, NULL);
+    return g_strjoinv("\n", (char **)lines->pdata);
+}
+
+char *
+machine_proc_status(pid_t pid, const char *name)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/status", pid);
+    g_autofree char *key = g_strdup_printf("\n%s:", name);
+    g_autofree char *text = NULL;
+    const char *found;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL) || (found = strstr(text, key)) == NULL)
+        return g_strdup("");
+    found += strlen(key);
+    return g_strstrip(g_strndup(found, strcspn(found, "\n")));
+}

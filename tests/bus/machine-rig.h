@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "bus/rig-client.h"
+
+/*
+ * What the tests of the VMM's methods share: a host with the double of firecracker
+ * (tests/fake/fake.h) where the helper looks for programs, and requests for LaunchFirecracker that
+ * can be spoiled one member at a time.
+ */
+
+#define MACHINE_BINARY "/usr/local/bin/firecracker"
+#define MACHINE_STATE BANGER_STATE_DIRECTORY "/"
+#define MACHINE_RUN BANGER_RUNTIME_DIRECTORY "/"
+
+typedef struct {
+    char *id;
+    char *path;
+    int read_only;
+    int is_root;
+} MachineDrive;
+
+typedef struct {
+    const char *key;
+    char type; /* of the variant: s, u, b; d for the drives; 0: left out */
+    char *text;
+    uint32_t number;
+} MachineMember;
+
+#define MACHINE_N_MEMBERS 16
+
+typedef struct {
+    MachineMember members[MACHINE_N_MEMBERS];
+    GArray *drives; /* of MachineDrive */
+} Machine;
+
+/*
+ * Installs the double, makes /dev/net/tun what udev makes of it, and creates the files, the bridge
+ * and the TAP "tap-fc-<name>" for each of @names, which ends with NULL. As root, in the rig.
+ */
+void machine_rig_set_up(const char *const *names);
+
+/* Installs the double as @path with @mode and @uid. */
+void machine_install_double(const char *path, uid_t uid, mode_t mode);
+
+/* Writes @text to @path, as a file of the owner. */
+void machine_write(const char *path, const char *text);
+
+/*
+ * A request for the machine @name: sockets @name.sock and @name.vsock, log @name.log, metrics
+ * @name.metrics, the TAP tap-fc-@name, one drive "rootfs". Free with machine_free().
+ */
+Machine *machine_new(const char *name);
+void machine_free(Machine *machine);
+
+void machine_set(Machine *machine, const char *key, const char *text);
+void machine_set_number(Machine *machine, const char *key, uint32_t number);
+void machine_set_type(Machine *machine, const char *key, char type);
+void machine_remove(Machine *machine, const char *key);
+void machine_add_drive(Machine *machine, const char *id, const char *path, bool read_only,
+                       bool is_root);
+
+/* What the double shall do wrong with the machine @name, or NULL: nothing. */
+void machine_order(const char *name, const char *orders);
+
+/* The message that launches @machine. */
+sd_bus_message *machine_message(sd_bus *bus, const Machine *machine, const char *op_id);
+
+/* Launches @machine; the test fails if that does. Returns the pid. */
+pid_t machine_launch(sd_bus *bus, const Machine *machine);
+
+/*
+ * Launches @machine, which must fail with the D-Bus error org.banger.Helper1.Error.@name, with
+ * @words in its message (NULL: any), and leave nothing behind.
+ */
+void machine_launch_fails(sd_bus *bus, const Machine *machine, const char *name, const char *words);
+
+/* Every file of the two directories and every process of a double, as a text to compare. */
+char *machine_host_state(void);
+
+/* The value of "@name:" in /proc/@pid/status. Free with g_free(). */
+char *machine_proc_status(pid_t pid, const char *name);

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bus/machine-rig.h"
+#include "model/settings.h"
+
+static sd_bus *bus;
+
+static void
+set_up(void)
+{
+    bus = rig_bus_open(RIG_UID_OWNER);
+}
+
+static void
+tear_down(void)
+{
+    sd_bus_flush_close_unref(bus);
+}
+
+static void
+assert_socket(const char *path)
+{
+    struct stat st;
+
+    ck_assert_msg(stat(path, &st) == 0, "%s: %s", path, g_strerror(errno));
+    ck_assert(S_ISSOCK(st.st_mode));
+    ck_assert_uint_eq(st.st_mode & 07777, 0600);
+    ck_assert_uint_eq(st.st_uid, RIG_UID_OWNER);
+    ck_assert_uint_eq(st.st_gid, RIG_UID_OWNER);
+}
+
+static bool
+is_gone(void *data)
+{
+    return kill(*(pid_t *)data, 0) < 0 && errno == ESRCH;
+}
+
+/* Kills the machine through the helper, and waits until not even a zombie is left. */
+static void
+kill_machine(pid_t pid)
+{
+    rig_call_ok(bus, "KillProcess", "us", (uint32_t)pid, "");
+    rig_wait_for(is_gone, &pid, "the end of the VMM, zombie and all");
+}
+
+static uint32_t
+find(const char *api_sock)
+{
+    sd_bus_message *reply = rig_call(bus, "FindFirecrackerPID", NULL, "ss", api_sock, "");
+    uint32_t pid = 0;
+
+    ck_assert_int_ge(sd_bus_message_read(reply, "u", &pid), 0);
+    sd_bus_message_unref(reply);
+    return pid;
+}
+
+START_TEST(everything)
+{
+    static const char expected[] =
+        "PUT /logger {\"log_path\":\"" MACHINE_STATE "all.log\",\"level\":\"Info\","
+        "\"show_level\":true,\"show_log_origin\":false}\n"
+        "PUT /metrics {\"metrics_path\":\"" MACHINE_STATE "all.metrics\"}\n"
+        "PUT /machine-config {\"vcpu_count\":2,\"mem_size_mib\":256,\"smt\":false}\n"
+        "PUT /boot-source {\"kernel_image_path\":\"" MACHINE_STATE "kernel\","
+        "\"initrd_path\":\"" MACHINE_STATE "initrd\","
+        "\"boot_args\":\"console=ttyS0 quote=\\\"\\\\\\\" token=s3cret\"}\n"
+        "PUT /drives/rootfs {\"drive_id\":\"rootfs\",\"path_on_host\":\"" MACHINE_STATE "rootfs\","
+        "\"is_root_device\":true,\"is_read_only\":false}\n"
+        "PUT /drives/data {\"drive_id\":\"data\",\"path_on_host\":\"" MACHINE_STATE "data\","
+        "\"is_root_device\":false,\"is_read_only\":true}\n"
+        "PUT /drives/more_1 {\"drive_id\":\"more_1\",\"path_on_host\":\"" MACHINE_STATE "more\","
+        "\"is_root_device\":false,\"is_read_only\":false}\n"
+        "PUT /network-interfaces/eth0 {\"iface_id\":\"eth0\",\"host_dev_name\":\"tap-fc-all\"}\n"
+        "PUT /vsock {\"guest_cid\":3,\"uds_path\":\"" MACHINE_RUN "all.vsock\"}\n"
+        "PUT /actions {\"action_type\":\"InstanceStart\"}\n";
+    Machine *machine = machine_new("all");
+    g_autofree char *record = NULL;
+    g_autofree char *uids = NULL;
+    g_autofree char *log = NULL;
+    struct stat st;
+    pid_t pid;
+
+    machine_set(machine, "initrd_path", MACHINE_STATE "initrd");
+    machine_set(machine, "kernel_args", "console=ttyS0 quote=\"\\\" token=s3cret");
+    machine_set_type(machine, "network", 'n');
+    machine_add_drive(machine, "data", MACHINE_STATE "data", true, false);
+    machine_add_drive(machine, "more_1", MACHINE_STATE "more", false, false);
+    machine_order("all", "record " MACHINE_STATE "all.record\n");
+    pid = machine_launch(bus, machine);
+
+    ck_assert(g_file_get_contents(MACHINE_STATE "all.record", &record, NULL, NULL));
+    ck_assert_str_eq(record, expected);
+    ck_assert(g_file_get_contents(MACHINE_STATE "all.log", &log, NULL, NULL));
+    ck_assert_ptr_nonnull(strstr(log, "Successfully started microVM logger"));
+    ck_assert_int_eq(stat(MACHINE_STATE "all.log", &st), 0);
+    ck_assert_uint_eq(st.st_uid, RIG_UID_OWNER);
+    ck_assert_uint_eq(st.st_mode & 07777, 0640);
+    ck_assert_int_eq(stat(MACHINE_STATE "all.metrics", &st), 0);
+    ck_assert_uint_eq(st.st_uid, RIG_UID_OWNER);
+    assert_socket(MACHINE_RUN "all.sock");
+    assert_socket(MACHINE_RUN "all.vsock");
+    uids = machine_proc_status(pid, "Uid");
+    ck_assert_str_eq(uids, "64001\t64001\t64001\t64001");
+    ck_assert_uint_eq(find(MACHINE_RUN "all.sock"), (uint32_t)pid);
+
+    kill_machine(pid);
+    machine_order("all", NULL);
+    machine_free(machine);
+}
+END_TEST
+
+START_TEST(least)
+{
+    Machine *machine = machine_new("least");
+    pid_t pid;
+
+    g_array_set_size(machine->drives, 0);
+    machine_set(machine, "kernel_args", "");
+    machine_remove(machine, "vsock_path");
+    machine_remove(machine, "vsock_cid");
+    pid = machine_launch(bus, machine);
+    ck_assert_int_ne(access(MACHINE_RUN "least.vsock", F_OK), 0);
+    kill_machine(pid);
+    machine_free(machine);
+}
+END_TEST
+
+/* What a program that outlives its parent must not inherit from it. */
+START_TEST(inherits_nothing)
+{
+    static const char *const expected[][2] = {
+        {"Umask", "0077"},
+        {"SigBlk", "0000000000000000"},
+        {"SigIgn", "0000000000000000"},
+        {"NoNewPrivs", "1"},
+        {"CapPrm", "0000000000000000"},
+        {"CapEff", "0000000000000000"},
+        {"CapAmb", "0000000000000000"},
+    };
+    Machine *machine = machine_new("clean");
+    pid_t pid = machine_launch(bus, machine);
+    g_autofree char *environ_path = g_strdup_printf("/proc/%d/environ", pid);
+    g_autofree char *fds_path = g_strdup_printf("/proc/%d/fd", pid);
+    g_autofree char *working = g_strdup_printf("/proc/%d/cwd", pid);
+    g_autofree char *directory = g_file_read_link(working, NULL);
+    g_autofree char *environment = NULL;
+    g_autoptr(GDir) fds = g_dir_open(fds_path, 0, NULL);
+    const char *fd;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(expected); i++) {
+        g_autofree char *value = machine_proc_status(pid, expected[i][0]);
+
+        ck_assert_msg(g_str_equal(value, expected[i][1]), "%s: %s", expected[i][0], value);
+    }
+    ck_assert_int_eq(getsid(pid), pid);
+    ck_assert_str_eq(directory, "/");
+    ck_assert(g_file_get_contents(environ_path, &environment, NULL, NULL));
+    ck_assert_str_eq(environment, "");
+    ck_assert_ptr_nonnull(fds);
+    while ((fd = g_dir_read_name(fds)) != NULL) {
+        g_autofree char *path = g_build_filename(fds_path, fd, NULL);
+        g_autofree char *target = g_file_read_link(path, NULL);
+
+        /* Its sockets are the API's and the vsock's listeners; the API's connection is closed. */
+        ck_assert_msg(target == NULL || g_str_has_prefix(target, MACHINE_STATE) ||
+                          g_str_has_prefix(target, "socket:") || g_str_equal(target, "/dev/null") ||
+                          g_str_equal(target, "/dev/net/tun"),
+                      "descriptor %s of the VMM is %s", fd, target);
+    }
+    kill_machine(pid);
+    machine_free(machine);
+}
+END_TEST
+
+START_TEST(launched_twice)
+{
+    Machine *machine = machine_new("twice");
+    Machine *other = machine_new("twice");
+    Machine *same_socket = machine_new("other");
+    Machine *same_vsock = machine_new("other");
+    pid_t pid = machine_launch(bus, machine);
+    pid_t again;
+
+    machine_launch_fails(bus, machine, "AlreadyExists", "runs already");
+    /* The same vm_id with other sockets, files and TAP. */
+    machine_set(other, "socket_path", MACHINE_RUN "other.sock");
+    machine_set(other, "vsock_path", MACHINE_RUN "other.vsock");
+    machine_set(other, "log_path", MACHINE_STATE "other.log");
+    machine_set(other, "tap_device", "tap-fc-other");
+    machine_launch_fails(bus, other, "AlreadyExists", "twice runs already");
+    /* Another machine at a socket that is taken. */
+    machine_set(same_socket, "socket_path", MACHINE_RUN "twice.sock");
+    machine_launch_fails(bus, same_socket, "AlreadyExists", "twice.sock is in use");
+    machine_set(same_vsock, "vsock_path", MACHINE_RUN "twice.vsock");
+    machine_launch_fails(bus, same_vsock, "AlreadyExists", "twice.vsock is in use");
+    ck_assert_uint_eq(find(MACHINE_RUN "twice.sock"), (uint32_t)pid);
+
+    /* Its sockets stay when it dies; they are nobody's, and in nobody's way. */
+    kill_machine(pid);
+    ck_assert_int_eq(access(MACHINE_RUN "twice.sock", F_OK), 0);
+    ck_assert_int_eq(access(MACHINE_RUN "twice.vsock", F_OK), 0);
+    again = machine_launch(bus, machine);
+    ck_assert_int_ne(again, pid);
+    kill_machine(again);
+    machine_free(machine);
+    machine_free(other);
+    machine_free(same_socket);
+    machine_free(same_vsock);
+}
+END_TEST
+
+START_TEST(outlives_the_helper)
+{
+    Machine *machine = machine_new("survivor");
+    pid_t pid = machine_launch(bus, machine);
+    pid_t helper = rig_pid_of(BANGER_BUS_NAME);
+    sd_bus_message *reply;
+    int running = 0;
+
+    ck_assert_int_gt(helper, 0);
+    ck_assert_int_eq(kill(helper, SIGKILL), 0);
+    rig_wait_pid_gone(helper);
+    ck_assert_int_eq(kill(pid, 0), 0);
+
+    /* A helper that never heard of it. */
+    ck_assert_uint_eq(find(MACHINE_RUN "survivor.sock"), (uint32_t)pid);
+    ck_assert_int_ne(rig_pid_of(BANGER_BUS_NAME), helper);
+    reply = rig_call(bus, "ProcessRunning", NULL, "uss", (uint32_t)pid, MACHINE_RUN "survivor.sock",
+                     "");
+    ck_assert_int_ge(sd_bus_message_read(reply, "b", &running), 0);
+    sd_bus_message_unref(reply);
+    ck_assert_int_eq(running, 1);
+    machine_launch_fails(bus, machine, "AlreadyExists", NULL);
+    kill_machine(pid);
+    machine_free(machine);
+}
+END_TEST
+
+/* The program is replaced under a VMM, as a package's upgrade does: it is still one of ours. */
+START_TEST(outlives_an_upgrade)
+{
+    Machine *machine = machine_new("upgrade");
+    pid_t pid = machine_launch(bus, machine);
+
+    machine_install_double(MACHINE_BINARY, 0, 0755);
+    kill_machine(pid);
+    machine_free(machine);
+}
+END_TEST
+
+START_TEST(record_in_the_journal)
+{
+    Machine *machine = machine_new("journal");
+    sd_bus_message *reply =
+        rig_call_message(bus, machine_message(bus, machine, "op-launch-journal"), NULL);
+    g_autoptr(GHashTable) record = rig_journal_wait("op-launch-journal");
+    GHashTableIter iter;
+    gpointer name, value;
+    uint32_t pid;
+
+    ck_assert_int_ge(sd_bus_message_read(reply, "u", &pid), 0);
+    sd_bus_message_unref(reply);
+    ck_assert_str_eq(g_hash_table_lookup(record, "MESSAGE"), "helper rpc completed");
+    ck_assert_str_eq(g_hash_table_lookup(record, "METHOD"), "LaunchFirecracker");
+    ck_assert_str_eq(g_hash_table_lookup(record, "VM_ID"), "journal");
+    g_hash_table_iter_init(&iter, record);
+    while (g_hash_table_iter_next(&iter, &name, &value))
+        ck_assert_msg(strstr(value, "s3cret") == NULL, "%s has the kernel arguments", (char *)name);
+    kill_machine((pid_t)pid);
+    machine_free(machine);
+}
+END_TEST
+
+static void
+set_up_host(void)
+{
+    static const char *const names[] = {"all",      "least",   "clean",   "twice", "other",
+                                        "survivor", "upgrade", "journal", NULL};
+
+    machine_rig_set_up(names);
+}
+
+int
+main(int argc, char **argv)
+{
+    Suite *suite;
+    TCase *tcase;
+
+    (void)argc;
+    rig_enter("bus/machine", argv, NULL);
+    suite = suite_create("machine");
+    tcase = tcase_create("machine");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_unchecked_fixture(tcase, set_up_host, NULL);
+    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_add_test(tcase, everything);
+    tcase_add_test(tcase, least);
+    tcase_add_test(tcase, inherits_nothing);
+    tcase_add_test(tcase, launched_twice);
+    tcase_add_test(tcase, outlives_the_helper);
+    tcase_add_test(tcase, outlives_an_upgrade);
+    tcase_add_test(tcase, record_in_the_journal);
+    suite_add_tcase(suite, tcase);
+    return harness_run("bus/machine", suite);
+}
