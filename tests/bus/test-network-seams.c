@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* What the bus cannot show of the network methods: the same operations in this process, in a rig's
+ * network, with something going wrong at a chosen moment, and without the bus's order of calls. */
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bus/net-aid.h"
+#include "ops/network.h"
+#include "ops/operations.h"
+#include "util/error.h"
+
+static const BangerSettings settings = {
+    .owner_user = (char *)"banger",
+    .owner_uid = RIG_UID_OWNER,
+    .owner_gid = RIG_UID_OWNER,
+};
+
+static bool
+create_tap(const char *tap, GError **error)
+{
+    const BangerRequest request = {
+        .op_id = (char *)"op-test",
+        .create_tap = {.bridge = {.bridge_name = (char *)"br-fc",
+                                  .bridge_ip = (char *)"172.16.0.1",
+                                  .cidr = (char *)"24"},
+                       .tap_name = (char *)(gsize)tap},
+    };
+    BangerReply reply = {0};
+
+    return banger_operation_run(banger_method(BANGER_METHOD_CREATE_TAP), &settings, &request,
+                                &reply, error);
+}
+
+static bool
+delete_tap(const char *tap, GError **error)
+{
+    const BangerRequest request = {.op_id = (char *)"op-test",
+                                   .delete_tap = {.tap_name = (char *)(gsize)tap}};
+    BangerReply reply = {0};
+
+    return banger_operation_run(banger_method(BANGER_METHOD_DELETE_TAP), &settings, &request,
+                                &reply, error);
+}
+
+static void
+setup(void)
+{
+    aid_clear_network();
+}
+
+static gpointer
+create_and_delete(gpointer data)
+{
+    const char *tap = data;
+
+    for (int round = 0; round < 100; round++) {
+        g_autoptr(GError) error = NULL;
+
+        /* The two race each other, so a TAP may be deleted while the other call is making it. */
+        if (!create_tap(tap, &error))
+            ck_assert_msg(!g_error_matches(error, BANGER_ERROR, BANGER_ERROR_NOT_MANAGED), "%s",
+                          error->message);
+        g_clear_error(&error);
+        ck_assert_msg(delete_tap(tap, &error), "%s", error == NULL ? "" : error->message);
+    }
+    return NULL;
+}
+
+START_TEST(two_threads_with_one_name)
+{
+    GThread *threads[2];
+
+    for (size_t i = 0; i < G_N_ELEMENTS(threads); i++)
+        threads[i] = g_thread_new("tap", create_and_delete, (gpointer) "tap-fc-same");
+    for (size_t i = 0; i < G_N_ELEMENTS(threads); i++)
+        (void)g_thread_join(threads[i]);
+    ck_assert(!aid_link_exists("tap-fc-same"));
+}
+END_TEST
+
+static gpointer
+create_only(gpointer data)
+{
+    g_autoptr(GError) error = NULL;
+
+    ck_assert_msg(create_tap(data, &error), "%s", error == NULL ? "" : error->message);
+    return NULL;
+}
+
+START_TEST(two_threads_create_one)
+{
+    for (int round = 0; round < 100; round++) {
+        GThread *threads[2];
+
+        for (size_t i = 0; i < G_N_ELEMENTS(threads); i++)
+            threads[i] = g_thread_new("tap", create_only, (gpointer) "tap-fc-same");
+        for (size_t i = 0; i < G_N_ELEMENTS(threads); i++)
+            (void)g_thread_join(threads[i]);
+        if (round % 10 == 0) {
+            aid_assert_contains(aid_run("ip -d link show dev tap-fc-same"),
+                                "persist on user banger");
+            aid_assert_contains(aid_run("ip -d link show dev tap-fc-same"), "master br-fc");
+            aid_do("ip link del br-fc");
+        }
+        ck_assert(delete_tap("tap-fc-same", NULL));
+    }
+}
+END_TEST
+
+#ifdef BANGER_TEST_HOOKS
+static void
+delete_bridge(const char *tap)
+{
+    ck_assert(aid_link_exists(tap));
+    aid_do("ip link del br-fc");
+}
+
+static void
+delete_tap_itself(const char *tap)
+{
+    aid_do("ip link del %s", tap);
+}
+
+static void
+die(const char *tap)
+{
+    (void)tap;
+    (void)raise(SIGKILL);
+}
+
+START_TEST(bridge_vanishes)
+{
+    g_autoptr(GError) error = NULL;
+
+    banger_network_test_hook = delete_bridge;
+    ck_assert(!create_tap("tap-fc-1", &error));
+    ck_assert_str_ne(error->message, "");
+    ck_assert(!aid_link_exists("tap-fc-1"));
+    ck_assert(!aid_link_exists("br-fc"));
+    g_clear_error(&error);
+    /* A TAP that was there before stays. */
+    banger_network_test_hook = NULL;
+    ck_assert(create_tap("tap-fc-1", &error));
+    aid_do("ip link set tap-fc-1 nomaster");
+    banger_network_test_hook = delete_bridge;
+    ck_assert(!create_tap("tap-fc-1", &error));
+    ck_assert(aid_link_exists("tap-fc-1"));
+    banger_network_test_hook = NULL;
+}
+END_TEST
+
+START_TEST(tap_vanishes)
+{
+    g_autoptr(GError) error = NULL;
+
+    banger_network_test_hook = delete_tap_itself;
+    ck_assert(!create_tap("tap-fc-1", &error));
+    banger_network_test_hook = NULL;
+    ck_assert(!aid_link_exists("tap-fc-1"));
+    /* The bridge that this call made is undone too. */
+    ck_assert(!aid_link_exists("br-fc"));
+}
+END_TEST
+
+START_TEST(killed_in_the_middle)
+{
+    pid_t child = fork();
+    int status;
+
+    if (child == 0) {
+        banger_network_test_hook = die;
+        (void)create_tap("tap-fc-1", NULL);
+        _exit(0);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    ck_assert(!aid_link_exists("tap-fc-1"));
+    /* What is left is the bridge, by its name and ours; the next call goes on from there. */
+    ck_assert(create_tap("tap-fc-1", NULL));
+}
+END_TEST
+#else
+START_TEST(bridge_vanishes)
+{
+    harness_skip("built without --enable-test-hooks");
+}
+END_TEST
+#define tap_vanishes bridge_vanishes
+#define killed_in_the_middle bridge_vanishes
+#endif
+
+int
+main(int argc, char **argv)
+{
+    Suite *suite;
+    TCase *tcase;
+
+    (void)argc;
+    rig_enter("bus/network-seams", argv, NULL);
+    suite = suite_create("network-seams");
+    tcase = tcase_create("network-seams");
+    tcase_add_checked_fixture(tcase, setup, aid_forget);
+    tcase_set_timeout(tcase, 120);
+    tcase_add_test(tcase, two_threads_with_one_name);
+    tcase_add_test(tcase, two_threads_create_one);
+    tcase_add_test(tcase, bridge_vanishes);
+    tcase_add_test(tcase, tap_vanishes);
+    tcase_add_test(tcase, killed_in_the_middle);
+    suite_add_tcase(suite, tcase);
+    return harness_run("bus/network-seams", suite);
+}
