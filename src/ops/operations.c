@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ops/operations.h"
 
+#include "ops/image.h"
 #include "ops/machine.h"
 #include "ops/nat.h"
 #include "ops/network.h"
 #include "ops/process.h"
 #include "ops/resolver.h"
+#include "ops/snapshot.h"
 #include "util/error.h"
 
 /* The operation of each method. A method without one answers NotSupported. */
@@ -16,12 +18,12 @@ static BangerOperation *const operations[BANGER_N_METHODS] = {
     [BANGER_METHOD_SYNC_RESOLVER_ROUTING] = banger_resolver_sync,
     [BANGER_METHOD_CLEAR_RESOLVER_ROUTING] = banger_resolver_clear,
     [BANGER_METHOD_ENSURE_NAT] = banger_nat_ensure,
-    [BANGER_METHOD_CREATE_DM_SNAPSHOT] = NULL,
-    [BANGER_METHOD_CLEANUP_DM_SNAPSHOT] = NULL,
-    [BANGER_METHOD_REMOVE_DM_SNAPSHOT] = NULL,
-    [BANGER_METHOD_FSCK_SNAPSHOT] = NULL,
-    [BANGER_METHOD_READ_EXT4_FILE] = NULL,
-    [BANGER_METHOD_WRITE_EXT4_FILES] = NULL,
+    [BANGER_METHOD_CREATE_DM_SNAPSHOT] = banger_create_dm_snapshot,
+    [BANGER_METHOD_CLEANUP_DM_SNAPSHOT] = banger_cleanup_dm_snapshot,
+    [BANGER_METHOD_REMOVE_DM_SNAPSHOT] = banger_remove_dm_snapshot,
+    [BANGER_METHOD_FSCK_SNAPSHOT] = banger_fsck_snapshot,
+    [BANGER_METHOD_READ_EXT4_FILE] = banger_read_ext4_file,
+    [BANGER_METHOD_WRITE_EXT4_FILES] = banger_write_ext4_files,
     [BANGER_METHOD_RESOLVE_FIRECRACKER_BINARY] = banger_resolve_firecracker_binary,
     [BANGER_METHOD_LAUNCH_FIRECRACKER] = banger_launch_firecracker,
     [BANGER_METHOD_ENSURE_SOCKET_ACCESS] = banger_ensure_socket_access,

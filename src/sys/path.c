@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <signal.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -317,4 +318,19 @@ banger_path_give(int fd, const char *path, uid_t uid, gid_t gid, mode_t mode, GE
         return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
                                 "cannot set owner and mode of %s", path);
     return true;
+}
+
+bool
+banger_path_check_no_writer(int fd, const char *path, GError **error)
+{
+    /* Whoever opens the file while the lease is held is told by this signal: by default SIGIO,
+     * which would end the process; SIGURG is ignored. */
+    if (fcntl(fd, F_SETSIG, SIGURG) < 0)
+        return true;
+    if (fcntl(fd, F_SETLEASE, F_RDLCK) == 0) {
+        (void)fcntl(fd, F_SETLEASE, F_UNLCK);
+        return true;
+    }
+    return errno != EAGAIN ||
+           banger_set_error(error, BANGER_ERROR_BUSY, "%s is open for writing elsewhere", path);
 }

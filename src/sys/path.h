@@ -75,3 +75,10 @@ bool banger_path_give(int fd, const char *path, uid_t uid, gid_t gid, mode_t mod
  * the message only. Returns a new descriptor, or -1. Errors: Busy for EBUSY, else OperationFailed.
  */
 int banger_path_reopen(int fd, const char *path, int flags, GError **error);
+
+/*
+ * Whether nobody has the regular file that @fd is open on, for reading only, open for writing;
+ * @path is for the message. Asks for a read lease (fcntl(2), F_SETLEASE) and gives it back at once;
+ * a file system without leases, and a unit without CAP_LEASE, find nobody. Errors: Busy.
+ */
+bool banger_path_check_no_writer(int fd, const char *path, GError **error);

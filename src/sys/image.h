@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <stdbool.h>
+
+#include <glib.h>
+
+#include "model/settings.h"
+
+/*
+ * The helper's end of banger-image-worker (util/worker-protocol.h): one sandboxed process a call,
+ * which alone looks into the file system of an image. All functions take @fd, open on the image,
+ * and @path for messages. None returns before the process is gone.
+ *
+ * Errors of all of them: NotSupported (a file system feature that the library does not know),
+ * Timeout, OperationFailed (the file system is damaged, the worker crashed or answered nonsense,
+ * a part of its sandbox could not be set up), and where it says so BadParams and NotFound about
+ * guest paths.
+ */
+
+/* Reads the file @guest_path, at most BANGER_GUEST_FILE_MAX bytes. @fd is open for reading. */
+bool banger_image_read(const BangerSettings *settings, int fd, const char *path,
+                       const char *guest_path, GBytes **ret_data, GError **error);
+
+/*
+ * Writes @files (of BangerExt4File), all or none, flushed to the disk. @fd is open for reading and
+ * writing. If *@ret_needs_recovery is true after a success, nothing was written: the journal must
+ * be replayed by banger_image_check() first.
+ */
+bool banger_image_write(const BangerSettings *settings, int fd, const char *path,
+                        const GArray *files, bool *ret_needs_recovery, GError **error);
+
+typedef enum {
+    BANGER_IMAGE_CHECK,   /* e2fsck -fy: everything, and mend what is wrong */
+    BANGER_IMAGE_RECOVER, /* e2fsck -p: replay the journal, mend what is harmless to mend */
+} BangerImageCheck;
+
+/*
+ * Runs e2fsck on the block device that @fd is open on; @fd must not be open exclusively, e2fsck
+ * itself wants to be the only one. *@ret_corrected says whether it mended something. The time limit
+ * is 10 min. OperationFailed carries the last lines it printed.
+ */
+bool banger_image_check(const BangerSettings *settings, int fd, const char *path,
+                        BangerImageCheck kind, bool *ret_corrected, GError **error);

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sys/loop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "sys/path.h"
+#include "util/error.h"
+#include "util/fd.h"
+
+#define LOOP_MAJOR 7
+#define ATTACH_TRIES 64
+#define DETACH_TIMEOUT (5 * G_USEC_PER_SEC)
+#define DETACH_INTERVAL (20 * 1000)
+#define DELETED " (deleted)" /* what the kernel adds to the path of an unlinked file */
+
+static int
+open_loop(const char *loop, int flags)
+{
+    int fd;
+
+    do
+        fd = open(loop, flags | O_CLOEXEC | O_NOFOLLOW);
+    while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+/* Opens the loop device @loop and makes sure that it is one. -1 with errno set otherwise. */
+static int
+open_checked(const char *loop, int flags)
+{
+    banger_autofd int fd = open_loop(loop, flags);
+    struct stat st;
+
+    if (fd < 0)
+        return -1;
+    if (fstat(fd, &st) < 0)
+        return -1;
+    if (!S_ISBLK(st.st_mode) || major(st.st_rdev) != LOOP_MAJOR) {
+        errno = ENOTBLK;
+        return -1;
+    }
+    return banger_steal_fd(&fd);
+}
+
+/* One attempt at the loop device @number. Returns its descriptor, or -1 with errno set. */
+static int
+configure(int number, int backing_fd, const char *path, bool read_only, char **ret_device)
+{
+    g_autofree char *loop = g_strdup_printf("/dev/loop%d", number);
+    banger_autofd int fd = open_checked(loop, read_only ? O_RDONLY : O_RDWR);
+    struct loop_config config = {.fd = (__u32)backing_fd};
+
+    if (fd < 0)
+        return -1;
+    config.info.lo_flags = LO_FLAGS_AUTOCLEAR | (read_only ? (__u32)LO_FLAGS_READ_ONLY : 0);
+    g_strlcpy((char *)config.info.lo_file_name, path, sizeof config.info.lo_file_name);
+    if (ioctl(fd, LOOP_CONFIGURE, &config) < 0)
+        return -1;
+    *ret_device = g_steal_pointer(&loop);
+    return banger_steal_fd(&fd);
+}
+
+int
+banger_loop_attach(int backing_fd, const char *path, bool read_only, char **ret_device,
+                   GError **error)
+{
+    banger_autofd int control = open_loop("/dev/loop-control", O_RDWR);
+
+    if (control < 0) {
+        (void)banger_set_errno(error, BANGER_ERROR_NOT_SUPPORTED, errno,
+                               "this host has no loop devices: cannot open /dev/loop-control");
+        return -1;
+    }
+    for (int i = 0; i < ATTACH_TRIES; i++) {
+        int number = ioctl(control, LOOP_CTL_GET_FREE);
+        int fd;
+
+        if (number < 0)
+            break;
+        fd = configure(number, backing_fd, path, read_only, ret_device);
+        if (fd >= 0)
+            return fd;
+        /* Somebody was faster, or its node is not there yet. */
+        if (errno != EBUSY && errno != ENOENT && errno != ENXIO)
+            break;
+        g_usleep(i < ATTACH_TRIES / 2 ? 500 : 20 * 1000);
+    }
+    (void)banger_set_errno(error,
+                           errno == EBUSY ? BANGER_ERROR_BUSY : BANGER_ERROR_OPERATION_FAILED,
+                           errno, "cannot attach %s to a loop device", path);
+    return -1;
+}
+
+/* Reads the status of @loop; false if it is not attached or not there. */
+static bool
+read_status(const char *loop, struct loop_info64 *ret_info)
+{
+    banger_autofd int fd = open_checked(loop, O_RDONLY);
+
+    return fd >= 0 && ioctl(fd, LOOP_GET_STATUS64, ret_info) == 0;
+}
+
+static bool
+is_backed_by(const struct loop_info64 *info, dev_t device, ino_t inode)
+{
+    return info->lo_device == device && info->lo_inode == inode;
+}
+
+char *
+banger_loop_find(dev_t device, ino_t inode, BangerLoopKind kind)
+{
+    g_autoptr(GDir) directory = g_dir_open("/sys/block", 0, NULL);
+    const char *name;
+
+    while (directory != NULL && (name = g_dir_read_name(directory)) != NULL) {
+        g_autofree char *attached = g_strdup_printf("/sys/block/%s/loop/backing_file", name);
+        g_autofree char *loop = g_strdup_printf("/dev/%s", name);
+        struct loop_info64 info;
+
+        if (g_str_has_prefix(name, "loop") && access(attached, F_OK) == 0 &&
+            read_status(loop, &info) && is_backed_by(&info, device, inode) &&
+            (kind == BANGER_LOOP_ANY || (info.lo_flags & LO_FLAGS_READ_ONLY) == 0))
+            return g_steal_pointer(&loop);
+    }
+    return NULL;
+}
+
+char *
+banger_loop_path_if_backed_by(dev_t number, dev_t device, ino_t inode)
+{
+    g_autofree char *link = NULL, *target = NULL, *name = NULL, *loop = NULL;
+    struct loop_info64 info;
+
+    if (major(number) != LOOP_MAJOR)
+        return NULL;
+    /* The number of the name is the minor only where loops have no partitions: ask. */
+    link = g_strdup_printf("/sys/dev/block/%u:%u", major(number), minor(number));
+    target = g_file_read_link(link, NULL);
+    if (target == NULL)
+        return NULL;
+    name = g_path_get_basename(target);
+    loop = g_strdup_printf("/dev/%s", name);
+    if (!read_status(loop, &info) || !is_backed_by(&info, device, inode))
+        return NULL;
+    return g_steal_pointer(&loop);
+}
+
+/*
+ * Whether the backing file of @loop lies in the state directory: the kernel's own path of it says
+ * so, and, unless it is unlinked, the file there is the very one.
+ */
+static bool
+is_managed(const BangerSettings *settings, const char *loop, const struct loop_info64 *info)
+{
+    g_autofree char *attribute =
+        g_strdup_printf("/sys/block/%s/loop/backing_file", loop + strlen("/dev/"));
+    g_autofree char *path = NULL;
+    g_autofree char *directory = g_strconcat(settings->state_directory, "/", NULL);
+    banger_autofd int fd = -1;
+    struct stat st;
+
+    if (!g_file_get_contents(attribute, &path, NULL, NULL))
+        return false;
+    g_strchomp(path);
+    if (!g_str_has_prefix(path, directory))
+        return false;
+    if (g_str_has_suffix(path, DELETED))
+        return true;
+    fd = banger_path_open_file(settings, BANGER_PATH_STATE, path, O_PATH, &st, NULL);
+    return fd >= 0 && is_backed_by(info, st.st_dev, st.st_ino);
+}
+
+/* LOOP_CLR_FD succeeds on a device in use, and only sets AUTOCLEAR: so look until it is gone. */
+static bool
+wait_until_gone(const char *loop, const struct loop_info64 *was, GError **error)
+{
+    gint64 deadline = g_get_monotonic_time() + DETACH_TIMEOUT;
+    struct loop_info64 info;
+
+    while (read_status(loop, &info) && info.lo_inode == was->lo_inode &&
+           info.lo_device == was->lo_device) {
+        if (g_get_monotonic_time() >= deadline)
+            return banger_set_error(error, BANGER_ERROR_BUSY,
+                                    "%s is in use: it will be detached at its last close", loop);
+        g_usleep(DETACH_INTERVAL);
+    }
+    return true;
+}
+
+/* Whether a device (of device-mapper, in practice) is made of @loop. */
+static bool
+is_claimed(const char *loop)
+{
+    g_autofree char *path = g_strdup_printf("/sys/block/%s/holders", loop + strlen("/dev/"));
+    g_autoptr(GDir) holders = g_dir_open(path, 0, NULL);
+
+    return holders != NULL && g_dir_read_name(holders) != NULL;
+}
+
+/* *@ret_gone: there was nothing to detach. @fd must not stay open while waiting for the end. */
+static bool
+clear(const BangerSettings *settings, const char *loop, struct loop_info64 *ret_info,
+      bool *ret_gone, GError **error)
+{
+    banger_autofd int fd = open_checked(loop, O_RDONLY);
+
+    *ret_gone = (fd < 0 && (errno == ENOENT || errno == ENXIO)) ||
+                (fd >= 0 && ioctl(fd, LOOP_GET_STATUS64, ret_info) < 0 && errno == ENXIO);
+    if (*ret_gone)
+        return true;
+    if (fd < 0 || ioctl(fd, LOOP_GET_STATUS64, ret_info) < 0)
+        return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno, "cannot examine %s",
+                                loop);
+    if (!is_managed(settings, loop, ret_info))
+        return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
+                                "%s is left alone: its backing file is not in %s", loop,
+                                settings->state_directory);
+    if (is_claimed(loop))
+        return banger_set_error(error, BANGER_ERROR_BUSY, "%s is part of another device", loop);
+    if (ioctl(fd, LOOP_CLR_FD) < 0 && errno != ENXIO)
+        return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno, "cannot detach %s",
+                                loop);
+    return true;
+}
+
+bool
+banger_loop_detach(const BangerSettings *settings, const char *loop, GError **error)
+{
+    struct loop_info64 info = {0};
+    bool gone = false;
+
+    if (!clear(settings, loop, &info, &gone, error))
+        return false;
+    return gone || wait_until_gone(loop, &info, error);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include <glib.h>
+
+#include "model/settings.h"
+
+/*
+ * Loop devices (loop(4), linux/loop.h). Every device attached here has LO_FLAGS_AUTOCLEAR: it is
+ * detached by the kernel at its last close, so a helper that dies leaves none behind.
+ */
+
+/*
+ * Attaches @backing_fd, open on @path (for messages), to a free loop device, read-only or not.
+ * *@ret_device is "/dev/loopN"; free it. Returns a descriptor open on the device, or -1: the device
+ * exists as long as this descriptor or another one is open. Errors: NotSupported (no loop devices),
+ * Busy (every attempt lost its device to somebody else), OperationFailed.
+ */
+int banger_loop_attach(int backing_fd, const char *path, bool read_only, char **ret_device,
+                       GError **error);
+
+typedef enum {
+    BANGER_LOOP_ANY,
+    BANGER_LOOP_WRITABLE,
+} BangerLoopKind;
+
+/*
+ * A loop device ("/dev/loopN"; free it) of @kind whose backing file is @inode on @device (of
+ * stat(2)), or NULL if there is none.
+ */
+char *banger_loop_find(dev_t device, ino_t inode, BangerLoopKind kind);
+
+/*
+ * The path of the loop device whose device number is @number, if its backing file is @inode on
+ * @device; else NULL. Free it.
+ */
+char *banger_loop_path_if_backed_by(dev_t number, dev_t device, ino_t inode);
+
+/*
+ * Detaches @loop ("/dev/loopN"), if its backing file lies in the state directory: a device that is
+ * not attached is success, one that belongs to somebody else is left alone and NotManaged. Returns
+ * when it is gone. One that a dm device is made of is left alone and Busy; one that somebody has
+ * open is detached at its last close, and Busy if that does not come within 5 s.
+ */
+bool banger_loop_detach(const BangerSettings *settings, const char *loop, GError **error);

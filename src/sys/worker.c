@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sys/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pwd.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "util/error.h"
+#include "util/fd.h"
+#include "util/worker-protocol.h"
+
+#define PIPE_SIZE (1 << 20)
+
+/* Its user, looked up once; a user that does not exist yet is looked for again. */
+static bool
+find_user(const BangerSettings *settings, uid_t *ret_uid, gid_t *ret_gid, GError **error)
+{
+    static GMutex lock;
+    static uid_t known_uid;
+    static gid_t known_gid;
+    char buffer[4096];
+    struct passwd entry, *found = NULL;
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lock);
+
+    if (known_uid == 0) {
+        int status = getpwnam_r(BANGER_WORKER_USER, &entry, buffer, sizeof buffer, &found);
+
+        if (found == NULL)
+            return banger_set_error(error, BANGER_ERROR_NOT_SUPPORTED,
+                                    "the user " BANGER_WORKER_USER
+                                    ", which images are handled as, does not exist%s%s",
+                                    status != 0 ? ": " : "", status != 0 ? g_strerror(status) : "");
+        if (entry.pw_uid == 0 || entry.pw_gid == 0 || entry.pw_uid == settings->owner_uid)
+            return banger_set_error(error, BANGER_ERROR_NOT_SUPPORTED,
+                                    "the user " BANGER_WORKER_USER
+                                    ", which images are handled as, must be neither root nor %s",
+                                    settings->owner_user);
+        known_uid = entry.pw_uid;
+        known_gid = entry.pw_gid;
+    }
+    *ret_uid = known_uid;
+    *ret_gid = known_gid;
+    return true;
+}
+
+static const char *
+program(void)
+{
+#ifdef BANGER_TEST_HOOKS
+    const char *path = g_getenv("BANGER_IMAGE_WORKER");
+
+    if (path != NULL)
+        return path;
+#endif
+    return BANGER_LIBEXECDIR "/banger-image-worker";
+}
+
+/*
+ * posix_spawn(3) shares the address space until the exec and runs nothing of ours in between, which
+ * is what a process with many threads needs, and is cheap however large this one is. The order of
+ * the duplications matters: none may overwrite a descriptor that is still to be duplicated.
+ */
+static int
+spawn(pid_t *ret_pid, char *const arguments[], int request, int reply, int image)
+{
+    char *const environment[] = {NULL};
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t signals;
+    int status;
+
+    (void)posix_spawn_file_actions_init(&actions);
+    (void)posix_spawnattr_init(&attributes);
+    (void)sigfillset(&signals);
+    (void)posix_spawnattr_setsigdefault(&attributes, &signals);
+    (void)sigemptyset(&signals);
+    (void)posix_spawnattr_setsigmask(&attributes, &signals);
+    (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+    status = posix_spawn_file_actions_adddup2(&actions, request, BANGER_WORKER_FD_REQUEST);
+    if (status == 0)
+        status = posix_spawn_file_actions_adddup2(&actions, reply, BANGER_WORKER_FD_REPLY);
+    if (status == 0)
+        status = posix_spawn_file_actions_adddup2(&actions, image, BANGER_WORKER_FD_IMAGE);
+    if (status == 0)
+        status =
+            posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    if (status == 0)
+        status = posix_spawn(ret_pid, arguments[0], &actions, &attributes, arguments, environment);
+    (void)posix_spawnattr_destroy(&attributes);
+    (void)posix_spawn_file_actions_destroy(&actions);
+    return status;
+}
+
+/* A descriptor of ours that is above those that the worker gets: duplicating cannot collide. */
+static bool
+lift(int *fd)
+{
+    int lifted;
+
+    if (*fd > BANGER_WORKER_FD_IMAGE)
+        return true;
+    lifted = fcntl(*fd, F_DUPFD_CLOEXEC, BANGER_WORKER_FD_IMAGE + 1);
+    if (lifted < 0)
+        return false;
+    banger_close_fd(fd);
+    *fd = lifted;
+    return true;
+}
+
+static bool
+make_channels(int request[2], int reply[2])
+{
+    /* A socket one way, since a pipe whose reader is gone would signal SIGPIPE. [0] is read. */
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, request) < 0 ||
+        shutdown(request[1], SHUT_RD) < 0)
+        return false;
+    if (pipe2(reply, O_CLOEXEC) < 0 || !lift(&request[0]) || !lift(&reply[1]))
+        return false;
+    return fcntl(request[1], F_SETFL, O_NONBLOCK) == 0 && fcntl(reply[0], F_SETFL, O_NONBLOCK) == 0;
+}
+
+bool
+banger_worker_start(BangerWorker *worker, const BangerSettings *settings, const char *command,
+                    int image_fd, gint64 timeout, GError **error)
+{
+    int request[2] = {-1, -1}, reply[2] = {-1, -1};
+    g_autofree char *uid_text = NULL, *gid_text = NULL;
+    banger_autofd int image = fcntl(image_fd, F_DUPFD_CLOEXEC, BANGER_WORKER_FD_IMAGE + 1);
+    char *arguments[] = {(char *)program(), (char *)command, NULL, NULL, NULL};
+    uid_t uid = 0;
+    gid_t gid = 0;
+    int status;
+
+    if (!find_user(settings, &uid, &gid, error))
+        return false;
+    arguments[2] = uid_text = g_strdup_printf("%u", uid);
+    arguments[3] = gid_text = g_strdup_printf("%u", gid);
+    status = image >= 0 && make_channels(request, reply)
+                 ? spawn(&worker->pid, arguments, request[0], reply[1], image)
+                 : errno;
+    banger_close_fd(&request[0]);
+    banger_close_fd(&reply[1]);
+    worker->request = request[1];
+    worker->reply = reply[0];
+    worker->deadline = g_get_monotonic_time() + timeout;
+    if (status != 0) {
+        worker->pid = 0;
+        return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, status, "cannot start %s",
+                                arguments[0]);
+    }
+    /* Not reaped before banger_worker_wait(): the number cannot be anybody else's. */
+    worker->pidfd = (int)syscall(SYS_pidfd_open, worker->pid, 0);
+    if (worker->pidfd < 0)
+        return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
+                                "cannot watch the image worker");
+    return true;
+}
+
+/* Waits until one of @fds is ready. False, with @error, when the worker's time is over. */
+static bool
+wait_ready(const BangerWorker *worker, struct pollfd *fds, nfds_t n, GError **error)
+{
+    for (;;) {
+        gint64 left = worker->deadline - g_get_monotonic_time();
+        int ready = poll(fds, n, left <= 0 ? 0 : (int)MIN(left / 1000 + 1, 1000 * 1000));
+
+        if (ready > 0)
+            return true;
+        if (ready < 0 && errno != EINTR)
+            return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
+                                    "cannot wait for the image worker");
+        if (ready == 0 && left <= 0)
+            return banger_set_error(error, BANGER_ERROR_TIMEOUT,
+                                    "the image worker was not done in time and was killed");
+    }
+}
+
+/* Takes @n bytes off the front of @parts; returns how many parts, empty ones too, are done with. */
+static size_t
+advance(struct iovec *parts, size_t n_parts, size_t n)
+{
+    size_t done = 0;
+
+    while (done < n_parts && n >= parts[done].iov_len) {
+        n -= parts[done].iov_len;
+        done++;
+    }
+    if (done < n_parts) {
+        parts[done].iov_base = (char *)parts[done].iov_base + n;
+        parts[done].iov_len -= n;
+    }
+    return done;
+}
+
+/* Writes once, if the worker is ready to read. *@ret_gone: it reads no more. */
+static bool
+send_some(BangerWorker *worker, struct iovec **parts, size_t *n_parts, bool *ret_gone,
+          GError **error)
+{
+    struct msghdr message = {.msg_iov = *parts, .msg_iovlen = MIN(*n_parts, 64)};
+    ssize_t n = sendmsg(worker->request, &message, MSG_NOSIGNAL);
+    struct pollfd fds[] = {{.fd = worker->request, .events = POLLOUT},
+                           {.fd = worker->reply, .events = POLLIN}};
+    size_t done;
+
+    if (n < 0 && errno == EAGAIN) {
+        if (!wait_ready(worker, fds, G_N_ELEMENTS(fds), error))
+            return false;
+        /* It answers although it has not read everything: it does not want the rest. */
+        *ret_gone = fds[1].revents != 0;
+        return true;
+    }
+    if (n < 0 && (errno == EPIPE || errno == ECONNRESET)) {
+        *ret_gone = true;
+        return true;
+    }
+    if (n < 0 && errno != EINTR)
+        return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
+                                "cannot talk to the image worker");
+    done = n >= 0 ? advance(*parts, *n_parts, (size_t)n) : 0;
+    *parts += done;
+    *n_parts -= done;
+    return true;
+}
+
+bool
+banger_worker_send(BangerWorker *worker, struct iovec *parts, size_t n_parts, GError **error)
+{
+    bool gone = false;
+
+    while (n_parts > 0 && !gone)
+        if (!send_some(worker, &parts, &n_parts, &gone, error))
+            return false;
+    banger_close_fd(&worker->request);
+    return true;
+}
+
+/* Reads what is there, at most @length bytes; 0 at the end of file. */
+static bool
+receive_some(BangerWorker *worker, void *buffer, size_t length, size_t *ret_n, GError **error)
+{
+    struct pollfd fd = {.fd = worker->reply, .events = POLLIN};
+
+    for (;;) {
+        ssize_t n = read(worker->reply, buffer, length);
+
+        if (n >= 0) {
+            *ret_n = (size_t)n;
+            return true;
+        }
+        if (errno == EAGAIN) {
+            if (!wait_ready(worker, &fd, 1, error))
+                return false;
+        } else if (errno != EINTR) {
+            return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
+                                    "cannot listen to the image worker");
+        }
+    }
+}
+
+/* Blocks until the process is gone; it is dying, or has been killed. */
+static int
+reap(BangerWorker *worker)
+{
+    int status = 0;
+
+    while (waitpid(worker->pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    worker->pid = 0;
+    return status;
+}
+
+static bool
+judge_end(int status, int *ret_status, GError **error)
+{
+    if (WIFEXITED(status)) {
+        *ret_status = WEXITSTATUS(status);
+        return true;
+    }
+    if (WTERMSIG(status) == SIGSYS)
+        return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
+                                "the image worker was killed: it made a system call that its "
+                                "sandbox does not allow");
+    return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
+                            "the image worker was killed by signal %d (%s)", WTERMSIG(status),
+                            strsignal(WTERMSIG(status)));
+}
+
+bool
+banger_worker_wait(BangerWorker *worker, int *ret_status, GError **error)
+{
+    struct pollfd fd = {.fd = worker->pidfd, .events = POLLIN};
+
+    banger_close_fd(&worker->request);
+    if (!wait_ready(worker, &fd, 1, error))
+        return false;
+    return judge_end(reap(worker), ret_status, error);
+}
+
+/* The worker closed its end early: how it ended says why. */
+static bool
+explain_silence(BangerWorker *worker, GError **error)
+{
+    int status;
+
+    return banger_worker_wait(worker, &status, error) &&
+           banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
+                            "the image worker ended with status %d and without an answer", status);
+}
+
+bool
+banger_worker_receive(BangerWorker *worker, void *buffer, size_t length, GError **error)
+{
+    char *to = buffer;
+    size_t n;
+
+    if (length > 64 * 1024)
+        (void)fcntl(worker->reply, F_SETPIPE_SZ, PIPE_SIZE);
+    while (length > 0) {
+        if (!receive_some(worker, to, length, &n, error))
+            return false;
+        if (n == 0)
+            return explain_silence(worker, error);
+        to += n;
+        length -= n;
+    }
+    return true;
+}
+
+bool
+banger_worker_receive_tail(BangerWorker *worker, size_t max, GString *ret_text, GError **error)
+{
+    char buffer[4096];
+    size_t n;
+
+    do {
+        if (!receive_some(worker, buffer, sizeof buffer, &n, error))
+            return false;
+        g_string_append_len(ret_text, buffer, (gssize)n);
+        if (ret_text->len > max)
+            g_string_erase(ret_text, 0, (gssize)(ret_text->len - max));
+    } while (n > 0);
+    return true;
+}
+
+void
+banger_worker_clear(BangerWorker *worker)
+{
+    if (worker->pid > 0) {
+        (void)kill(worker->pid, SIGKILL); /* our child, not reaped: the number is its own */
+        (void)reap(worker);
+    }
+    banger_close_fd(&worker->pidfd);
+    banger_close_fd(&worker->request);
+    banger_close_fd(&worker->reply);
+}

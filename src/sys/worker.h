@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include <glib.h>
+
+#include "model/settings.h"
+
+/*
+ * One process of banger-image-worker: started, talked to, ended, all within a time limit. For
+ * sys/image only.
+ */
+typedef struct {
+    pid_t pid;
+    int pidfd;
+    int request; /* our ends, non-blocking; -1 when closed */
+    int reply;
+    gint64 deadline; /* of g_get_monotonic_time() */
+} BangerWorker;
+
+#define BANGER_WORKER_INIT                                                                         \
+    {                                                                                              \
+        0, -1, -1, -1, 0                                                                           \
+    }
+
+/*
+ * Starts the worker with the word @command and @image_fd as its image. It must be done in @timeout
+ * microseconds. Errors: OperationFailed, NotSupported if its user does not exist.
+ */
+bool banger_worker_start(BangerWorker *worker, const BangerSettings *settings, const char *command,
+                         int image_fd, gint64 timeout, GError **error);
+
+/*
+ * Writes the request @parts (which are consumed) while listening, then closes that end. A worker
+ * that answers or ends before it has read everything is no error: its answer says why.
+ */
+bool banger_worker_send(BangerWorker *worker, struct iovec *parts, size_t n_parts, GError **error);
+
+/* Reads exactly @length bytes. OperationFailed, with how it ended, if the worker ends before. */
+bool banger_worker_receive(BangerWorker *worker, void *buffer, size_t length, GError **error);
+
+/* Reads until the end of file and keeps the last @max bytes in @ret_text. */
+bool banger_worker_receive_tail(BangerWorker *worker, size_t max, GString *ret_text,
+                                GError **error);
+
+/*
+ * Waits for the end of the process, and kills it when its time is over. *@ret_status is its exit
+ * status. Errors: Timeout; OperationFailed if a signal ended it.
+ */
+bool banger_worker_wait(BangerWorker *worker, int *ret_status, GError **error);
+
+/* Kills the process if it still runs, waits for it, closes everything. */
+void banger_worker_clear(BangerWorker *worker);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(BangerWorker, banger_worker_clear)
