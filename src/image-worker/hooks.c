@@ -26,9 +26,9 @@
 static long
 crash(void)
 {
-    volatile int *nowhere = (volatile int *)8;
+    volatile uintptr_t nowhere = 8; /* read at run time, or the compiler objects */
 
-    return *nowhere;
+    return *(volatile int *)nowhere;
 }
 
 static long

@@ -1,0 +1,75 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The tiers of tools/check: one function each, and what it needs installed.
+
+: "${top:?}" "${work:?}" # set by tools/check
+
+# tier_packages TIER …: the lists of tools/lib/packages that these tiers need, one a line.
+tier_packages() {
+    local tier
+
+    printf '%s\n' build test
+    for tier in "$@"; do
+        printf '%s\n' "$tier"
+    done
+}
+
+# The build that the tests run on unless they say otherwise.
+build_default() {
+    build default --enable-test-hooks CFLAGS="-g -O2"
+}
+
+tier_style() {
+    local sources scripts
+
+    cd "$work/source" || return 1
+    mapfile -t sources < <(cd "$top" && list_sources . | tr '\0' '\n' | grep -E '\.[ch]$')
+    mapfile -t scripts < <(cd "$top" && list_sources . | tr '\0' '\n' |
+        grep -vE '\.(am|ac|in|[ch])$' | xargs grep -lE '^#!/bin/(ba)?sh|^# shellcheck shell' --)
+    step style clang-format clang-format-14 --dry-run -Werror "${sources[@]}" || true
+    step style shellcheck shellcheck -x -P SCRIPTDIR "${scripts[@]}" || true
+}
+
+tier_unit() {
+    build_default || return 1
+    run_tests unit default unit
+}
+
+tier_bus() {
+    build_default || return 1
+    run_tests bus default bus
+}
+
+# Unit and bus tier with AddressSanitizer and UndefinedBehaviorSanitizer. libcheck's process for each
+# test would hide leaks from the unit tier's leak checker; what the helper leaks the rig reports.
+tier_sanitizers() {
+    build sanitizers --enable-test-hooks --enable-sanitizers CFLAGS="-g -O1" || return 1
+    export CK_TIMEOUT_MULTIPLIER=4
+    export LSAN_OPTIONS=suppressions=$work/source/tests/lsan.supp:print_suppressions=0
+    CK_FORK=no run_tests sanitizers sanitizers unit
+    run_tests sanitizers sanitizers bus
+    unset CK_TIMEOUT_MULTIPLIER LSAN_OPTIONS
+}
+
+# Other ways to compile it: warnings differ, and code that relies on luck behaves otherwise.
+tier_variants() {
+    local level
+
+    for level in -O0 -O3; do
+        build "variant$level" CFLAGS="-g $level" || return 1
+        run_tests variants "variant$level" unit
+    done
+}
+
+tier_valgrind() {
+    build_default || return 1
+    CK_FORK=no CK_TIMEOUT_MULTIPLIER=10 run_tests valgrind default unit \
+        valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
+        --trace-children=no
+}
+
+tier_distcheck() {
+    build_default || return 1
+    step distcheck "make distcheck" make -C "$work/default" distcheck || true
+}
