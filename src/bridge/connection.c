@@ -134,7 +134,8 @@ flush(BangerConnection *connection)
         disarm(connection->send_timer);
     else if (sent > 0 || connection->send_timer == NULL ||
              sd_event_source_get_enabled(connection->send_timer, NULL) == 0)
-        arm(connection, &connection->send_timer, BANGER_SEND_TIMEOUT_SEC, on_send_timeout);
+        arm(connection, &connection->send_timer, connection->context->peer_timeout_sec,
+            on_send_timeout);
 }
 
 /* Takes one answer (a line, or a batch of them); nobody is there to read it if the peer is gone. */
@@ -232,7 +233,7 @@ on_request_timeout(sd_event_source *source, uint64_t usec, void *userdata)
         return 0;
     refuse(connection, BANGER_FAULT_UNREADABLE,
            g_strdup_printf("the request was not complete within %u seconds",
-                           connection->context->request_timeout_sec));
+                           connection->context->peer_timeout_sec));
     pump(connection);
     return 0;
 }
@@ -286,7 +287,7 @@ account_request(BangerConnection *connection)
     if (now == 0)
         disarm(connection->request_timer);
     else if (before == 0)
-        arm(connection, &connection->request_timer, connection->context->request_timeout_sec,
+        arm(connection, &connection->request_timer, connection->context->peer_timeout_sec,
             on_request_timeout);
     if (now > before && !banger_hold_grow(&connection->request, now - before))
         refuse(connection, BANGER_FAULT_UNREADABLE,

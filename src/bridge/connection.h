@@ -12,7 +12,7 @@ typedef struct {
     sd_event *event;
     BangerBus *bus;
     BangerBudget budget;
-    unsigned int request_timeout_sec;
+    unsigned int peer_timeout_sec;
 } BangerContext;
 
 /*

@@ -9,7 +9,6 @@
 #define BANGER_REQUEST_DEPTH_MAX 64u     /* objects and arrays inside each other */
 #define BANGER_REQUEST_VALUES_MAX 16384u /* values of one request: each costs up to 1 KiB */
 #define BANGER_REQUEST_NUMBER_MAX 128u   /* bytes of one number */
-#define BANGER_REQUEST_TIMEOUT_SEC 30u   /* from a request's first byte to its last */
 #define BANGER_RPC_ID_MAX 1024u          /* bytes of the id of a JSON-RPC request */
 
 #define BANGER_CONNECTIONS_MAX 64u          /* of authorised peers */
@@ -29,5 +28,7 @@
 #define BANGER_HELD_ALWAYS (8u << 10)  /* bytes; see bridge/hold.h */
 #define BANGER_HELD_PER_CONNECTION_MAX (96u << 20)
 #define BANGER_HELD_MAX (512u << 20)
-#define BANGER_SEND_TIMEOUT_SEC 30u /* without the peer taking a single byte */
-#define BANGER_LINGER_SEC 2u        /* for the peer to take the last error */
+
+/* From a request's first byte to its last; and without the peer taking a byte of its answers. */
+#define BANGER_PEER_TIMEOUT_SEC 30u
+#define BANGER_LINGER_SEC 2u /* for the peer to take the last error */

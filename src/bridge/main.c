@@ -17,7 +17,7 @@ typedef struct {
     char *socket_path;
     char *user;
     int idle_timeout_sec;
-    int request_timeout_sec;
+    int peer_timeout_sec;
     gboolean print_version;
 } Arguments;
 
@@ -32,8 +32,8 @@ parse_arguments(int argc, char **argv, Arguments *arguments, GError **error)
         {"idle-timeout", 0, 0, G_OPTION_ARG_INT, &arguments->idle_timeout_sec,
          "With a socket of systemd's: end after SEC seconds without a connection (0: never)",
          "SEC"},
-        {"request-timeout", 0, 0, G_OPTION_ARG_INT, &arguments->request_timeout_sec,
-         "Seconds a request may take to arrive", "SEC"},
+        {"peer-timeout", 0, 0, G_OPTION_ARG_INT, &arguments->peer_timeout_sec,
+         "Seconds a request may take to arrive, and answers may lie unread", "SEC"},
         {"version", 0, 0, G_OPTION_ARG_NONE, &arguments->print_version, "Print the version", NULL},
         {NULL},
     };
@@ -48,7 +48,7 @@ parse_arguments(int argc, char **argv, Arguments *arguments, GError **error)
         return banger_set_error(error, BANGER_ERROR_BAD_PARAMS, "%s", reason->message);
     if (argc > 1)
         return banger_set_error(error, BANGER_ERROR_BAD_PARAMS, "unexpected argument %s", argv[1]);
-    if (arguments->idle_timeout_sec < 0 || arguments->request_timeout_sec < 1)
+    if (arguments->idle_timeout_sec < 0 || arguments->peer_timeout_sec < 1)
         return banger_set_error(error, BANGER_ERROR_BAD_PARAMS, "a time-out is out of range");
     return true;
 }
@@ -99,7 +99,7 @@ run(const Arguments *arguments, GError **error)
         return false;
     options.listener = listener;
     options.owner = identity.uid;
-    options.request_timeout_sec = (unsigned int)arguments->request_timeout_sec;
+    options.peer_timeout_sec = (unsigned int)arguments->peer_timeout_sec;
     /* Nobody would start it again where it bound its socket itself. */
     if (arguments->socket_path == NULL)
         options.idle_timeout_sec = (unsigned int)arguments->idle_timeout_sec;
@@ -115,7 +115,7 @@ main(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
     Arguments arguments = {.idle_timeout_sec = IDLE_TIMEOUT_SEC,
-                           .request_timeout_sec = BANGER_REQUEST_TIMEOUT_SEC};
+                           .peer_timeout_sec = BANGER_PEER_TIMEOUT_SEC};
     bool ok = parse_arguments(argc, argv, &arguments, &error);
 
     if (ok && arguments.print_version)

@@ -230,7 +230,7 @@ banger_server_run(const BangerServerOptions *options, GError **error)
     if (r < 0)
         return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, -r, "cannot make a loop");
     server.context.bus = banger_bus_new(server.context.event);
-    server.context.request_timeout_sec = options->request_timeout_sec;
+    server.context.peer_timeout_sec = options->peer_timeout_sec;
     server.connections = g_hash_table_new(NULL, NULL);
     r = set_up(&server);
     if (r >= 0) {

@@ -8,7 +8,7 @@
 typedef struct {
     int listener; /* a listening stream socket; stays the caller's */
     uid_t owner;  /* the one uid beside 0 that may connect */
-    unsigned int request_timeout_sec;
+    unsigned int peer_timeout_sec;
     unsigned int idle_timeout_sec; /* without a connection, then it ends; 0: never */
 } BangerServerOptions;
 

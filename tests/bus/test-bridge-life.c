@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bus/bridge-client.h"
+#include "model/settings.h"
+
+#define DELETE "{\"method\":\"priv.delete_tap\",\"params\":{\"tap_name\":\"tap-fc-none\"}}"
+#define DONE "{\"ok\":true,\"result\":{}}"
+
+/* SIGTERM: no new requests, those in flight are answered, then the end. */
+START_TEST(orderly_stop)
+{
+    pid_t bridge = bridge_start(NULL);
+    int in_flight = bridge_connect(0);
+    int batch = bridge_connect(0);
+    int idle = bridge_connect(0);
+    int half = bridge_connect(0);
+    pid_t helper;
+    int status;
+
+    bridge_send(idle, DELETE);
+    ck_assert_str_eq(bridge_read_line(idle), DONE);
+    helper = rig_pid_of(BANGER_BUS_NAME);
+    ck_assert_int_gt(helper, 0);
+    ck_assert_int_eq(kill(helper, SIGSTOP), 0);
+    bridge_send(in_flight, DELETE DELETE);
+    bridge_send(batch, "[{\"jsonrpc\":\"2.0\",\"method\":\"priv.delete_tap\",\"params\":"
+                       "[\"tap-fc-none\"],\"id\":1}]");
+    bridge_send(half, "{");
+    /* An answer here means that what was sent before has been read. */
+    bridge_send(idle, "{\"method\":\"nope\"}");
+    ck_assert_ptr_nonnull(bridge_read_line(idle));
+    g_usleep(100000);
+    ck_assert_int_eq(kill(bridge, SIGTERM), 0);
+    bridge_expect_end(idle);
+    bridge_expect_end(half);
+    ck_assert_int_eq(waitpid(bridge, &status, WNOHANG), 0);
+    ck_assert_int_eq(kill(helper, SIGCONT), 0);
+    ck_assert_str_eq(bridge_read_line(in_flight), DONE);
+    bridge_expect_end(in_flight);
+    ck_assert_str_eq(bridge_read_line(batch), "[{\"jsonrpc\":\"2.0\",\"result\":{},\"id\":1}]");
+    bridge_expect_end(batch);
+    ck_assert_int_eq(waitpid(bridge, &status, 0), bridge);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+END_TEST
+
+START_TEST(live_listener)
+{
+    static const char *const arguments[] = {"--socket", BRIDGE_SOCKET, NULL};
+    pid_t bridge = bridge_start(NULL);
+    g_autofree char *text = NULL;
+
+    ck_assert_int_eq(bridge_run(arguments, &text), 1);
+    ck_assert_str_eq(text,
+                     "banger-helper-bridge: " BRIDGE_SOCKET " is in use by another program\n");
+    bridge_check(DELETE, DONE);
+    bridge_stop(bridge);
+}
+END_TEST
+
+/* A socket that a program left behind is replaced. */
+START_TEST(stale_socket)
+{
+    pid_t bridge = bridge_start(NULL);
+
+    ck_assert_int_eq(kill(bridge, SIGKILL), 0);
+    ck_assert_int_eq(waitpid(bridge, NULL, 0), bridge);
+    ck_assert_int_eq(access(BRIDGE_SOCKET, F_OK), 0);
+    bridge = bridge_start(NULL);
+    bridge_check(DELETE, DONE);
+    bridge_stop(bridge);
+}
+END_TEST
+
+START_TEST(no_socket_there)
+{
+    static const char *const file[] = {"--socket", "/run/banger-root/file", NULL};
+    static const char *const folder[] = {"--socket", "/run/banger-no/file", NULL};
+    static const char *const relative[] = {"--socket", "file", NULL};
+    static const char *const none[] = {NULL};
+    static const char *const nobody[] = {"--socket", "/run/x", "--user", "no-such-user", NULL};
+    g_autofree char *text = NULL;
+
+    (void)mkdir("/run/banger-root", 0755);
+    ck_assert(g_file_set_contents("/run/banger-root/file", "precious", -1, NULL));
+    ck_assert_int_eq(bridge_run(file, &text), 1);
+    ck_assert_str_eq(text,
+                     "banger-helper-bridge: /run/banger-root/file exists and is not a socket\n");
+    ck_assert_int_eq(access("/run/banger-root/file", F_OK), 0);
+    ck_assert_int_eq(bridge_run(folder, &text), 1);
+    ck_assert_str_eq(text, "banger-helper-bridge: cannot lock /run/banger-no: No such file or "
+                           "directory\n");
+    ck_assert_int_eq(bridge_run(relative, &text), 1);
+    ck_assert_ptr_nonnull(strstr(text, "file is not an absolute path"));
+    ck_assert_int_eq(bridge_run(none, &text), 1);
+    ck_assert_str_eq(text, "banger-helper-bridge: systemd passed no socket; use --socket PATH\n");
+    ck_assert_int_eq(bridge_run(nobody, &text), 1);
+    ck_assert_str_eq(text, "banger-helper-bridge: there is no user no-such-user\n");
+}
+END_TEST
+
+/* Started by root, it is the owner's process and can gain nothing by any program. */
+START_TEST(without_rights)
+{
+    pid_t bridge = bridge_start(NULL);
+    g_autofree char *path = g_strdup_printf("/proc/%d/status", bridge);
+    g_autofree char *text = NULL;
+
+    ck_assert(g_file_get_contents(path, &text, NULL, NULL));
+    ck_assert_ptr_nonnull(strstr(text, "\nUid:\t64001\t64001\t64001\t64001\n"));
+    ck_assert_ptr_nonnull(strstr(text, "\nGid:\t64001\t64001\t64001\t64001\n"));
+    ck_assert_ptr_nonnull(strstr(text, "\nGroups:\t64001 \n"));
+    ck_assert_ptr_nonnull(strstr(text, "\nCapPrm:\t0000000000000000\n"));
+    ck_assert_ptr_nonnull(strstr(text, "\nCapEff:\t0000000000000000\n"));
+    ck_assert_ptr_nonnull(strstr(text, "\nNoNewPrivs:\t1\n"));
+    bridge_stop(bridge);
+}
+END_TEST
+
+/* Starts the bridge as systemd does: with the listening socket as descriptor 3. */
+static pid_t
+start_activated(int listener)
+{
+    pid_t pid = fork();
+
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        g_autofree char *self = g_strdup_printf("%d", getpid());
+
+        (void)dup2(listener, 3);
+        (void)setenv("LISTEN_PID", self, 1);
+        (void)setenv("LISTEN_FDS", "1", 1);
+        (void)execl(BRIDGE_PROGRAM, BRIDGE_PROGRAM, "--idle-timeout", "1", NULL);
+        _exit(127);
+    }
+    return pid;
+}
+
+static void
+wait_end(pid_t pid)
+{
+    int status;
+
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+/* It ends when nobody needs it, and who comes meanwhile is served by the next one. */
+START_TEST(socket_activation)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = BRIDGE_SOCKET};
+    int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    gint64 begun;
+    pid_t bridge;
+    int fd;
+
+    (void)mkdir("/run/banger-root", 0755);
+    (void)unlink(BRIDGE_SOCKET);
+    ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+    ck_assert_int_eq(listen(listener, 5), 0);
+    fd = bridge_connect(0);
+    bridge_send(fd, DELETE);
+    for (int i = 0; i < 2; i++) {
+        bridge = start_activated(listener);
+        ck_assert_str_eq(bridge_read_line(fd), DONE);
+        /* As long as there is a connection it stays. */
+        g_usleep(1500000);
+        bridge_send(fd, DELETE);
+        ck_assert_str_eq(bridge_read_line(fd), DONE);
+        begun = g_get_monotonic_time();
+        (void)close(fd);
+        wait_end(bridge);
+        ck_assert_int_ge(g_get_monotonic_time() - begun, 900000);
+        ck_assert_int_eq(access(BRIDGE_SOCKET, F_OK), 0);
+        fd = bridge_connect(0);
+        bridge_send(fd, DELETE);
+    }
+    (void)close(fd);
+    (void)close(listener);
+}
+END_TEST
+
+int
+main(int argc, char **argv)
+{
+    Suite *suite;
+    TCase *tcase;
+
+    (void)argc;
+    rig_enter("bus/bridge-life", argv, NULL);
+    suite = suite_create("bridge-life");
+    tcase = tcase_create("life");
+    tcase_set_timeout(tcase, 120);
+    tcase_add_test(tcase, orderly_stop);
+    tcase_add_test(tcase, live_listener);
+    tcase_add_test(tcase, stale_socket);
+    tcase_add_test(tcase, no_socket_there);
+    tcase_add_test(tcase, without_rights);
+    tcase_add_test(tcase, socket_activation);
+    suite_add_tcase(suite, tcase);
+    return harness_run("bus/bridge-life", suite);
+}
