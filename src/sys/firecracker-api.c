@@ -16,11 +16,11 @@ struct BangerFirecrackerApi {
     char *path;
     int path_fd;
     int socket_fd; /* libcurl's */
-    pid_t pid;
+    const BangerProcess *process;
     gint64 deadline;
     GString *answer;
     size_t header_bytes;
-    GError *refusal; /* of check_peer() */
+    GError *refusal; /* of check_peer() or check_end() */
     char words[CURL_ERROR_SIZE];
 };
 
@@ -71,13 +71,30 @@ check_peer(void *user_data, char *remote, char *local, int remote_port, int loca
     (void)remote_port;
     (void)local_port;
     if (getsockopt(api->socket_fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 &&
-        peer.pid == api->pid)
+        peer.pid == api->process->pid)
         return CURL_PREREQFUNC_OK;
     g_clear_error(&api->refusal);
     (void)banger_set_error(&api->refusal, BANGER_ERROR_NOT_MANAGED,
                            "process %d, and not the new process %d, answers at %s", peer.pid,
-                           api->pid, api->path);
+                           api->process->pid, api->path);
     return CURL_PREREQFUNC_ABORT;
+}
+
+/* Called once a second at least: who has ended will not answer, whoever holds its sockets now. */
+static int
+check_end(void *user_data, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+    BangerFirecrackerApi *api = user_data;
+
+    (void)a;
+    (void)b;
+    (void)c;
+    (void)d;
+    if (!banger_process_wait_end(api->process, 0))
+        return 0 /* go on */;
+    g_clear_error(&api->refusal);
+    (void)banger_set_error(&api->refusal, BANGER_ERROR_OPERATION_FAILED, "the process has ended");
+    return 1;
 }
 
 static gpointer
@@ -104,6 +121,9 @@ set_options(BangerFirecrackerApi *api)
            curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, api) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_PREREQFUNCTION, check_peer) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_PREREQDATA, api) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, check_end) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_XFERINFODATA, api) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_HTTPHEADER, api->headers) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, "PUT") == CURLE_OK &&
@@ -124,7 +144,7 @@ banger_firecracker_api_new(int path_fd, const char *path, const BangerProcess *p
 
     api->path = g_strdup(path);
     api->path_fd = path_fd;
-    api->pid = process->pid;
+    api->process = process;
     api->deadline = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
     api->answer = g_string_new(NULL);
     for (size_t i = 0; i < G_N_ELEMENTS(headers); i++)

@@ -130,3 +130,33 @@ banger_process_scan(const BangerSettings *settings, const char *option, const ch
         *ret_ours = scan.ours;
     return true;
 }
+
+/* Whether the process @pid is of @group and has not ended. */
+static bool
+is_member(int proc, const char *pid, pid_t group)
+{
+    char text[1024];
+    const char *rest;
+    char state;
+    int of;
+
+    if (read_file(proc, pid, "stat", text, sizeof text) <= 0)
+        return false;
+    rest = strrchr(text, ')');
+    return rest != NULL && sscanf(rest, ") %c %*d %d", &state, &of) == 2 && of == group &&
+           state != 'Z' && state != 'X';
+}
+
+bool
+banger_process_group_lives(pid_t group)
+{
+    DIR *proc = opendir("/proc");
+    const struct dirent *entry;
+    bool lives = false;
+
+    while (proc != NULL && !lives && (entry = readdir(proc)) != NULL)
+        lives = g_ascii_isdigit(entry->d_name[0]) && is_member(dirfd(proc), entry->d_name, group);
+    if (proc != NULL)
+        (void)closedir(proc);
+    return lives;
+}

@@ -19,3 +19,6 @@
  */
 bool banger_process_scan(const BangerSettings *settings, const char *option, const char *value,
                          pid_t *ret_pid, bool *ret_ours, GError **error);
+
+/* Whether a process of the process group @group has not ended: zombies do not count. */
+bool banger_process_group_lives(pid_t group);

@@ -12,8 +12,11 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "sys/process-scan.h"
 #include "util/error.h"
 #include "util/fd.h"
+
+#define GROUP_POLL_USEC 2000
 
 /*
  * The plain spawn: a child of the helper, in a session of its own. When the helper ends, init
@@ -21,8 +24,7 @@
  */
 
 typedef struct {
-    bool waited; /* nothing is left to wait for, @end says how it ended */
-    siginfo_t end;
+    bool waited; /* for the child: its pid may be another process's by now */
 } Spawn;
 
 /* All that the child needs, made before the fork: between fork and exec nothing is allocated. */
@@ -145,34 +147,39 @@ duplicate(int fd)
     return fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 }
 
-/* Waits for the child if it has ended; with @block, until it has. */
-static void
-reap(BangerUnit *unit, bool block)
+/*
+ * Looks how the child ended, if it has, and leaves it a zombie: while it is one its pid, and the
+ * process group of that number, are nobody else's.
+ */
+static bool
+has_ended(BangerUnit *unit, siginfo_t *ret_end)
 {
-    Spawn *spawn = unit->data;
-    int flags = WEXITED | (block ? 0 : WNOHANG);
-
-    if (spawn->waited || unit->process.pid <= 0)
-        return;
-    spawn->end.si_pid = 0;
-    if (TEMP_FAILURE_RETRY(waitid(P_PID, (id_t)unit->process.pid, &spawn->end, flags)) == 0 &&
-        spawn->end.si_pid != 0)
-        spawn->waited = true;
+    ret_end->si_pid = 0;
+    return unit->process.pid > 0 &&
+           TEMP_FAILURE_RETRY(
+               waitid(P_PID, (id_t)unit->process.pid, ret_end, WEXITED | WNOHANG | WNOWAIT)) == 0 &&
+           ret_end->si_pid != 0;
 }
 
 static void
 stop(BangerUnit *unit)
 {
+    gint64 deadline = g_get_monotonic_time() + (gint64)BANGER_UNIT_STOP_MS * 1000;
     Spawn *spawn = unit->data;
+    pid_t pid = unit->process.pid;
+    siginfo_t end;
 
-    reap(unit, false);
-    if (spawn->waited || unit->process.pid <= 0)
+    if (spawn->waited || pid <= 0)
         return;
-    /* Not waited for yet, so the pid, and the group of that number, are still the child's. */
-    (void)kill(-unit->process.pid, SIGKILL);
-    (void)kill(unit->process.pid, SIGKILL);
-    if (unit->process.pidfd < 0 || banger_process_wait_end(&unit->process, BANGER_UNIT_STOP_MS))
-        reap(unit, true);
+    /* Its children too, also if it has ended itself: what it has open, they have. */
+    (void)kill(-pid, SIGKILL);
+    (void)kill(pid, SIGKILL);
+    while (banger_process_group_lives(pid) && g_get_monotonic_time() < deadline)
+        g_usleep(GROUP_POLL_USEC);
+    if (!has_ended(unit, &end))
+        return;
+    (void)waitid(P_PID, (id_t)pid, &end, WEXITED);
+    spawn->waited = true;
 }
 
 static bool
@@ -213,10 +220,9 @@ start(BangerUnit *unit, const BangerUnitSpec *spec, GError **error)
 static char *
 describe_end(BangerUnit *unit)
 {
-    const Spawn *spawn = unit->data;
+    siginfo_t end;
 
-    reap(unit, false);
-    return spawn->waited ? banger_unit_format_end(spawn->end.si_code, spawn->end.si_status) : NULL;
+    return has_ended(unit, &end) ? banger_unit_format_end(end.si_code, end.si_status) : NULL;
 }
 
 static void

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bus/machine-rig.h"
+#include "model/settings.h"
+
+/*
+ * A VMM that goes wrong at each step of a launch: the caller learns why, within bounds, and the
+ * host is as it was.
+ */
+
+static const char *const steps[] = {
+    "start",           "bind",         "/logger",        "/metrics",
+    "/machine-config", "/boot-source", "/drives/rootfs", "/network-interfaces/eth0",
+    "/vsock",          "/actions",
+};
+
+#define FIRST_REQUEST 2 /* in @steps */
+
+static sd_bus *bus;
+static Machine *machine;
+
+static void
+set_up(void)
+{
+    bus = rig_bus_open(RIG_UID_OWNER);
+    machine = machine_new("fails");
+}
+
+static void
+tear_down(void)
+{
+    machine_order("fails", NULL);
+    machine_free(machine);
+    sd_bus_flush_close_unref(bus);
+}
+
+static void
+launch_fails(const char *orders, const char *name, const char *words)
+{
+    machine_order("fails", orders);
+    machine_launch_fails(bus, machine, name, words);
+}
+
+START_TEST(refuses)
+{
+    for (size_t i = FIRST_REQUEST; i < G_N_ELEMENTS(steps); i++) {
+        g_autofree char *orders = g_strdup_printf("refuse %s I will \"not\" do it", steps[i]);
+        g_autofree char *words =
+            g_strdup_printf("PUT %s was refused with status 400: I will \"not\" do it", steps[i]);
+
+        launch_fails(orders, "OperationFailed", words);
+    }
+}
+END_TEST
+
+START_TEST(exits)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(steps); i++) {
+        g_autofree char *orders =
+            g_strdup_printf("say %s these are my last words\nexit %s 41", steps[i], steps[i]);
+
+        launch_fails(orders, "OperationFailed", "exited with status 41");
+        launch_fails(orders, "OperationFailed", "these are my last words");
+    }
+}
+END_TEST
+
+START_TEST(crashes)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(steps); i++) {
+        g_autofree char *orders = g_strdup_printf("crash %s", steps[i]);
+
+        launch_fails(orders, "OperationFailed", "was killed by signal 11");
+    }
+}
+END_TEST
+
+START_TEST(answers_badly)
+{
+    static const char *const ways[] = {"close", "garbage", "flood", "forge"};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(ways); i++) {
+        g_autofree char *first = g_strdup_printf("%s /logger", ways[i]);
+        g_autofree char *last = g_strdup_printf("%s /actions", ways[i]);
+
+        launch_fails(first, "OperationFailed", "PUT /logger");
+        launch_fails(last, "OperationFailed", "PUT /actions");
+    }
+}
+END_TEST
+
+/* A child of the VMM's, in its session, ends with it. */
+START_TEST(leaves_a_child)
+{
+    launch_fails("fork /vsock\nrefuse /actions no", "OperationFailed", "no");
+    launch_fails("fork /vsock\nexit /actions 3", "OperationFailed", "exited with status 3");
+}
+END_TEST
+
+/* What is open when the guest is to start is what was checked, and nothing else. */
+START_TEST(opens_another_file)
+{
+    machine_write(MACHINE_STATE "another", "another");
+    launch_fails("open /vsock " MACHINE_STATE "another", "NotManaged", "opened other files");
+    (void)unlink(MACHINE_STATE "another");
+}
+END_TEST
+
+START_TEST(keeps_what_was_there)
+{
+    g_autofree char *log = NULL;
+
+    machine_write(MACHINE_STATE "fails.log", "an older boot_args line\nan older line\n");
+    machine_write(MACHINE_STATE "fails.metrics", "");
+    launch_fails("say start boot_args=s3cret\nsay start new words\nexit start 1", "OperationFailed",
+                 "last in its log: new words");
+    ck_assert(g_file_get_contents(MACHINE_STATE "fails.log", &log, NULL, NULL));
+    ck_assert(g_str_has_prefix(log, "an older boot_args line\nan older line\n"));
+    (void)unlink(MACHINE_STATE "fails.log");
+    (void)unlink(MACHINE_STATE "fails.metrics");
+}
+END_TEST
+
+START_TEST(binary_ends_at_once)
+{
+    machine_set(machine, "binary_path", "/bin/false");
+    launch_fails("", "OperationFailed", "exited with status 1");
+    machine_set(machine, "binary_path", "/bin/true");
+    launch_fails("", "OperationFailed", "exited with status 0");
+}
+END_TEST
+
+START_TEST(binary_cannot_run)
+{
+    static const char path[] = "/usr/local/bin/firecracker-broken";
+
+    ck_assert(g_file_set_contents(path,
+                                  "\x7f"
+                                  "ELF no program",
+                                  -1, NULL));
+    ck_assert_int_eq(chmod(path, 0755), 0);
+    machine_set(machine, "binary_path", path);
+    launch_fails("", "OperationFailed", "Exec format error");
+    (void)unlink(path);
+}
+END_TEST
+
+typedef struct {
+    sd_bus_error error;
+    bool done;
+} Answer;
+
+static int
+on_answer(sd_bus_message *reply, void *user_data, sd_bus_error *error)
+{
+    Answer *answer = user_data;
+
+    (void)error;
+    (void)sd_bus_error_copy(&answer->error, sd_bus_message_get_error(reply));
+    answer->done = true;
+    return 0;
+}
+
+/* All at once, since each takes as long as the limit: ten machines, each hanging at another step.
+ */
+START_TEST(hangs)
+{
+    g_autofree char *before = NULL;
+    g_autofree char *after = NULL;
+    Answer answers[G_N_ELEMENTS(steps)] = {0};
+    gint64 begin = g_get_monotonic_time();
+    size_t n_done = 0;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(steps); i++) {
+        g_autofree char *name = g_strdup_printf("hang%zu", i);
+        g_autofree char *orders = g_strdup_printf("hang %s", steps[i]);
+
+        machine_order(name, orders);
+    }
+    before = machine_host_state();
+    for (size_t i = 0; i < G_N_ELEMENTS(steps); i++) {
+        g_autofree char *name = g_strdup_printf("hang%zu", i);
+        Machine *hanging = machine_new(name);
+        sd_bus_message *message = machine_message(bus, hanging, "");
+
+        ck_assert_int_ge(
+            sd_bus_call_async(bus, NULL, message, on_answer, &answers[i], RIG_TIMEOUT_USEC), 0);
+        sd_bus_message_unref(message);
+        machine_free(hanging);
+    }
+    while (n_done < G_N_ELEMENTS(steps)) {
+        int r = sd_bus_process(bus, NULL);
+
+        ck_assert_int_ge(r, 0);
+        if (r == 0)
+            ck_assert_int_ge(sd_bus_wait(bus, G_USEC_PER_SEC), 0);
+        ck_assert_int_lt(g_get_monotonic_time() - begin, 24 * G_USEC_PER_SEC);
+        n_done = 0;
+        for (size_t i = 0; i < G_N_ELEMENTS(steps); i++)
+            n_done += answers[i].done;
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(steps); i++) {
+        ck_assert_msg(g_strcmp0(answers[i].error.name, "org.banger.Helper1.Error.Timeout") == 0,
+                      "hang at %s: %s: %s", steps[i], answers[i].error.name,
+                      answers[i].error.message);
+        ck_assert_ptr_nonnull(
+            strstr(answers[i].error.message, i < FIRST_REQUEST ? "did not listen at" : steps[i]));
+        sd_bus_error_free(&answers[i].error);
+    }
+    after = machine_host_state();
+    ck_assert_str_eq(after, before);
+}
+END_TEST
+
+static void
+set_up_host(void)
+{
+    static const char *const names[] = {"fails", "hang0", "hang1", "hang2", "hang3", "hang4",
+                                        "hang5", "hang6", "hang7", "hang8", "hang9", NULL};
+
+    machine_rig_set_up(names);
+}
+
+int
+main(int argc, char **argv)
+{
+    Suite *suite;
+    TCase *tcase;
+
+    (void)argc;
+    rig_enter("bus/machine-failures", argv, NULL);
+    suite = suite_create("machine-failures");
+    tcase = tcase_create("machine-failures");
+    tcase_set_timeout(tcase, 90);
+    tcase_add_unchecked_fixture(tcase, set_up_host, NULL);
+    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_add_test(tcase, refuses);
+    tcase_add_test(tcase, exits);
+    tcase_add_test(tcase, crashes);
+    tcase_add_test(tcase, answers_badly);
+    tcase_add_test(tcase, leaves_a_child);
+    tcase_add_test(tcase, opens_another_file);
+    tcase_add_test(tcase, keeps_what_was_there);
+    tcase_add_test(tcase, binary_ends_at_once);
+    tcase_add_test(tcase, binary_cannot_run);
+    tcase_add_test(tcase, hangs);
+    suite_add_tcase(suite, tcase);
+    return harness_run("bus/machine-failures", suite);
+}
