@@ -157,7 +157,7 @@ put_in_order(BangerNetlink *netlink, const BangerLink *link, const GArray *addre
 {
     uint8_t mac[BANGER_MAC_LENGTH];
     BangerLinkChange change = {
-        .no_stp = link->stp || link->forward_delay != 0,
+        .no_delay = link->forward_delay != 0,
         .mark = !link->marked,
         .up = !link->up,
     };
@@ -168,7 +168,10 @@ put_in_order(BangerNetlink *netlink, const BangerLink *link, const GArray *addre
     if (!ensure_no_router_advertisements(link, error) ||
         !ensure_address(netlink, link, addresses, wanted, undo, error))
         return false;
-    if (change.mac == NULL && !change.no_stp && !change.mark && !change.up)
+    /* The kernel looks at the delay first, and with STP on it refuses 0: a message of its own. */
+    if (link->stp && !banger_link_change(netlink, link, &(BangerLinkChange){.no_stp = true}, error))
+        return false;
+    if (change.mac == NULL && !change.no_delay && !change.mark && !change.up)
         return true;
     return banger_link_change(netlink, link, &change, error);
 }

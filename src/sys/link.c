@@ -146,16 +146,18 @@ banger_link_find_index(BangerNetlink *netlink, int index, BangerLink *ret_link, 
     return get_link(netlink, message, what, ret_link, ret_found, error);
 }
 
-/* Adds IFLA_LINKINFO of a bridge with STP off and forward delay 0. */
+/* Adds IFLA_LINKINFO of a bridge: STP off, forward delay 0, or both. */
 static void
-put_bridge_details(struct nl_msg *message)
+put_bridge_details(struct nl_msg *message, bool no_stp, bool no_delay)
 {
     struct nlattr *info = nla_nest_start(message, IFLA_LINKINFO);
 
     (void)nla_put_string(message, IFLA_INFO_KIND, "bridge");
     struct nlattr *details = nla_nest_start(message, IFLA_INFO_DATA);
-    (void)nla_put_u32(message, IFLA_BR_STP_STATE, 0);
-    (void)nla_put_u32(message, IFLA_BR_FORWARD_DELAY, 0);
+    if (no_stp)
+        (void)nla_put_u32(message, IFLA_BR_STP_STATE, 0);
+    if (no_delay)
+        (void)nla_put_u32(message, IFLA_BR_FORWARD_DELAY, 0);
     (void)nla_nest_end(message, details);
     (void)nla_nest_end(message, info);
 }
@@ -171,7 +173,7 @@ banger_link_create_bridge(BangerNetlink *netlink, const char *name,
 
     (void)nla_put_string(message, IFLA_IFNAME, name);
     (void)nla_put(message, IFLA_ADDRESS, BANGER_MAC_LENGTH, mac);
-    put_bridge_details(message);
+    put_bridge_details(message, true, true);
     errnum = banger_netlink_run(netlink, message, NULL, NULL);
     if (errnum == 0)
         return true;
@@ -196,8 +198,8 @@ banger_link_change(BangerNetlink *netlink, const BangerLink *link, const BangerL
 
     if (change->mac != NULL)
         (void)nla_put(message, IFLA_ADDRESS, BANGER_MAC_LENGTH, change->mac);
-    if (change->no_stp)
-        put_bridge_details(message);
+    if (change->no_stp || change->no_delay)
+        put_bridge_details(message, change->no_stp, change->no_delay);
     if (change->mark)
         (void)nla_put(message, IFLA_IFALIAS, (int)strlen(BANGER_LINK_ALIAS), BANGER_LINK_ALIAS);
     if (change->master != 0)

@@ -69,7 +69,8 @@ bool banger_link_create_bridge(BangerNetlink *netlink, const char *name,
 /* What banger_link_change() is to change; everything else stays as it is. */
 typedef struct {
     const uint8_t *mac; /* BANGER_MAC_LENGTH bytes, or NULL */
-    bool no_stp;        /* of a bridge: STP off and forward delay 0 */
+    bool no_stp;        /* of a bridge: STP off */
+    bool no_delay;      /* of a bridge without STP: forward delay 0 */
     bool mark;          /* set the alias BANGER_LINK_ALIAS */
     int master;         /* make it a port of the bridge with this index; 0: leave it */
     bool up;            /* set IFF_UP */
