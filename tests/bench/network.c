@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "bench/compare.h"
+#include "util/fd.h"
+
+/* What leads out of the network of the benchmark; made if nothing does. */
+#define UPLINK "bench-up"
+#define UPLINK_IP "198.51.100.1/24"
+
+void
+bench_remove_links(void)
+{
+    if (if_nametoindex(BENCH_TAP) != 0)
+        (void)bench_run("ip", "link", "del", BENCH_TAP, NULL);
+    if (if_nametoindex(BENCH_BRIDGE) != 0)
+        (void)bench_run("ip", "link", "del", BENCH_BRIDGE, NULL);
+}
+
+/* A default route, as a host has one, for the reference to find. */
+bool
+bench_network_set_up(Bench *bench)
+{
+    g_autofree char *route = NULL;
+
+    (void)bench;
+    bench_remove_links();
+    if (bench_run_output(&route, "ip", "-4", "route", "show", "default", NULL) && route[0] != '\0')
+        return true;
+    return bench_run("ip", "link", "add", UPLINK, "type", "bridge", NULL) &&
+           bench_run("ip", "addr", "add", UPLINK_IP, "dev", UPLINK, NULL) &&
+           bench_run("ip", "link", "set", UPLINK, "up", NULL) &&
+           bench_run("ip", "route", "add", "default", "dev", UPLINK, NULL);
+}
+
+static void
+tear_down(Bench *bench)
+{
+    (void)bench;
+    bench_remove_links();
+}
+
+bool
+bench_bridge(const Bench *bench, BenchSide side)
+{
+    if (side != BENCH_REFERENCE)
+        return bench_call(bench_side_bus(bench, side), NULL, "EnsureBridge", "sss", BENCH_BRIDGE,
+                          BENCH_BRIDGE_IP, BENCH_PREFIX);
+    if (bench_run("ip", "link", "show", BENCH_BRIDGE, NULL))
+        return bench_run("ip", "link", "set", BENCH_BRIDGE, "up", NULL);
+    return bench_run("ip", "link", "add", "name", BENCH_BRIDGE, "type", "bridge", NULL) &&
+           bench_run("ip", "addr", "add", BENCH_BRIDGE_IP "/" BENCH_PREFIX, "dev", BENCH_BRIDGE,
+                     NULL) &&
+           bench_run("ip", "link", "set", BENCH_BRIDGE, "up", NULL);
+}
+
+bool
+bench_tap(const Bench *bench, BenchSide side)
+{
+    g_autofree char *uid = g_strdup_printf("%u", bench->owner_uid);
+    g_autofree char *gid = g_strdup_printf("%u", bench->owner_gid);
+
+    if (side != BENCH_REFERENCE)
+        return bench_call(bench_side_bus(bench, side), NULL, "CreateTap", "ssss", BENCH_BRIDGE,
+                          BENCH_BRIDGE_IP, BENCH_PREFIX, BENCH_TAP);
+    return bench_bridge(bench, side) &&
+           bench_run("ip", "tuntap", "add", "dev", BENCH_TAP, "mode", "tap", "user", uid, "group",
+                     gid, NULL) &&
+           bench_run("ip", "link", "set", BENCH_TAP, "master", BENCH_BRIDGE, NULL) &&
+           bench_run("ip", "link", "set", BENCH_TAP, "up", NULL);
+}
+
+bool
+bench_delete_tap(const Bench *bench, BenchSide side)
+{
+    if (side == BENCH_REFERENCE)
+        return bench_run("ip", "link", "del", BENCH_TAP, NULL);
+    return bench_call(bench_side_bus(bench, side), NULL, "DeleteTap", "s", BENCH_TAP);
+}
+
+/* One rule of the reference: there already, or added; or removed. */
+static bool
+rule(bool enable, const char *table, const char *chain, const char *in, const char *out,
+     const char *target)
+{
+    const char *from = in == NULL ? "-s" : "-i";
+    const char *what = in == NULL ? BENCH_GUEST_IP "/32" : in;
+
+    if (!enable)
+        return bench_run("iptables", "-t", table, "-D", chain, from, what, "-o", out, "-j", target,
+                         NULL);
+    return bench_run("iptables", "-t", table, "-C", chain, from, what, "-o", out, "-j", target,
+                     NULL) ||
+           bench_run("iptables", "-t", table, "-A", chain, from, what, "-o", out, "-j", target,
+                     NULL);
+}
+
+static char *
+find_uplink(void)
+{
+    g_autofree char *route = NULL;
+    const char *dev;
+
+    if (!bench_run_output(&route, "ip", "-4", "route", "show", "default", NULL) ||
+        (dev = strstr(route, "dev ")) == NULL)
+        return NULL;
+    dev += strlen("dev ");
+    return g_strndup(dev, strcspn(dev, " \n"));
+}
+
+bool
+bench_nat(const Bench *bench, BenchSide side, bool enable)
+{
+    g_autofree char *uplink = NULL;
+
+    if (side != BENCH_REFERENCE)
+        return bench_call(bench_side_bus(bench, side), NULL, "EnsureNAT", "ssb", BENCH_GUEST_IP,
+                          BENCH_TAP, (int)enable);
+    uplink = find_uplink();
+    if (uplink == NULL || (enable && !bench_run("sysctl", "-w", "net.ipv4.ip_forward=1", NULL)))
+        return false;
+    return rule(enable, "nat", "POSTROUTING", NULL, uplink, "MASQUERADE") &&
+           rule(enable, "filter", "FORWARD", BENCH_TAP, uplink, "ACCEPT") &&
+           rule(enable, "filter", "FORWARD", uplink, BENCH_TAP, "ACCEPT");
+}
+
+static bool
+remove_links(Bench *bench, BenchSide side)
+{
+    (void)bench;
+    (void)side;
+    bench_remove_links();
+    return true;
+}
+
+static bool
+run_bridge(Bench *bench, BenchSide side)
+{
+    return bench_bridge(bench, side);
+}
+
+static bool
+set_up_bridge(Bench *bench)
+{
+    return bench_network_set_up(bench) && bench_bridge(bench, BENCH_ROOT);
+}
+
+static bool
+remove_tap(Bench *bench, BenchSide side)
+{
+    (void)bench;
+    (void)side;
+    return if_nametoindex(BENCH_TAP) == 0 || bench_run("ip", "link", "del", BENCH_TAP, NULL);
+}
+
+static bool
+run_tap(Bench *bench, BenchSide side)
+{
+    return bench_tap(bench, side);
+}
+
+static bool
+make_tap(Bench *bench, BenchSide side)
+{
+    (void)side;
+    return bench_tap(bench, BENCH_ROOT);
+}
+
+/* The least that ends a TAP: its persistence is taken away, and the last descriptor closed. */
+static bool
+delete_tap_bare(void)
+{
+    banger_autofd int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+    struct ifreq request = {.ifr_name = BENCH_TAP, .ifr_flags = IFF_TAP | IFF_NO_PI};
+
+    return fd >= 0 && ioctl(fd, TUNSETIFF, &request) == 0 && ioctl(fd, TUNSETPERSIST, 0L) == 0;
+}
+
+static bool
+run_delete_tap(Bench *bench, BenchSide side)
+{
+    return side == BENCH_KERNEL ? delete_tap_bare() : bench_delete_tap(bench, side);
+}
+
+static bool
+set_up_nat(Bench *bench)
+{
+    return bench_network_set_up(bench) && bench_tap(bench, BENCH_ROOT);
+}
+
+static bool
+set_up_nat_enabled(Bench *bench)
+{
+    return set_up_nat(bench) && bench_nat(bench, BENCH_ROOT, true) &&
+           bench_nat(bench, BENCH_REFERENCE, true);
+}
+
+static bool
+run_nat(Bench *bench, BenchSide side)
+{
+    return bench_nat(bench, side, true);
+}
+
+static bool
+disable_nat(Bench *bench, BenchSide side)
+{
+    return bench_nat(bench, side, false);
+}
+
+static void
+tear_down_nat(Bench *bench)
+{
+    (void)bench_nat(bench, BENCH_ROOT, false);
+    bench_remove_links();
+}
+
+static void
+tear_down_nat_enabled(Bench *bench)
+{
+    (void)bench_nat(bench, BENCH_REFERENCE, false);
+    tear_down_nat(bench);
+}
+
+#define NAT_PROCESSES "ip route show default; sysctl -w; 3 x iptables -C"
+
+void
+bench_network_cases(Bench *bench)
+{
+    static const BenchCase cases[] = {
+        {.name = "EnsureBridge new",
+         .reference = "ip link show; ip link add; ip addr add; ip link set up",
+         .bar = 6,
+         .set_up = bench_network_set_up,
+         .before = remove_links,
+         .run = run_bridge,
+         .tear_down = tear_down},
+        {.name = "EnsureBridge existing",
+         .reference = "ip link show; ip link set up",
+         .bar = 10,
+         .set_up = set_up_bridge,
+         .run = run_bridge,
+         .tear_down = tear_down},
+        {.name = "CreateTap",
+         .reference = "ip link show; ip link set up; ip tuntap add; 2 x ip link set",
+         .bar = 6,
+         .set_up = set_up_bridge,
+         .before = remove_tap,
+         .run = run_tap,
+         .tear_down = tear_down},
+        {.name = "DeleteTap",
+         .reference = "ip link del",
+         .with_kernel = true,
+         .set_up = set_up_bridge,
+         .before = make_tap,
+         .run = run_delete_tap,
+         .tear_down = tear_down},
+        {.name = "EnsureNAT new",
+         .reference = NAT_PROCESSES "; 3 x iptables -A",
+         .bar = 10,
+         .set_up = set_up_nat,
+         .run = run_nat,
+         .after = disable_nat,
+         .tear_down = tear_down_nat},
+        {.name = "EnsureNAT existing",
+         .reference = NAT_PROCESSES,
+         .bar = 10,
+         .set_up = set_up_nat_enabled,
+         .run = run_nat,
+         .tear_down = tear_down_nat_enabled},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
+        bench_compare(bench, &cases[i]);
+}
