@@ -63,31 +63,70 @@ banger_command_line_has(const char *text, size_t length, const char *option, con
     return false;
 }
 
-const char *
-banger_command_line_option(const char *text, size_t length, const char *option)
+/* The options of firecracker's command line, v1.7 and later. */
+static const struct {
+    const char *name;
+    bool has_value;
+} known_options[] = {
+    {"api-sock", true},
+    {"boot-timer", false},
+    {"config-file", true},
+    {"enable-pci", false},
+    {"http-api-max-payload-size", true},
+    {"id", true},
+    {"level", true},
+    {"log-path", true},
+    {"metadata", true},
+    {"metrics-path", true},
+    {"mmds-size-limit", true},
+    {"module", true},
+    {"no-seccomp", false},
+    {"parent-cpu-time-us", true},
+    {"seccomp-filter", true},
+    {"show-level", false},
+    {"show-log-origin", false},
+    {"start-time-cpu-us", true},
+    {"start-time-us", true},
+};
+
+/* Whether @argument is one of known_options; *@ret_value is what follows its "=", or NULL. */
+static bool
+find_option(const char *argument, size_t *ret_index, const char **ret_value)
 {
-    const char *found = NULL;
-    const char *argument;
-
-    if (length == 0)
-        return NULL;
-    argument = next_argument(text, length, text);
-    while (argument != NULL) {
-        const char *name = argument;
-        const char *value;
-
-        if (!is_option(name))
-            return NULL;
-        value = inline_value(name, option);
-        argument = next_argument(text, length, argument);
-        if (value == NULL && strchr(name, '=') == NULL && argument != NULL &&
-            !is_option(argument)) {
-            if (strcmp(name + 2, option) == 0)
-                value = argument;
-            argument = next_argument(text, length, argument);
-        }
-        if (value != NULL)
-            found = value;
+    if (!is_option(argument))
+        return false;
+    for (size_t i = 0; i < G_N_ELEMENTS(known_options); i++) {
+        *ret_value = inline_value(argument, known_options[i].name);
+        *ret_index = i;
+        if (*ret_value != NULL)
+            return known_options[i].has_value;
+        if (strcmp(argument + 2, known_options[i].name) == 0)
+            return true;
     }
-    return found;
+    return false;
+}
+
+const char *
+banger_command_line_api_sock(const char *text, size_t length)
+{
+    const char *argument = length > 0 ? next_argument(text, length, text) : NULL;
+    const char *api_sock = NULL;
+
+    while (argument != NULL) {
+        const char *value;
+        size_t option;
+
+        if (!find_option(argument, &option, &value))
+            return NULL;
+        if (known_options[option].has_value && value == NULL) {
+            argument = next_argument(text, length, argument);
+            if (argument == NULL)
+                return NULL;
+            value = argument;
+        }
+        if (strcmp(known_options[option].name, "api-sock") == 0)
+            api_sock = value;
+        argument = next_argument(text, length, argument);
+    }
+    return api_sock;
 }

@@ -18,9 +18,9 @@ bool banger_command_line_has(const char *text, size_t length, const char *option
                              const char *value);
 
 /*
- * The value of --@option, as "--option VALUE" or "--option=VALUE", in a command line that consists
- * of nothing but the program's name and options ("--name", "--name VALUE", "--name=VALUE"), such as
- * firecracker's. NULL if there is no such option, or if anything else is in it: an interpreter with
- * a script ("python3 script.py --api-sock …") is no firecracker. Points into @text.
+ * The API socket of a command line that firecracker would take: after the program's name nothing
+ * but options of firecracker's, "--flag", "--option VALUE" or "--option=VALUE", with --api-sock
+ * among them. NULL for any other: an interpreter with a script ("bash --norc script --api-sock …")
+ * is no firecracker. Points into @text.
  */
-const char *banger_command_line_option(const char *text, size_t length, const char *option);
+const char *banger_command_line_api_sock(const char *text, size_t length);

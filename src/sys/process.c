@@ -216,7 +216,7 @@ check_command_line(const BangerProcess *process, const BangerSettings *settings,
 
     if (length < 0)
         return refuse_ended(process->pid, error);
-    api_sock = banger_command_line_option(text, (size_t)length, "api-sock");
+    api_sock = banger_command_line_api_sock(text, (size_t)length);
     if (api_sock == NULL)
         return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
                                 "process %d is not a virtual machine of banger's: its command line "

@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bus/machine-rig.h"
+#include "model/settings.h"
+
+#define NOT_MANAGED "org.banger.Helper1.Error.NotManaged"
+#define NOT_FOUND "org.banger.Helper1.Error.NotFound"
+#define BAD_PARAMS "org.banger.Helper1.Error.BadParams"
+
+static sd_bus *bus;
+
+static void
+set_up(void)
+{
+    bus = rig_bus_open(RIG_UID_OWNER);
+}
+
+static void
+tear_down(void)
+{
+    sd_bus_flush_close_unref(bus);
+}
+
+/* Starts @argv as @uid in a session of its own, as the helper would start a VMM. */
+static pid_t
+start(uid_t uid, const char *const *argv)
+{
+    pid_t pid = fork();
+
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        if (setsid() >= 0 && setgroups(0, NULL) == 0 && setresgid(uid, uid, uid) == 0 &&
+            setresuid(uid, uid, uid) == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0)
+            (void)execv(argv[0], (char *const *)(void *)argv);
+        _exit(127);
+    }
+    return pid;
+}
+
+static bool
+has_executed(void *data)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/cmdline", *(pid_t *)data);
+    g_autofree char *text = NULL;
+    g_autofree char *mine = NULL;
+    gsize length, my_length;
+
+    return g_file_get_contents(path, &text, &length, NULL) &&
+           g_file_get_contents("/proc/self/cmdline", &mine, &my_length, NULL) &&
+           (length != my_length || memcmp(text, mine, length) != 0);
+}
+
+static void
+end(pid_t pid)
+{
+    (void)kill(pid, SIGKILL);
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+}
+
+/* Both methods refuse @pid with the error @name, and @pid lives on if it did. */
+static void
+refused(uint32_t pid, const char *name)
+{
+    rig_call_fails(bus, name, "KillProcess", "us", pid, "op-refused");
+    rig_call_fails(bus, name, "SignalProcess", "uss", pid, "", "op-refused");
+    rig_call_fails(bus, name, "SignalProcess", "uss", pid, "KILL", "op-refused");
+}
+
+static void
+start_is_refused(uid_t uid, const char *const *argv)
+{
+    pid_t pid = start(uid, argv);
+
+    rig_wait_for(has_executed, &pid, "exec");
+    refused((uint32_t)pid, NOT_MANAGED);
+    ck_assert_int_eq(waitpid(pid, NULL, WNOHANG), 0);
+    end(pid);
+}
+
+START_TEST(not_a_vmm)
+{
+    static const char *const sleeps[] = {"/bin/sleep", "600", NULL};
+    static const char *const script[] = {"/bin/bash",          "-c", "sleep 600; :", "--api-sock",
+                                         MACHINE_RUN "x.sock", NULL};
+    static const char *const options[] = {
+        "/bin/bash", "--norc", "-c", "sleep 600; :", "--api-sock", MACHINE_RUN "x.sock", NULL};
+    static const char *const copy[] = {
+        MACHINE_STATE "firecracker", "--api-sock", MACHINE_RUN "copy.sock", "--id", "copy", NULL};
+    static const char *const elsewhere[] = {MACHINE_BINARY, "--api-sock", "/tmp/elsewhere.sock",
+                                            "--id",         "elsewhere",  NULL};
+    static const char *const strangers[] = {MACHINE_BINARY, "--api-sock", MACHINE_RUN "s.sock",
+                                            "--id",         "strangers",  NULL};
+
+    machine_install_double(MACHINE_STATE "firecracker", RIG_UID_OWNER, 0755);
+    ck_assert_int_eq(chmod(BANGER_RUNTIME_DIRECTORY, 0757), 0);
+    start_is_refused(RIG_UID_OWNER, sleeps);
+    start_is_refused(0, sleeps);
+    start_is_refused(RIG_UID_OWNER, script);
+    start_is_refused(0, options);
+    start_is_refused(RIG_UID_OWNER, copy);
+    start_is_refused(RIG_UID_OWNER, elsewhere);
+    start_is_refused(RIG_UID_STRANGER, strangers);
+    ck_assert_int_eq(chmod(BANGER_RUNTIME_DIRECTORY, 0750), 0);
+    (void)unlink("/tmp/elsewhere.sock");
+}
+END_TEST
+
+/* The name, the title and every byte of the command line are the process's own to choose. */
+START_TEST(dressed_up)
+{
+    static const char *const plain[] = {"/bin/sleep", "600", NULL};
+    static const char *const named[] = {"firecracker", "--api-sock", MACHINE_RUN "x.sock",
+                                        "--id",        "x",          NULL};
+    pid_t pid = fork();
+
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        if (setsid() >= 0 && setresuid(RIG_UID_OWNER, RIG_UID_OWNER, RIG_UID_OWNER) == 0 &&
+            prctl(PR_SET_PDEATHSIG, SIGKILL) == 0) {
+            int fd = open(MACHINE_STATE "firecracker", O_PATH | O_CLOEXEC);
+
+            (void)syscall(SYS_execveat, fd, "", named, NULL, AT_EMPTY_PATH);
+        }
+        _exit(127);
+    }
+    rig_wait_for(has_executed, &pid, "exec");
+    refused((uint32_t)pid, NOT_MANAGED);
+    end(pid);
+    start_is_refused(RIG_UID_OWNER, plain);
+}
+END_TEST
+
+START_TEST(odd_pids)
+{
+    pid_t zombie = fork();
+    pid_t dead;
+
+    if (zombie == 0)
+        _exit(0);
+    dead = fork();
+    if (dead == 0)
+        _exit(0);
+    ck_assert_int_eq(waitpid(dead, NULL, 0), dead);
+    ck_assert_int_eq(waitid(P_PID, (id_t)zombie, &(siginfo_t){0}, WEXITED | WNOWAIT), 0);
+    refused(0, NOT_MANAGED);
+    refused(1, NOT_MANAGED);
+    refused((uint32_t)-1, NOT_MANAGED);
+    refused(0x80000001, NOT_MANAGED);
+    refused(0x7fffffff, NOT_FOUND);
+    refused((uint32_t)rig_pid_of(BANGER_BUS_NAME), NOT_MANAGED);
+    refused((uint32_t)dead, NOT_FOUND);
+    refused((uint32_t)zombie, NOT_FOUND);
+    refused((uint32_t)getpid(), NOT_MANAGED);
+    ck_assert_int_eq(waitpid(zombie, NULL, 0), zombie);
+}
+END_TEST
+
+/* A thread of the helper's: it is no process, and must not be taken for one. */
+START_TEST(thread_id)
+{
+    pid_t helper = rig_pid_of(BANGER_BUS_NAME);
+    g_autofree char *path = NULL;
+    g_autoptr(GDir) tasks = NULL;
+    const char *task;
+    unsigned int threads = 0;
+
+    rig_call_fails(bus, NOT_MANAGED, "KillProcess", "us", 1u, "");
+    helper = rig_pid_of(BANGER_BUS_NAME);
+    path = g_strdup_printf("/proc/%d/task", helper);
+    tasks = g_dir_open(path, 0, NULL);
+    ck_assert_ptr_nonnull(tasks);
+    while ((task = g_dir_read_name(tasks)) != NULL) {
+        uint32_t tid = (uint32_t)g_ascii_strtoull(task, NULL, 10);
+        sd_bus_message *reply;
+        int running = 1;
+
+        if (tid == (uint32_t)helper)
+            continue;
+        refused(tid, NOT_MANAGED);
+        reply = rig_call(bus, "ProcessRunning", NULL, "uss", tid, "", "");
+        ck_assert_int_ge(sd_bus_message_read(reply, "b", &running), 0);
+        sd_bus_message_unref(reply);
+        ck_assert_int_eq(running, 0);
+        threads++;
+    }
+    ck_assert_uint_gt(threads, 0);
+}
+END_TEST
+
+static char
+state_of(pid_t pid)
+{
+    g_autofree char *state = machine_proc_status(pid, "State");
+
+    return state[0];
+}
+
+static bool
+is_stopped(void *data)
+{
+    return state_of(*(pid_t *)data) == 'T';
+}
+
+static bool
+is_not_stopped(void *data)
+{
+    return state_of(*(pid_t *)data) != 'T';
+}
+
+START_TEST(signals)
+{
+    static const char *const wrong[] = {"FOO", "0", "-9", "65", "SIG", "9 9", "TERM9"};
+    static const char *const ending[] = {"", "TERM", "SIGTERM", "sigint", "9", NULL};
+    Machine *machine = machine_new("signals");
+    pid_t pid = machine_launch(bus, machine);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++)
+        rig_call_fails(bus, BAD_PARAMS, "SignalProcess", "uss", (uint32_t)pid, wrong[i], "op-w");
+    rig_call_ok(bus, "SignalProcess", "uss", (uint32_t)pid, "STOP", "");
+    rig_wait_for(is_stopped, &pid, "SIGSTOP");
+    rig_call_ok(bus, "SignalProcess", "uss", (uint32_t)pid, "18", "");
+    rig_wait_for(is_not_stopped, &pid, "SIGCONT");
+    ck_assert_int_eq(kill(pid, 0), 0);
+    for (size_t i = 0; i < G_N_ELEMENTS(ending) - 1; i++) {
+        rig_call_ok(bus, "SignalProcess", "uss", (uint32_t)pid, ending[i], "");
+        rig_wait_pid_gone(pid);
+        refused((uint32_t)pid, NOT_FOUND);
+        pid = machine_launch(bus, machine);
+    }
+    rig_call_ok(bus, "KillProcess", "us", (uint32_t)pid, "");
+    ck_assert_msg(kill(pid, 0) < 0 || state_of(pid) == 'Z', "KillProcess returned before the end");
+    machine_free(machine);
+}
+END_TEST
+
+static int
+is_running(uint32_t pid, const char *api_sock)
+{
+    sd_bus_message *reply = rig_call(bus, "ProcessRunning", NULL, "uss", pid, api_sock, "");
+    int running = -1;
+
+    ck_assert_int_ge(sd_bus_message_read(reply, "b", &running), 0);
+    sd_bus_message_unref(reply);
+    return running;
+}
+
+START_TEST(running)
+{
+    Machine *machine = machine_new("signals");
+    pid_t pid = machine_launch(bus, machine);
+    pid_t zombie = fork();
+
+    if (zombie == 0)
+        _exit(0);
+    ck_assert_int_eq(waitid(P_PID, (id_t)zombie, &(siginfo_t){0}, WEXITED | WNOWAIT), 0);
+    ck_assert_int_eq(is_running((uint32_t)pid, ""), 1);
+    ck_assert_int_eq(is_running((uint32_t)pid, MACHINE_RUN "signals.sock"), 1);
+    ck_assert_int_eq(is_running((uint32_t)pid, MACHINE_RUN "signals.soc"), 0);
+    ck_assert_int_eq(is_running((uint32_t)pid, MACHINE_RUN "other.sock"), 0);
+    ck_assert_int_eq(is_running((uint32_t)getpid(), ""), 1);
+    ck_assert_int_eq(is_running((uint32_t)getpid(), MACHINE_RUN "signals.sock"), 0);
+    ck_assert_int_eq(is_running((uint32_t)zombie, ""), 0);
+    ck_assert_int_eq(is_running((uint32_t)zombie, MACHINE_RUN "signals.sock"), 0);
+    ck_assert_int_eq(is_running(0, ""), 0);
+    ck_assert_int_eq(is_running(UINT32_MAX, ""), 0);
+    ck_assert_int_eq(is_running(0x7fffffff, MACHINE_RUN "signals.sock"), 0);
+    rig_call_fails(bus, BAD_PARAMS, "ProcessRunning", "uss", (uint32_t)pid, "/tmp/x.sock", "op-r");
+    rig_call_ok(bus, "KillProcess", "us", (uint32_t)pid, "");
+    ck_assert_int_eq(is_running((uint32_t)pid, ""), 0);
+    ck_assert_int_eq(is_running((uint32_t)pid, MACHINE_RUN "signals.sock"), 0);
+    ck_assert_int_eq(waitpid(zombie, NULL, 0), zombie);
+    machine_free(machine);
+}
+END_TEST
+
+static uint32_t
+find(const char *api_sock)
+{
+    sd_bus_message *reply = rig_call(bus, "FindFirecrackerPID", NULL, "ss", api_sock, "");
+    uint32_t pid = 0;
+
+    ck_assert_int_ge(sd_bus_message_read(reply, "u", &pid), 0);
+    sd_bus_message_unref(reply);
+    return pid;
+}
+
+START_TEST(finding)
+{
+    Machine *machine = machine_new("signals");
+    pid_t pid = machine_launch(bus, machine);
+
+    ck_assert_uint_eq(find(MACHINE_RUN "signals.sock"), (uint32_t)pid);
+    rig_call_fails(bus, NOT_FOUND, "FindFirecrackerPID", "ss", MACHINE_RUN "none.sock", "op-f");
+    rig_call_fails(bus, BAD_PARAMS, "FindFirecrackerPID", "ss", "/tmp/x.sock", "op-f");
+    /* The socket is gone, the process is not. */
+    ck_assert_int_eq(rename(MACHINE_RUN "signals.sock", MACHINE_RUN "moved.sock"), 0);
+    ck_assert_uint_eq(find(MACHINE_RUN "signals.sock"), (uint32_t)pid);
+    ck_assert_uint_eq(find(MACHINE_RUN "moved.sock"), (uint32_t)pid);
+    ck_assert_int_eq(rename(MACHINE_RUN "moved.sock", MACHINE_RUN "signals.sock"), 0);
+    /* The process is gone, the socket is not. */
+    rig_call_ok(bus, "KillProcess", "us", (uint32_t)pid, "");
+    ck_assert_int_eq(access(MACHINE_RUN "signals.sock", F_OK), 0);
+    rig_call_fails(bus, NOT_FOUND, "FindFirecrackerPID", "ss", MACHINE_RUN "signals.sock", "op-f");
+    machine_free(machine);
+}
+END_TEST
+
+/* Of two that name the socket the younger; ours before anybody else's. */
+START_TEST(finding_among_several)
+{
+    static const char *const strangers[] = {
+        "/bin/bash", "-c", "sleep 600; :", "x", "--api-sock", MACHINE_RUN "signals.sock", NULL};
+    Machine *machine = machine_new("signals");
+    pid_t pid = machine_launch(bus, machine);
+    pid_t first = start(RIG_UID_STRANGER, strangers);
+    pid_t second = start(RIG_UID_STRANGER, strangers);
+
+    rig_wait_for(has_executed, &first, "exec");
+    rig_wait_for(has_executed, &second, "exec");
+    ck_assert_int_eq(unlink(MACHINE_RUN "signals.sock"), 0);
+    ck_assert_uint_eq(find(MACHINE_RUN "signals.sock"), (uint32_t)pid);
+    rig_call_ok(bus, "KillProcess", "us", (uint32_t)pid, "");
+    end(second);
+    ck_assert_uint_eq(find(MACHINE_RUN "signals.sock"), (uint32_t)first);
+    end(first);
+    machine_free(machine);
+}
+END_TEST
+
+#define CROWD 2000
+
+START_TEST(finding_in_a_crowd)
+{
+    Machine *machine = machine_new("signals");
+    pid_t pid = machine_launch(bus, machine);
+    g_autofree pid_t *crowd = g_new0(pid_t, CROWD);
+    gint64 begin, took;
+
+    for (int i = 0; i < CROWD; i++) {
+        crowd[i] = fork();
+        ck_assert_int_ge(crowd[i], 0);
+        if (crowd[i] == 0) {
+            (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+            (void)pause();
+            _exit(0);
+        }
+    }
+    ck_assert_uint_eq(find(MACHINE_RUN "signals.sock"), (uint32_t)pid);
+    ck_assert_int_eq(is_running((uint32_t)pid, MACHINE_RUN "signals.sock"), 1);
+    ck_assert_int_eq(unlink(MACHINE_RUN "signals.sock"), 0);
+    begin = g_get_monotonic_time();
+    ck_assert_uint_eq(find(MACHINE_RUN "signals.sock"), (uint32_t)pid);
+    took = g_get_monotonic_time() - begin;
+    rig_call_ok(bus, "KillProcess", "us", (uint32_t)pid, "");
+    rig_call_fails(bus, NOT_FOUND, "FindFirecrackerPID", "ss", MACHINE_RUN "signals.sock", "op-f");
+    for (int i = 0; i < CROWD; i++)
+        end(crowd[i]);
+    ck_assert_msg(took < 2 * G_USEC_PER_SEC, "a scan of %d processes took %d ms", CROWD,
+                  (int)(took / 1000));
+    machine_free(machine);
+}
+END_TEST
+
+START_TEST(socket_access)
+{
+    struct stat st;
+
+    ck_assert_int_eq(mknod(MACHINE_RUN "given", S_IFSOCK | 0777, 0), 0);
+    rig_call_ok(bus, "EnsureSocketAccess", "sss", MACHINE_RUN "given", "api socket", "");
+    ck_assert_int_eq(stat(MACHINE_RUN "given", &st), 0);
+    ck_assert_uint_eq(st.st_uid, RIG_UID_OWNER);
+    ck_assert_uint_eq(st.st_gid, RIG_UID_OWNER);
+    ck_assert_uint_eq(st.st_mode & 07777, 0600);
+    rig_call_ok(bus, "EnsureSocketAccess", "sss", MACHINE_RUN "given", "", "");
+
+    ck_assert_int_eq(symlink("/run/dbus/system_bus_socket", MACHINE_RUN "led-astray"), 0);
+    rig_call_fails(bus, BAD_PARAMS, "EnsureSocketAccess", "sss", MACHINE_RUN "led-astray", "", "o");
+    rig_call_fails(bus, BAD_PARAMS, "EnsureSocketAccess", "sss", "/run/dbus/system_bus_socket", "",
+                   "o");
+    rig_call_fails(bus, NOT_FOUND, "EnsureSocketAccess", "sss", MACHINE_RUN "none", "", "o");
+    machine_write(MACHINE_RUN "file", "");
+    rig_call_fails(bus, BAD_PARAMS, "EnsureSocketAccess", "sss", MACHINE_RUN "file", "", "o");
+    ck_assert_int_eq(mknod(MACHINE_RUN "strangers", S_IFSOCK | 0777, 0), 0);
+    ck_assert_int_eq(chown(MACHINE_RUN "strangers", RIG_UID_STRANGER, RIG_UID_STRANGER), 0);
+    rig_call_fails(bus, NOT_MANAGED, "EnsureSocketAccess", "sss", MACHINE_RUN "strangers", "", "o");
+}
+END_TEST
+
+static void
+resolves(const char *requested, const char *expected)
+{
+    sd_bus_message *reply = rig_call(bus, "ResolveFirecrackerBinary", NULL, "ss", requested, "");
+    const char *path = NULL;
+
+    ck_assert_int_ge(sd_bus_message_read(reply, "s", &path), 0);
+    ck_assert_str_eq(path, expected);
+    sd_bus_message_unref(reply);
+}
+
+START_TEST(resolving)
+{
+    g_autofree char *sh = realpath("/bin/sh", NULL);
+
+    resolves("", MACHINE_BINARY);
+    resolves("  ", MACHINE_BINARY);
+    resolves("firecracker", MACHINE_BINARY);
+    resolves(MACHINE_BINARY, MACHINE_BINARY);
+    resolves("sh", sh);
+    rig_call_fails(bus, NOT_FOUND, "ResolveFirecrackerBinary", "ss", "no-such-program", "o");
+    rig_call_fails(bus, NOT_FOUND, "ResolveFirecrackerBinary", "ss", "/no/such/program", "o");
+    rig_call_fails(bus, BAD_PARAMS, "ResolveFirecrackerBinary", "ss", "bin/sh", "o");
+    rig_call_fails(bus, BAD_PARAMS, "ResolveFirecrackerBinary", "ss", "..", "o");
+    rig_call_fails(bus, NOT_MANAGED, "ResolveFirecrackerBinary", "ss", "/etc", "o");
+    rig_call_fails(bus, NOT_MANAGED, "ResolveFirecrackerBinary", "ss", "/etc/passwd", "o");
+}
+END_TEST
+
+static void
+set_up_host(void)
+{
+    static const char *const names[] = {"signals", NULL};
+
+    machine_rig_set_up(names);
+}
+
+int
+main(int argc, char **argv)
+{
+    Suite *suite;
+    TCase *tcase;
+
+    (void)argc;
+    rig_enter("bus/process", argv, NULL);
+    suite = suite_create("process");
+    tcase = tcase_create("process");
+    tcase_set_timeout(tcase, 90);
+    tcase_add_unchecked_fixture(tcase, set_up_host, NULL);
+    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_add_test(tcase, not_a_vmm);
+    tcase_add_test(tcase, dressed_up);
+    tcase_add_test(tcase, odd_pids);
+    tcase_add_test(tcase, thread_id);
+    tcase_add_test(tcase, signals);
+    tcase_add_test(tcase, running);
+    tcase_add_test(tcase, finding);
+    tcase_add_test(tcase, finding_among_several);
+    tcase_add_test(tcase, finding_in_a_crowd);
+    tcase_add_test(tcase, socket_access);
+    tcase_add_test(tcase, resolving);
+    suite_add_tcase(suite, tcase);
+    return harness_run("bus/process", suite);
+}
