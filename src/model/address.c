@@ -94,6 +94,20 @@ banger_address_is_loopback(const BangerAddress *address)
     return memcmp(address->bytes, loopback6, sizeof loopback6) == 0;
 }
 
+bool
+banger_address_is_network_or_broadcast(const BangerAddress *address, unsigned int prefix)
+{
+    uint32_t host_mask;
+    uint32_t host;
+
+    if (address->family != AF_INET || prefix > 30)
+        return false;
+    host_mask = UINT32_MAX >> prefix;
+    memcpy(&host, address->bytes, sizeof host);
+    host = ntohl(host) & host_mask;
+    return host == 0 || host == host_mask;
+}
+
 /* A decimal number from @min to @max without sign, space or superfluous zeros. */
 static bool
 parse_number(const char *text, unsigned int min, unsigned int max, unsigned int *ret_number)
@@ -114,16 +128,17 @@ banger_server_parse(const char *text, BangerServer *ret_server, GError **error)
     g_autofree char *host = NULL;
     const char *colon = strrchr(text, ':');
     BangerServer server = {0};
+    bool bracketed = colon != NULL && text[0] == '[' && colon - text >= 3 && colon[-1] == ']';
     unsigned int port = 0;
 
     /* A colon before a port follows either "]" or an IPv4 address, which has no other. */
-    if (colon == NULL || (colon != strchr(text, ':') && colon[-1] != ']'))
+    if (colon == NULL || (colon != strchr(text, ':') && !bracketed))
         host = g_strdup(text);
     else {
         if (!parse_number(colon + 1, 1, 65535, &port))
             return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
                                     "\"%s\" does not end in a port from 1 to 65535", text);
-        if (text[0] == '[')
+        if (bracketed)
             host = g_strndup(text + 1, (gsize)(colon - text) - 2);
         else
             host = g_strndup(text, (gsize)(colon - text));

@@ -39,6 +39,13 @@ bool banger_address_equal(const BangerAddress *a, const BangerAddress *b);
 /* Whether @address is of the loopback network (127.0.0.0/8 or ::1). */
 bool banger_address_is_loopback(const BangerAddress *address);
 
+/*
+ * Whether @address is the first or the last of its IPv4 network of @prefix bits, which name the
+ * network and everyone in it. Networks of one or two addresses (31 and 32 bits, RFC 3021) and IPv6
+ * have no such addresses.
+ */
+bool banger_address_is_network_or_broadcast(const BangerAddress *address, unsigned int prefix);
+
 /* Parses "ADDRESS", "IPv4:PORT" or "[IPv6]:PORT", the notation of resolvectl(1). Port 0 is
  * BadParams. */
 bool banger_server_parse(const char *text, BangerServer *ret_server, GError **error);

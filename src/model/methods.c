@@ -11,9 +11,10 @@
         .name = (field_name), .type = BANGER_TYPE_STRING, .offset = (field_offset),                \
         .kind = BANGER_KIND_##field_kind, .flags = (field_flags)                                   \
     }
-#define BOOLEAN(field_name, field_offset)                                                          \
+#define BOOLEAN(field_name, field_offset, field_flags)                                             \
     {                                                                                              \
-        .name = (field_name), .type = BANGER_TYPE_BOOLEAN, .offset = (field_offset)                \
+        .name = (field_name), .type = BANGER_TYPE_BOOLEAN, .offset = (field_offset),               \
+        .flags = (field_flags)                                                                     \
     }
 #define NUMBER(field_name, field_offset, field_flags, field_min, field_max)                        \
     {                                                                                              \
@@ -69,12 +70,12 @@ static const BangerField clear_resolver_routing_in[] = {
 static const BangerField ensure_nat_in[] = {
     STRING("guest_ip", IN(ensure_nat.guest_ip), ADDRESS, OBJECT),
     STRING("tap", IN(ensure_nat.tap), TAP_NAME, OBJECT | EXCLUSIVE),
-    BOOLEAN("enable", IN(ensure_nat.enable)),
+    BOOLEAN("enable", IN(ensure_nat.enable), OBJECT),
     END,
 };
 
 static const BangerField create_dm_snapshot_in[] = {
-    STRING("rootfs_path", IN(create_dm_snapshot.rootfs_path), STATE_PATH, 0),
+    STRING("rootfs_path", IN(create_dm_snapshot.rootfs_path), STATE_PATH, EXCLUSIVE),
     STRING("cow_path", IN(create_dm_snapshot.cow_path), STATE_PATH, EXCLUSIVE),
     STRING("dm_name", IN(create_dm_snapshot.dm_name), DM_NAME, OBJECT | EXCLUSIVE),
     END,
@@ -92,7 +93,7 @@ static const BangerField cleanup_dm_snapshot_in[] = {
     STRING("base_loop", IN(cleanup_dm_snapshot.base_loop), LOOP_PATH, MAY_BE_EMPTY),
     STRING("cow_loop", IN(cleanup_dm_snapshot.cow_loop), LOOP_PATH, MAY_BE_EMPTY),
     STRING("dm_name", IN(cleanup_dm_snapshot.dm_name), DM_NAME, OBJECT | EXCLUSIVE | MAY_BE_EMPTY),
-    STRING("dm_dev", IN(cleanup_dm_snapshot.dm_dev), DM_PATH, EXCLUSIVE | MAY_BE_EMPTY),
+    STRING("dm_dev", IN(cleanup_dm_snapshot.dm_dev), DM_PATH, OBJECT | EXCLUSIVE | MAY_BE_EMPTY),
     END,
 };
 
@@ -107,7 +108,7 @@ static const BangerField fsck_snapshot_in[] = {
 };
 
 static const BangerField fsck_snapshot_out[] = {
-    BOOLEAN("corrected", OUT(fsck_snapshot.corrected)),
+    BOOLEAN("corrected", OUT(fsck_snapshot.corrected), 0),
     END,
 };
 
@@ -159,9 +160,9 @@ static const BangerField resolve_firecracker_binary_out[] = {
 
 static const BangerField drive_members[] = {
     STRING("id", offsetof(BangerDrive, id), DRIVE_ID, 0),
-    STRING("path", offsetof(BangerDrive, path), IMAGE_PATH, 0),
-    BOOLEAN("read_only", offsetof(BangerDrive, read_only)),
-    BOOLEAN("is_root", offsetof(BangerDrive, is_root)),
+    STRING("path", offsetof(BangerDrive, path), IMAGE_PATH, EXCLUSIVE),
+    BOOLEAN("read_only", offsetof(BangerDrive, read_only), 0),
+    BOOLEAN("is_root", offsetof(BangerDrive, is_root), 0),
     END,
 };
 
@@ -251,7 +252,7 @@ static const BangerField process_running_in[] = {
 };
 
 static const BangerField process_running_out[] = {
-    BOOLEAN("running", OUT(process_running.running)),
+    BOOLEAN("running", OUT(process_running.running), 0),
     END,
 };
 
@@ -274,7 +275,8 @@ static const BangerMethod methods[BANGER_N_METHODS] = {
         "sync-resolver-routing", sync_resolver_routing_in, nothing, NULL),
     ROW(CLEAR_RESOLVER_ROUTING, "ClearResolverRouting", "clear_resolver_routing",
         "clear-resolver-routing", clear_resolver_routing_in, nothing, NULL),
-    ROW(ENSURE_NAT, "EnsureNAT", "ensure_nat", "ensure-nat", ensure_nat_in, nothing, NULL),
+    ROW(ENSURE_NAT, "EnsureNAT", "ensure_nat", "ensure-nat", ensure_nat_in, nothing,
+        banger_relations_ensure_nat),
     ROW(CREATE_DM_SNAPSHOT, "CreateDMSnapshot", "create_dm_snapshot", "create-dm-snapshot",
         create_dm_snapshot_in, create_dm_snapshot_out, banger_relations_create_dm_snapshot),
     ROW(CLEANUP_DM_SNAPSHOT, "CleanupDMSnapshot", "cleanup_dm_snapshot", "cleanup-dm-snapshot",

@@ -29,8 +29,9 @@ consists_of(const char *text, size_t min, size_t max, const char *punctuation)
 bool
 banger_name_check_link(const char *name, GError **error)
 {
+    /* "all" and "default" are the host's own settings in /proc/sys/net/…/conf. */
     if (!consists_of(name, 1, IFNAMSIZ - 1, "._-") || g_str_equal(name, ".") ||
-        g_str_equal(name, ".."))
+        g_str_equal(name, "..") || g_str_equal(name, "all") || g_str_equal(name, "default"))
         return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
                                 "\"%s\" is not a link name: 1 to 15 of A-Z a-z 0-9 . _ -", name);
     return true;

@@ -18,8 +18,8 @@
 #define BANGER_DM_DIRECTORY "/dev/mapper/"
 #define BANGER_DM_UUID_PREFIX "BANGER-"
 
-/* 1-15 bytes of [A-Za-z0-9._-], not "." or "..". The kernel would expand "%d" and cut a longer
- * name. */
+/* 1-15 bytes of [A-Za-z0-9._-], not ".", "..", "all" or "default". The kernel would expand "%d" and
+ * cut a longer name. */
 bool banger_name_check_link(const char *name, GError **error);
 
 /* A link name that begins with one of the TAP prefixes and has at least one byte more. */

@@ -24,6 +24,10 @@ check_bridge(const BangerBridge *bridge, GError **error)
         g_prefix_error(error, "cidr: ");
         return false;
     }
+    if (banger_address_is_network_or_broadcast(&address, prefix))
+        return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
+                                "bridge_ip: %s is the network's own or its broadcast address",
+                                bridge->bridge_ip);
     return true;
 }
 
@@ -45,6 +49,20 @@ banger_relations_create_tap(BangerRequest *request, const BangerSettings *settin
         return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
                                 "tap_name: \"%s\" is the bridge's name too", create_tap->tap_name);
     return check_bridge(&create_tap->bridge, error);
+}
+
+bool
+banger_relations_ensure_nat(BangerRequest *request, const BangerSettings *settings, GError **error)
+{
+    BangerAddress address;
+
+    (void)settings;
+    if (!banger_address_parse(request->ensure_nat.guest_ip, &address, error))
+        return false;
+    if (banger_address_is_loopback(&address))
+        return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
+                                "guest_ip: %s is a loopback address", request->ensure_nat.guest_ip);
+    return true;
 }
 
 bool

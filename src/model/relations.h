@@ -18,6 +18,10 @@ bool banger_relations_ensure_bridge(BangerRequest *request, const BangerSettings
 bool banger_relations_create_tap(BangerRequest *request, const BangerSettings *settings,
                                  GError **error);
 
+/* guest_ip is no loopback address. */
+bool banger_relations_ensure_nat(BangerRequest *request, const BangerSettings *settings,
+                                 GError **error);
+
 /* The base image and the COW file are two files. */
 bool banger_relations_create_dm_snapshot(BangerRequest *request, const BangerSettings *settings,
                                          GError **error);

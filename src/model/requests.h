@@ -7,7 +7,7 @@
 
 /*
  * The requests and replies of the methods as plain structs. They own what they point to and are
- * freed by banger_request_free() and banger_reply_free(), which walk the method table. A string is
+ * freed by banger_request_free() and banger_reply_clear(), which walk the method table. A string is
  * never NULL in a decoded request; an optional member that was left out is "" or 0.
  */
 
@@ -88,7 +88,7 @@ typedef struct {
 } BangerWriteExt4FilesRequest;
 
 typedef struct {
-    char *requested; /* never empty after validation */
+    char *requested; /* "": the default name */
 } BangerResolveFirecrackerBinaryRequest;
 
 typedef struct {

@@ -5,8 +5,20 @@
 
 #include "model/names.h"
 
+static void visit_fields(const BangerField *fields, const void *base, bool elements,
+                         BangerScalarVisitor visit, void *user_data);
+
 static void
-visit_fields(const BangerField *fields, const void *base, BangerScalarVisitor visit,
+visit_elements(const BangerField *field, const GArray *array, BangerScalarVisitor visit,
+               void *user_data)
+{
+    for (guint i = 0; i < array->len; i++)
+        visit_fields(field->members, array->data + i * field->size, true, visit, user_data);
+}
+
+/* @elements: those of arrays too. */
+static void
+visit_fields(const BangerField *fields, const void *base, bool elements, BangerScalarVisitor visit,
              void *user_data)
 {
     for (const BangerField *field = fields; field->name != NULL; field++) {
@@ -26,10 +38,15 @@ visit_fields(const BangerField *fields, const void *base, BangerScalarVisitor vi
         }
         case BANGER_TYPE_STRUCT:
         case BANGER_TYPE_DICT:
-            visit_fields(field->members, BANGER_CONST_MEMBER(base, field, void), visit, user_data);
+            visit_fields(field->members, BANGER_CONST_MEMBER(base, field, void), elements, visit,
+                         user_data);
+            break;
+        case BANGER_TYPE_ARRAY:
+            if (elements)
+                visit_elements(field, *BANGER_CONST_MEMBER(base, field, GArray *), visit,
+                               user_data);
             break;
         case BANGER_TYPE_BYTES:
-        case BANGER_TYPE_ARRAY:
             break;
         }
     }
@@ -39,7 +56,7 @@ void
 banger_request_for_each_scalar(const BangerMethod *method, const BangerRequest *request,
                                BangerScalarVisitor visit, void *user_data)
 {
-    visit_fields(method->in, request, visit, user_data);
+    visit_fields(method->in, request, false, visit, user_data);
 }
 
 /* The namespace of the names of @kind; names of two kinds in one namespace can be the same object.
@@ -84,7 +101,7 @@ banger_request_keys(const BangerMethod *method, const BangerRequest *request)
 {
     GPtrArray *keys = g_ptr_array_new();
 
-    banger_request_for_each_scalar(method, request, add_key, keys);
+    visit_fields(method->in, request, true, add_key, keys);
     g_ptr_array_add(keys, NULL);
     return (char **)g_ptr_array_free(keys, FALSE);
 }

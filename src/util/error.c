@@ -3,7 +3,11 @@
 
 #include <string.h>
 
-G_DEFINE_QUARK(banger - error - quark, banger_error)
+GQuark
+banger_error_quark(void)
+{
+    return g_quark_from_static_string("banger-error-quark");
+}
 
 #define HELPER "org.banger.Helper1.Error."
 #define FREEDESKTOP "org.freedesktop.DBus.Error."
