@@ -47,6 +47,14 @@ rig_require(bool condition, const char *format, ...)
     exit(125);
 }
 
+/* Without exit(3): a leak checker cannot look at a process that has left its pid namespace. */
+static G_GNUC_NORETURN void
+leave(int status)
+{
+    (void)fflush(NULL);
+    _exit(status);
+}
+
 static int
 remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
@@ -117,21 +125,26 @@ make_directory(int *ret_lock)
     return g_steal_pointer(&path);
 }
 
-/* Adds log_path=@directory/sanitizer/report to @name: a report of the helper fails the rig. */
+/*
+ * Adds log_path=@directory/sanitizer/report and @more to @name: a report of the helper fails the
+ * rig. What the helper is wrapped in may be a debugger, beside which no leak checker works.
+ */
 static void
-set_sanitizer_options(const char *name, const char *directory)
+set_sanitizer_options(const char *name, const char *directory, const char *more)
 {
     const char *old = g_getenv(name);
     g_autofree char *value =
-        g_strdup_printf("%s%slog_path=%s/sanitizer/report", old == NULL ? "" : old,
-                        old == NULL ? "" : ":", directory);
+        g_strdup_printf("%s%slog_path=%s/sanitizer/report%s", old == NULL ? "" : old,
+                        old == NULL ? "" : ":", directory, more);
 
     g_setenv(name, value, TRUE);
 }
 
 static void
-set_environment(const char *directory)
+set_environment(const RigOptions *options, const char *directory)
 {
+    static const char *const sanitizers[] = {"ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS",
+                                             "UBSAN_OPTIONS"};
     g_autofree char *address = g_strdup_printf("unix:path=%s/bus", directory);
 
     g_setenv("BANGER_RIG_DIR", directory, TRUE);
@@ -139,10 +152,9 @@ set_environment(const char *directory)
     g_unsetenv("DBUS_SESSION_BUS_ADDRESS");
     g_unsetenv("LD_PRELOAD"); /* of a sanitizer, for one: polkitd would not survive it */
     g_setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", TRUE);
-    set_sanitizer_options("ASAN_OPTIONS", directory);
-    set_sanitizer_options("UBSAN_OPTIONS", directory);
-    set_sanitizer_options("LSAN_OPTIONS", directory);
-    set_sanitizer_options("TSAN_OPTIONS", directory);
+    for (size_t i = 0; i < G_N_ELEMENTS(sanitizers); i++)
+        set_sanitizer_options(sanitizers[i], directory,
+                              options->wrap == NULL ? "" : ":detect_leaks=0");
 }
 
 static void
@@ -321,7 +333,7 @@ run_inside(const RigOptions *options, const char *directory, pid_t pid, const si
     rig_files_install(options, directory);
     bring_up_loopback();
     rig_journal_start(directory);
-    set_environment(directory);
+    set_environment(options, directory);
     start_bus(options, directory);
     if (options->command != NULL)
         status = wait_for(spawn(options->command, NULL), signals);
@@ -360,7 +372,7 @@ fork_inside(const RigOptions *options, const char *directory, const sigset_t *si
     if (read(alive[0], &pid, sizeof pid) != sizeof pid)
         _exit(125);
     (void)close(alive[0]);
-    exit(run_inside(options, directory, pid, signals));
+    leave(run_inside(options, directory, pid, signals));
 }
 
 static int
@@ -425,5 +437,5 @@ main(int argc, char **argv)
     options.limits = limits;
     rig_require(command != NULL || options.keep, "no command to run");
     rig_require(geteuid() == 0, "must be run by root");
-    return run(&options);
+    leave(run(&options));
 }
