@@ -118,34 +118,41 @@ read_file(int directory, const char *name, char *buffer, size_t size)
     return (ssize_t)length;
 }
 
-/* Whether @cgroup, the text of /proc/PID/cgroup (cgroups(7)), is that of one of banger's units. */
+/* Whether @path, of a cgroup, is that of one of banger's units. */
+static bool
+is_our_unit(const char *path)
+{
+    g_autofree char *vm_id = NULL;
+
+    if (!g_str_has_prefix(path, CGROUP_PREFIX) || !g_str_has_suffix(path, CGROUP_SUFFIX) ||
+        strlen(path) <= strlen(CGROUP_PREFIX) + strlen(CGROUP_SUFFIX))
+        return false;
+    path += strlen(CGROUP_PREFIX);
+    vm_id = g_strndup(path, strlen(path) - strlen(CGROUP_SUFFIX));
+    return banger_name_check_vm_id(vm_id, NULL);
+}
+
+/*
+ * Whether @cgroup, the text of /proc/PID/cgroup (cgroups(7)), is that of one of banger's units in a
+ * hierarchy of systemd's: the unified one, or its named one on a host that has both. Who is not
+ * root makes cgroups only below what systemd delegated, so the path counts from the top.
+ */
 static bool
 is_our_cgroup(const char *cgroup)
 {
     g_auto(GStrv) lines = g_strsplit(cgroup, "\n", -1);
-    const char *path = NULL;
+    static const char named[] = ":name=systemd:";
 
     for (char **line = lines; *line != NULL; line++) {
         const char *controllers = strchr(*line, ':');
 
-        /* systemd's own hierarchy: the unified one, or its named one on a host that has both. */
-        if (controllers == NULL)
-            continue;
-        if (g_str_has_prefix(controllers, ":name=systemd:"))
-            path = controllers + strlen(":name=systemd:");
-        else if (path == NULL && g_str_has_prefix(*line, "0::"))
-            path = *line + strlen("0::");
+        if (g_str_has_prefix(*line, "0::") && is_our_unit(*line + strlen("0::")))
+            return true;
+        if (controllers != NULL && g_str_has_prefix(controllers, named) &&
+            is_our_unit(controllers + strlen(named)))
+            return true;
     }
-    if (path == NULL || !g_str_has_prefix(path, CGROUP_PREFIX) ||
-        !g_str_has_suffix(path, CGROUP_SUFFIX) ||
-        strlen(path) <= strlen(CGROUP_PREFIX) + strlen(CGROUP_SUFFIX))
-        return false;
-    path += strlen(CGROUP_PREFIX);
-    {
-        g_autofree char *vm_id = g_strndup(path, strlen(path) - strlen(CGROUP_SUFFIX));
-
-        return banger_name_check_vm_id(vm_id, NULL);
-    }
+    return false;
 }
 
 /* The state letter of /proc/PID/stat (proc(5)), or 0. The name before it may contain anything. */

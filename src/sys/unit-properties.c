@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sys/unit-properties.h"
 
-#include <stdlib.h>
+#include <grp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
@@ -84,6 +84,17 @@ append_log_fields(sd_bus_message *message, const BangerUnitSpec *spec)
     return r;
 }
 
+/* systemd takes a group that it can look up, also by number, and no other. */
+static bool
+group_exists(gid_t gid)
+{
+    struct group *found = NULL;
+    struct group group;
+    char buffer[16384];
+
+    return getgrgid_r(gid, &group, buffer, sizeof buffer, &found) == 0 && found != NULL;
+}
+
 static int
 append_user(sd_bus_message *message, const BangerUnitSpec *spec)
 {
@@ -95,7 +106,7 @@ append_user(sd_bus_message *message, const BangerUnitSpec *spec)
     APPEND(r, message, "User", "s", uid);
     APPEND(r, message, "Group", "s", gid);
     APPEND(r, message, "UMask", "u", (uint32_t)0077);
-    if (banger_unit_kvm_group(&kvm_gid)) {
+    if (banger_unit_kvm_group(&kvm_gid) && group_exists(kvm_gid)) {
         g_autofree char *group = g_strdup_printf("%u", kvm_gid);
 
         APPEND(r, message, "SupplementaryGroups", "as", 1, group);

@@ -22,6 +22,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(sd_bus_error, sd_bus_error_free)
 #define SYSTEMD "org.freedesktop.systemd1"
 #define MANAGER SYSTEMD ".Manager"
 #define CALL_TIMEOUT_USEC (10 * G_USEC_PER_SEC)
+#define SYSTEMD_STATUS_FIRST 200 /* what its child exits with if it cannot execute the program */
+#define SYSTEMD_STATUS_LAST 245
 #define SETTLE_TRIES 100
 #define SETTLE_USEC 20000
 
@@ -198,6 +200,10 @@ ask_for_end(Systemd *systemd)
     if (get_property(systemd, SYSTEMD ".Service", "ExecMainCode", 'i', &code) < 0 || code == 0 ||
         get_property(systemd, SYSTEMD ".Service", "ExecMainStatus", 'i', &status) < 0)
         return NULL;
+    if (code == CLD_EXITED && status >= SYSTEMD_STATUS_FIRST && status <= SYSTEMD_STATUS_LAST)
+        return g_strdup_printf("was not executed: systemd's status %d, see \"Process exit codes\" "
+                               "in systemd.exec(5)",
+                               status);
     return banger_unit_format_end(code, status);
 }
 
@@ -222,10 +228,13 @@ refuse_job(Systemd *systemd, GError **error)
     g_autofree char *end = ask_for_end(systemd);
     g_autofree char *result = ask_for_result(systemd);
 
+    if (end != NULL)
+        return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
+                                "cannot start %s: its process %s (its output is in the journal)",
+                                systemd->name, end);
     return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
-                            "cannot start %s: its job ended as \"%s\", the service as \"%s\"%s%s",
-                            systemd->name, systemd->result, result != NULL ? result : "unknown",
-                            end != NULL ? "; its process " : "", end != NULL ? end : "");
+                            "cannot start %s: its job ended as \"%s\", the service as \"%s\"",
+                            systemd->name, systemd->result, result != NULL ? result : "unknown");
 }
 
 /* Opens the unit's main process. The pid is asked for again: then it was that process's meanwhile.
