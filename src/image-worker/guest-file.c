@@ -105,7 +105,7 @@ first_attribute(char *name, char *value, size_t value_length, void *ret_name)
     return XATTR_ABORT;
 }
 
-/* Removes every extended attribute, and so the content too if it is inline. */
+/* Removes every extended attribute, and so the inodes that hold the values of large ones. */
 static errcode_t
 remove_attributes(ext2_filsys fs, ext2_ino_t ino)
 {
@@ -134,7 +134,21 @@ remove_attributes(ext2_filsys fs, ext2_ino_t ino)
     return error;
 }
 
-/* Frees what the file @ino holds; leaves an inode without content, blocks and attributes. */
+/* The attributes inside the inode, and the content if that is there, too. */
+static void
+clear_inner_attributes(Inode *inode, int size)
+{
+    size_t start = EXT2_GOOD_OLD_INODE_SIZE + (size_t)inode->large.i_extra_isize;
+
+    if (size > EXT2_GOOD_OLD_INODE_SIZE && start < (size_t)size)
+        memset(inode->bytes + start, 0, (size_t)size - start);
+}
+
+/*
+ * Frees what the file @ino holds; leaves @inode, which is still to be written, without content,
+ * blocks and attributes. libext2fs keeps the block of the attributes when the last is removed, so
+ * that is freed here.
+ */
 static errcode_t
 empty(ext2_filsys fs, ext2_ino_t ino, Inode *inode, int size)
 {
@@ -142,12 +156,15 @@ empty(ext2_filsys fs, ext2_ino_t ino, Inode *inode, int size)
 
     if ((inode->inode.i_flags & EXT4_INLINE_DATA_FL) == 0)
         error = ext2fs_punch(fs, ino, &inode->inode, NULL, 0, ~0ULL);
-    if (error == 0)
+    if (error == 0 && ext2fs_has_feature_ea_inode(fs->super))
         error = remove_attributes(fs, ino);
     if (error == 0)
         error = ext2fs_read_inode_full(fs, ino, &inode->inode, size);
+    if (error == 0 && ext2fs_file_acl_block(fs, &inode->inode) != 0)
+        error = ext2fs_free_ext_attr(fs, ino, &inode->large);
     if (error == 0 && ext2fs_get_stat_i_blocks(fs, &inode->inode) != 0)
         error = EXT2_ET_INODE_CORRUPTED;
+    clear_inner_attributes(inode, size);
     return error;
 }
 
@@ -216,7 +233,7 @@ set_up(ext2_filsys fs, ext2_ino_t ino, Inode *inode, int size, unsigned int mode
 }
 
 static errcode_t
-write_content(ext2_filsys fs, ext2_ino_t ino, const void *data, size_t length)
+put_content(ext2_filsys fs, ext2_ino_t ino, const void *data, size_t length)
 {
     const unsigned char *from = data;
     unsigned int put = 0;
@@ -237,6 +254,21 @@ write_content(ext2_filsys fs, ext2_ino_t ino, const void *data, size_t length)
     }
     close_error = ext2fs_file_close(file);
     return error != 0 ? error : close_error;
+}
+
+/* Writes the content, and the size: inline, libext2fs starts with the room there is. */
+static errcode_t
+write_content(ext2_filsys fs, ext2_ino_t ino, const void *data, size_t length)
+{
+    struct ext2_inode inode;
+    errcode_t error = put_content(fs, ino, data, length);
+
+    if (error == 0)
+        error = ext2fs_read_inode(fs, ino, &inode);
+    if (error != 0 || EXT2_I_SIZE(&inode) == length)
+        return error;
+    error = ext2fs_inode_size_set(fs, &inode, (ext2_off64_t)length);
+    return error != 0 ? error : ext2fs_write_inode(fs, ino, &inode);
 }
 
 bool
