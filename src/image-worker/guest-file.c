@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "image-worker/guest-file.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,6 +135,68 @@ remove_attributes(ext2_filsys fs, ext2_ino_t ino)
     return error;
 }
 
+typedef struct {
+    bool has_last;
+    blk64_t last_cluster; /* of the content */
+    blk64_t n_freed;      /* clusters */
+    errcode_t error;
+} Release;
+
+/*
+ * One block of the file, or one that maps others (@count < 0). With bigalloc the blocks of a
+ * cluster are all the file's, and come one after the other. A block that is free already, or out of
+ * range, is a damaged file system's.
+ */
+static int
+release_block(ext2_filsys fs, blk64_t *block, e2_blkcnt_t count, blk64_t ref_block, int ref_offset,
+              void *data)
+{
+    Release *release = data;
+    blk64_t cluster = EXT2FS_B2C(fs, *block);
+
+    (void)ref_block;
+    (void)ref_offset;
+    if (*block < fs->super->s_first_data_block || *block >= ext2fs_blocks_count(fs->super)) {
+        release->error = EXT2_ET_BAD_BLOCK_NUM;
+        return BLOCK_ABORT;
+    }
+    if (count >= 0 && release->has_last && release->last_cluster == cluster)
+        return 0;
+    if (count >= 0) {
+        release->has_last = true;
+        release->last_cluster = cluster;
+    }
+    if (!ext2fs_test_block_bitmap2(fs->block_map, *block)) {
+        release->error = EXT2_ET_INODE_CORRUPTED;
+        return BLOCK_ABORT;
+    }
+    ext2fs_block_alloc_stats2(fs, *block, -1);
+    release->n_freed++;
+    return 0;
+}
+
+/*
+ * Frees all blocks of the content. Not by ext2fs_punch(), which in 1.47.0 refuses a file that has
+ * the last block of the file system.
+ */
+static errcode_t
+release_blocks(ext2_filsys fs, ext2_ino_t ino, Inode *inode, int size)
+{
+    Release release = {0};
+    errcode_t error =
+        ext2fs_block_iterate3(fs, ino, BLOCK_FLAG_READ_ONLY, NULL, release_block, &release);
+
+    if (error == 0)
+        error = release.error;
+    if (error == 0)
+        error = ext2fs_iblk_sub_blocks(fs, &inode->inode, release.n_freed);
+    if (error != 0)
+        return error;
+    memset(inode->inode.i_block, 0, sizeof inode->inode.i_block);
+    inode->inode.i_flags &= ~(__u32)EXT4_EXTENTS_FL;
+    return ext2fs_write_inode_full(fs, ino, &inode->inode, size);
+}
+
 /* The attributes inside the inode, and the content if that is there, too. */
 static void
 clear_inner_attributes(Inode *inode, int size)
@@ -155,7 +218,7 @@ empty(ext2_filsys fs, ext2_ino_t ino, Inode *inode, int size)
     errcode_t error = 0;
 
     if ((inode->inode.i_flags & EXT4_INLINE_DATA_FL) == 0)
-        error = ext2fs_punch(fs, ino, &inode->inode, NULL, 0, ~0ULL);
+        error = release_blocks(fs, ino, inode, size);
     if (error == 0 && ext2fs_has_feature_ea_inode(fs->super))
         error = remove_attributes(fs, ino);
     if (error == 0)
