@@ -97,8 +97,8 @@ bridge_stop(pid_t pid)
                   (unsigned int)status);
 }
 
-int
-bridge_run(const char *const *arguments, char **ret_text)
+void
+bridge_check_refuses(const char *const *arguments, const char *words)
 {
     char text[4096] = "";
     size_t length = 0;
@@ -115,8 +115,8 @@ bridge_run(const char *const *arguments, char **ret_text)
     rig_wait_for(has_ended, &pid, "the bridge does not end");
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     ck_assert(WIFEXITED(status));
-    *ret_text = g_strdup(text);
-    return WEXITSTATUS(status);
+    ck_assert_int_eq(WEXITSTATUS(status), 1);
+    ck_assert_str_eq(text, words);
 }
 
 int
@@ -197,6 +197,23 @@ bridge_read_line(int fd)
             return g_string_free(line, FALSE);
         }
     }
+}
+
+void
+bridge_expect_line(int fd, const char *expected)
+{
+    g_autofree char *line = bridge_read_line(fd);
+
+    ck_assert_pstr_eq(line, expected);
+}
+
+void
+bridge_expect_words(int fd, const char *words)
+{
+    g_autofree char *line = bridge_read_line(fd);
+
+    ck_assert_msg(line != NULL && strstr(line, words) != NULL, "%s is missing in %s", words,
+                  line != NULL ? line : "(nothing)");
 }
 
 void

@@ -21,8 +21,8 @@ pid_t bridge_start(const char *const *arguments);
 /* Sends SIGTERM and requires that the bridge ends in time and with status 0. */
 void bridge_stop(pid_t pid);
 
-/* Runs the bridge with @arguments and returns its exit status; what it prints is in @ret_text. */
-int bridge_run(const char *const *arguments, char **ret_text);
+/* Runs the bridge with @arguments and requires that it ends with status 1 and these words. */
+void bridge_check_refuses(const char *const *arguments, const char *words);
 
 /* A connection to the socket by @uid. */
 int bridge_connect(uid_t uid);
@@ -34,6 +34,10 @@ void bridge_send(int fd, const char *text);
 /* The next line, without its end; NULL if the bridge hung up instead. */
 char *bridge_read_line(int fd);
 
+/* Requires that the next line is @expected, or has @words in it. */
+void bridge_expect_line(int fd, const char *expected);
+void bridge_expect_words(int fd, const char *words);
+
 /* Requires that the bridge closes without another byte. */
 void bridge_expect_end(int fd);
 
@@ -43,5 +47,5 @@ char *bridge_ask(const char *text);
 /* As bridge_ask(), and requires that answer. */
 void bridge_check(const char *text, const char *expected);
 
-/* The peak of @pid's memory (VmHWM), in bytes; and of what it uses now (VmRSS). */
+/* The peak of @pid's memory (VmHWM), in bytes. */
 size_t bridge_memory_peak(pid_t pid);

@@ -205,7 +205,7 @@ START_TEST(connections)
     for (size_t i = 0; i < G_N_ELEMENTS(fds); i++) {
         fds[i] = bridge_connect(i % 2 == 0 ? 0 : RIG_UID_OWNER);
         bridge_send(fds[i], DELETE);
-        ck_assert_str_eq(bridge_read_line(fds[i]), DONE);
+        bridge_expect_line(fds[i], DONE);
     }
     for (int i = 0; i < 3; i++) {
         int fd = bridge_connect(0);
@@ -221,7 +221,7 @@ START_TEST(connections)
     /* The others are served as ever, and a place that is free again is another's. */
     for (size_t i = 0; i < G_N_ELEMENTS(fds); i++) {
         bridge_send(fds[i], DELETE);
-        ck_assert_str_eq(bridge_read_line(fds[i]), DONE);
+        bridge_expect_line(fds[i], DONE);
     }
     (void)shutdown(fds[0], SHUT_WR);
     bridge_expect_end(fds[0]);
@@ -261,8 +261,8 @@ START_TEST(requests_in_flight)
     for (unsigned int i = 1; i < BANGER_CALLS_PER_CONNECTION_MAX; i++)
         bridge_send(fd, RPC_DELETE("7"));
     bridge_send(fd, "{\"jsonrpc\":\"2.0\",\"method\":\"nope\",\"id\":8}");
-    ck_assert_str_eq(bridge_read_line(fd), "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32601,"
-                                           "\"message\":\"Method not found\"},\"id\":8}");
+    bridge_expect_line(fd, "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32601,"
+                           "\"message\":\"Method not found\"},\"id\":8}");
     bridge_send(fd, RPC_DELETE("7"));
     bridge_send(fd, "{\"jsonrpc\":\"2.0\",\"method\":\"nope\",\"id\":9}");
     ck_assert(!has_answer(fd, 300));
@@ -289,11 +289,11 @@ START_TEST(order)
     bridge_send(fd, DELETE "{\"jsonrpc\":\"2.0\",\"method\":\"nope\",\"id\":3}");
     ck_assert(!has_answer(fd, 300));
     ck_assert_int_eq(kill(helper, SIGCONT), 0);
-    ck_assert_str_eq(bridge_read_line(fd), RPC_DONE("1"));
-    ck_assert_ptr_nonnull(strstr(bridge_read_line(fd), "unknown_method"));
-    ck_assert_str_eq(bridge_read_line(fd), RPC_DONE("2"));
-    ck_assert_str_eq(bridge_read_line(fd), DONE);
-    ck_assert_ptr_nonnull(strstr(bridge_read_line(fd), "\"id\":3"));
+    bridge_expect_line(fd, RPC_DONE("1"));
+    bridge_expect_words(fd, "unknown_method");
+    bridge_expect_line(fd, RPC_DONE("2"));
+    bridge_expect_line(fd, DONE);
+    bridge_expect_words(fd, "\"id\":3");
     (void)close(fd);
 }
 END_TEST
@@ -348,11 +348,11 @@ START_TEST(slow_senders)
     ck_assert_ptr_nonnull(strstr(answer, "{\"code\":\"bad_request\",\"message\":\"the request was "
                                          "not complete within 2 seconds (op-"));
     bridge_expect_end(half);
-    ck_assert_ptr_nonnull(strstr(bridge_read_line(dripping), "not complete within"));
-    ck_assert_str_eq(bridge_read_line(rpc), "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32700,"
-                                            "\"message\":\"Parse error\"},\"id\":null}");
+    bridge_expect_words(dripping, "not complete within");
+    bridge_expect_line(rpc, "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32700,"
+                            "\"message\":\"Parse error\"},\"id\":null}");
     bridge_send(idle, DELETE);
-    ck_assert_str_eq(bridge_read_line(idle), DONE);
+    bridge_expect_line(idle, DONE);
     (void)close(idle);
     (void)close(half);
     (void)close(dripping);
@@ -367,7 +367,7 @@ START_TEST(ends_in_the_middle)
 
     bridge_send(fd, DELETE "{\"method\"");
     (void)shutdown(fd, SHUT_WR);
-    ck_assert_str_eq(bridge_read_line(fd), DONE);
+    bridge_expect_line(fd, DONE);
     answer = bridge_read_line(fd);
     ck_assert_ptr_nonnull(strstr(answer, "the connection ended in the middle of a request"));
     bridge_expect_end(fd);

@@ -164,7 +164,7 @@ START_TEST(ways_of_writing)
 
         for (const char *byte = requests[i]; *byte != '\0'; byte++)
             ck_assert(bridge_try_send(fd, byte, 1));
-        ck_assert_str_eq(bridge_read_line(fd), DONE);
+        bridge_expect_line(fd, DONE);
         (void)close(fd);
         bridge_check(requests[i], DONE);
     }
@@ -177,13 +177,13 @@ START_TEST(one_after_the_other)
 
     bridge_send(fd,
                 DELETE ",\"op_id\":\"op-a\"}{\"method\":\"nope\",\"op_id\":\"op-b\"}" DELETE "}");
-    ck_assert_str_eq(bridge_read_line(fd), DONE);
-    ck_assert_str_eq(bridge_read_line(fd), "{\"ok\":false,\"error\":{\"code\":\"unknown_method\","
-                                           "\"message\":\"unknown method nope (op-b)\",\"op_id\":"
-                                           "\"op-b\"}}");
-    ck_assert_str_eq(bridge_read_line(fd), DONE);
+    bridge_expect_line(fd, DONE);
+    bridge_expect_line(fd, "{\"ok\":false,\"error\":{\"code\":\"unknown_method\","
+                           "\"message\":\"unknown method nope (op-b)\",\"op_id\":"
+                           "\"op-b\"}}");
+    bridge_expect_line(fd, DONE);
     bridge_send(fd, DELETE "}");
-    ck_assert_str_eq(bridge_read_line(fd), DONE);
+    bridge_expect_line(fd, DONE);
     (void)shutdown(fd, SHUT_WR);
     bridge_expect_end(fd);
     (void)close(fd);
@@ -201,7 +201,7 @@ START_TEST(half_closed)
     bridge_send(fd, many->str);
     (void)shutdown(fd, SHUT_WR);
     for (int i = 0; i < 100; i++)
-        ck_assert_str_eq(bridge_read_line(fd), DONE);
+        bridge_expect_line(fd, DONE);
     bridge_expect_end(fd);
     (void)close(fd);
     g_string_free(many, TRUE);
@@ -276,7 +276,7 @@ START_TEST(rpc_notifications)
     bridge_send(fd, "{\"jsonrpc\": \"2.0\", \"method\": \"foobar\"}");
     bridge_send(fd, RPC_DELETE "[\"tap-fc-none\",\"op-notified\"]}");
     bridge_send(fd, RPC_DELETE "[\"tap-fc-none\"],\"id\":1}");
-    ck_assert_str_eq(bridge_read_line(fd), RPC_DONE("1"));
+    bridge_expect_line(fd, RPC_DONE("1"));
     (void)shutdown(fd, SHUT_WR);
     bridge_expect_end(fd);
     (void)close(fd);
@@ -399,7 +399,7 @@ START_TEST(helper_dies)
     rig_stop_service(BANGER_BUS_NAME, SIGTERM);
     ck_assert_int_eq(rig_pid_of(BANGER_BUS_NAME), 0);
     bridge_send(fd, DELETE "}");
-    ck_assert_str_eq(bridge_read_line(fd), DONE);
+    bridge_expect_line(fd, DONE);
     helper = rig_pid_of(BANGER_BUS_NAME);
     ck_assert_int_gt(helper, 0);
     ck_assert_int_eq(kill(helper, SIGSTOP), 0);
@@ -417,7 +417,7 @@ START_TEST(helper_dies)
                       g_str_has_suffix(answer, " (op-dies)\",\"op_id\":\"op-dies\"}}"),
                   "%s", answer);
     bridge_send(fd, DELETE "}");
-    ck_assert_str_eq(bridge_read_line(fd), DONE);
+    bridge_expect_line(fd, DONE);
     (void)close(fd);
 }
 END_TEST
