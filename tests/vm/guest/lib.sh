@@ -49,6 +49,13 @@ fail() {
     return 1
 }
 
+# refute COMMAND…: it must fail. (set -e does not see a "! COMMAND" that succeeds.)
+refute() {
+    if "$@"; then
+        fail "succeeded: $*"
+    fi
+}
+
 # as USER COMMAND…: with that user's groups, and nothing of root's.
 as() {
     local user=$1
@@ -80,7 +87,8 @@ fails() {
     if call "$@"; then
         fail "$2 succeeded, instead of failing with $error"
     fi
-    [[ $OUT = *"($OP)" ]] || fail "the message does not end in the op_id: $OUT"
+    # busctl has words of its own for this one.
+    [[ $OUT = *"($OP)" ]] || [ "$error" = AccessDenied ] || fail "the message does not end in the op_id: $OUT"
     name=$(field ERROR_NAME "$OP")
     [[ $name = *."$error" ]] || fail "$2 failed with ${name:-nothing in the journal}, not with $error: $OUT"
 }
@@ -124,4 +132,45 @@ make_cow() {
     rm -f "$1"
     truncate -s "$2M" "$1"
     chown banger:banger "$1"
+}
+
+# A machine as LaunchFirecracker takes it, in ARGUMENTS: $1 its vm_id, $2 its root drive, $3 its kernel,
+# $4 its TAP, $5 a bridge that is made for it (172.16.96.1/24), if given.
+machine_arguments() {
+    ARGUMENTS=('a{sv}' 12
+        binary_path s /usr/local/bin/firecracker
+        vm_id s "$1"
+        socket_path s "/run/banger/$1.sock"
+        log_path s "/var/lib/banger/$1.log"
+        metrics_path s "/var/lib/banger/$1.metrics"
+        kernel_image_path s "$3"
+        kernel_args s 'console=ttyS0 reboot=k panic=1'
+        drives 'a(ssbb)' 1 rootfs "$2" false true
+        tap_device s "$4"
+        vcpu_count u 1
+        memory_mib u 128)
+    if [ -n "${5:-}" ]; then
+        ARGUMENTS+=(network '(sss)' "$5" 172.16.96.1 24)
+    else
+        ARGUMENTS+=(initrd_path s '')
+    fi
+}
+
+# Runs the program $1 of the bus tier against this system: for it this is a rig like any other. Its results
+# are reported as those of the VM tier.
+run_bus_program() {
+    local results=/run/banger-vm.results journal code=0
+    : >"$results"
+    mkdir -p /run/banger-vm-rig
+    journalctl -q -f -n 0 -o json >/run/banger-vm-rig/journal.jsonl &
+    journal=$!
+    BANGER_TEST_RESULTS=$results BANGER_RIG_DIR=/run/banger-vm-rig \
+        DBUS_SYSTEM_BUS_ADDRESS=unix:path=/run/dbus/system_bus_socket CK_TIMEOUT_MULTIPLIER=5 \
+        "$PAYLOAD/programs/$1" >"$TEST_LOG" 2>&1 || code=$?
+    kill "$journal"
+    sed 's/\tbus\//\tvm-bus\//' "$results"
+    if [ "$code" -ne 0 ] && [ "$code" -ne 77 ]; then
+        tail -n 40 "$TEST_LOG" | sed 's/^/# | /'
+    fi
+    [ -s "$results" ] || report fail "$1" "said nothing and ended with $code: $(tail -n 1 "$TEST_LOG")"
 }
