@@ -303,10 +303,27 @@ append_docker_changes(GString *commands, const State *state, GHashTable **wanted
     }
 }
 
+/* Whether there is a record of the address @guest, behind whichever TAP. */
+static bool
+has_guest(const State *state, const BangerAddress *guest)
+{
+    GHashTable *taps = state->sets[guest->family == AF_INET ? BANGER_NAT_TAPS4 : BANGER_NAT_TAPS6];
+    g_autofree char *address = banger_address_format(guest);
+    g_autofree char *prefix = g_strconcat(address, SEPARATOR, NULL);
+    GHashTableIter iter;
+    gpointer text;
+
+    g_hash_table_iter_init(&iter, taps);
+    while (g_hash_table_iter_next(&iter, &text, NULL))
+        if (g_str_has_prefix(text, prefix))
+            return true;
+    return false;
+}
+
 /* One look and one transaction. */
 static bool
-apply_once(BangerNetlink *netlink, const BangerNatGuest *guest, bool enable, bool *ret_changed,
-           GError **error)
+apply_once(BangerNetlink *netlink, const BangerNatGuest *guest, bool enable, bool *ret_entered,
+           bool *ret_left, GError **error)
 {
     g_auto(State) state = {0};
     g_auto(State) wanted = {0};
@@ -321,13 +338,14 @@ apply_once(BangerNetlink *netlink, const BangerNatGuest *guest, bool enable, boo
     append_docker_changes(commands, &state, wanted.sets);
     if (commands->len > 0 && !banger_nft_run(commands->str, error))
         return false;
-    *ret_changed = commands->len > 0;
+    *ret_entered = enable && commands->len > 0;
+    *ret_left = has_guest(&state, &guest->guest) && !has_guest(&wanted, &guest->guest);
     return true;
 }
 
 bool
 banger_nat_table_apply(BangerNetlink *netlink, const BangerNatGuest *guest, bool enable,
-                       bool *ret_changed, GError **error)
+                       bool *ret_entered, bool *ret_left, GError **error)
 {
     g_autoptr(GError) refusal = NULL;
     bool done = false;
@@ -335,7 +353,7 @@ banger_nat_table_apply(BangerNetlink *netlink, const BangerNatGuest *guest, bool
     g_mutex_lock(&nat_lock);
     for (int attempt = 0; !done && attempt < ATTEMPTS; attempt++) {
         g_clear_error(&refusal);
-        done = apply_once(netlink, guest, enable, ret_changed, &refusal);
+        done = apply_once(netlink, guest, enable, ret_entered, ret_left, &refusal);
     }
     g_mutex_unlock(&nat_lock);
     if (!done)

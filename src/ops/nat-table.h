@@ -30,9 +30,10 @@ typedef struct {
 /*
  * Enters @guest in the table (@enable) or takes it out; makes the table if it is not there or not
  * whole, and removes it, with our rules in DOCKER-USER, when the last guest is taken out. All in
- * one transaction; nothing is sent if nothing is to be changed, and *@ret_changed says which. One
- * caller at a time in this process. @netlink is a NETLINK_NETFILTER socket. Errors: NotSupported,
+ * one transaction, and none if nothing is to be changed. *@ret_entered says whether this call put
+ * something in, *@ret_left whether it took out the last record of that address. One caller at a
+ * time in this process. @netlink is a NETLINK_NETFILTER socket. Errors: NotSupported,
  * OperationFailed.
  */
 bool banger_nat_table_apply(BangerNetlink *netlink, const BangerNatGuest *guest, bool enable,
-                            bool *ret_changed, GError **error);
+                            bool *ret_entered, bool *ret_left, GError **error);

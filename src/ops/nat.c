@@ -6,6 +6,7 @@
 #include "model/address.h"
 #include "model/names.h"
 #include "ops/nat-table.h"
+#include "sys/conntrack.h"
 #include "sys/link.h"
 #include "sys/sysctl.h"
 #include "util/error.h"
@@ -51,7 +52,8 @@ banger_nat_ensure(const BangerSettings *settings, const BangerRequest *request, 
     BangerNatGuest guest = {.tap = nat->tap};
     g_autoptr(BangerNetlink) netlink = NULL;
     char interface[IFNAMSIZ];
-    bool changed;
+    bool entered;
+    bool left;
 
     (void)settings;
     (void)reply;
@@ -63,16 +65,17 @@ banger_nat_ensure(const BangerSettings *settings, const BangerRequest *request, 
         guest.bridge = interface;
     }
     netlink = banger_netlink_open(NETLINK_NETFILTER, error);
-    if (netlink == NULL || !banger_nat_table_apply(netlink, &guest, nat->enable, &changed, error))
+    if (netlink == NULL ||
+        !banger_nat_table_apply(netlink, &guest, nat->enable, &entered, &left, error))
         return false;
     if (!nat->enable)
-        return true;
+        return !left || banger_conntrack_cut(netlink, &guest.guest, error);
     /* Last, because it is a single step that nothing has to take back. */
     if (banger_sysctl_ensure(guest.guest.family == AF_INET ? "net/ipv4/ip_forward"
                                                            : "net/ipv6/conf/all/forwarding",
                              "1", NULL, error))
         return true;
-    if (changed)
-        (void)banger_nat_table_apply(netlink, &guest, false, &changed, NULL);
+    if (entered)
+        (void)banger_nat_table_apply(netlink, &guest, false, &entered, &left, NULL);
     return false;
 }

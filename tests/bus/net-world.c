@@ -66,30 +66,48 @@ enter(const char *name)
     return fd >= 0 && setns(fd, CLONE_NEWNET) == 0;
 }
 
+/* Answers one datagram, from the address that it was sent to. */
+static void
+answer(int fd)
+{
+    union {
+        struct cmsghdr header;
+        char space[256];
+    } control;
+    struct sockaddr_in6 sender;
+    char text[INET6_ADDRSTRLEN];
+    const char *bare = text;
+    struct iovec data = {text, 1};
+    struct msghdr message = {.msg_name = &sender,
+                             .msg_namelen = sizeof sender,
+                             .msg_iov = &data,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof control};
+
+    if (recvmsg(fd, &message, 0) < 0)
+        return;
+    (void)inet_ntop(AF_INET6, &sender.sin6_addr, text, sizeof text);
+    if (g_str_has_prefix(text, "::ffff:"))
+        bare = text + strlen("::ffff:");
+    data = (struct iovec){(void *)(gsize)bare, strlen(bare)};
+    (void)sendmsg(fd, &message, 0);
+}
+
 /* An IPv6 socket that hears IPv4 too. */
 static void
 serve(const char *name, int ready)
 {
     const struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons(WORLD_PORT)};
+    const int on = 1;
     int fd = -1;
 
     if (!enter(name) || (fd = socket(AF_INET6, SOCK_DGRAM, 0)) < 0 ||
+        setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on) != 0 ||
         bind(fd, (const struct sockaddr *)&any, sizeof any) != 0 || write(ready, "", 1) != 1)
         _exit(1);
-    for (;;) {
-        struct sockaddr_in6 sender;
-        socklen_t length = sizeof sender;
-        char text[INET6_ADDRSTRLEN];
-        const char *bare = text;
-        char byte;
-
-        if (recvfrom(fd, &byte, 1, 0, (struct sockaddr *)&sender, &length) < 0)
-            continue;
-        (void)inet_ntop(AF_INET6, &sender.sin6_addr, text, sizeof text);
-        if (g_str_has_prefix(text, "::ffff:"))
-            bare = text + strlen("::ffff:");
-        (void)sendto(fd, bare, strlen(bare), 0, (const struct sockaddr *)&sender, length);
-    }
+    for (;;)
+        answer(fd);
 }
 
 void
@@ -166,53 +184,66 @@ world_make_guest(const char *name, const char *tap, const char *address, const c
            strchr(address, ':') != NULL ? "nodad" : "", name, gateway);
 }
 
+/* A socket of the namespace that this process is in. */
 static int
-ask(const char *name, const char *address, int answer)
+open_flow(const char *address)
 {
     struct sockaddr_in to4 = {.sin_family = AF_INET, .sin_port = htons(WORLD_PORT)};
     struct sockaddr_in6 to6 = {.sin6_family = AF_INET6, .sin6_port = htons(WORLD_PORT)};
     bool v4 = inet_pton(AF_INET, address, &to4.sin_addr) == 1;
-    char text[INET6_ADDRSTRLEN + 1];
+    banger_autofd int fd = socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    ck_assert_int_ge(fd, 0);
+    if (v4) {
+        /* Without a route there will be no answer. */
+        (void)connect(fd, (const struct sockaddr *)&to4, sizeof to4);
+    } else {
+        ck_assert_int_eq(inet_pton(AF_INET6, address, &to6.sin6_addr), 1);
+        (void)connect(fd, (const struct sockaddr *)&to6, sizeof to6);
+    }
+    return banger_steal_fd(&fd);
+}
+
+int
+world_open_flow(const char *name, const char *address)
+{
+    banger_autofd int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
     int fd;
 
-    if (!v4 && inet_pton(AF_INET6, address, &to6.sin6_addr) != 1)
-        return 1;
-    if (!enter(name) || (fd = socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM, 0)) < 0)
-        return 1;
+    ck_assert_int_ge(home, 0);
+    ck_assert_msg(enter(name), "no namespace %s", name);
+    fd = open_flow(address);
+    ck_assert_int_eq(setns(home, CLONE_NEWNET), 0);
+    return fd;
+}
+
+const char *
+world_ask_again(int flow)
+{
+    static char text[INET6_ADDRSTRLEN + 1];
+
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-        struct pollfd event = {.fd = fd, .events = POLLIN};
+        struct pollfd event = {.fd = flow, .events = POLLIN};
         ssize_t length;
 
-        (void)sendto(fd, "?", 1, 0,
-                     v4 ? (const struct sockaddr *)&to4 : (const struct sockaddr *)&to6,
-                     v4 ? sizeof to4 : sizeof to6);
-        if (poll(&event, 1, ANSWER_MSEC) == 1 && (length = recv(fd, text, sizeof text - 1, 0)) > 0)
-            return write(answer, text, (size_t)length) == length ? 0 : 1;
+        (void)send(flow, "?", 1, 0);
+        if (poll(&event, 1, ANSWER_MSEC) != 1)
+            continue;
+        length = recv(flow, text, sizeof text - 1, 0);
+        if (length > 0) {
+            text[length] = '\0';
+            return text;
+        }
     }
-    return 0;
+    return "";
 }
 
 const char *
 world_ask(const char *name, const char *address)
 {
-    static char text[INET6_ADDRSTRLEN + 1];
-    int answer[2];
-    ssize_t length;
-    int status;
-    pid_t child;
+    banger_autofd int flow = world_open_flow(name, address);
 
-    ck_assert_int_eq(pipe2(answer, O_CLOEXEC), 0);
-    child = fork();
-    if (child == 0)
-        _exit(ask(name, address, answer[1]));
-    (void)close(answer[1]);
-    length = read(answer[0], text, sizeof text - 1);
-    (void)close(answer[0]);
-    ck_assert_int_ge(length, 0);
-    text[length] = '\0';
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert_int_eq(status, 0);
-    return text;
+    return world_ask_again(flow);
 }
 
 void

@@ -41,5 +41,12 @@ void world_serve(const char *name);
  */
 const char *world_ask(const char *name, const char *address);
 
+/*
+ * Opens a socket in the namespace @name for one flow to @address, a descriptor; world_ask_again()
+ * asks on it, as world_ask() does.
+ */
+int world_open_flow(const char *name, const char *address);
+const char *world_ask_again(int flow);
+
 /* Ends all programs of the world. */
 void world_end(void);

@@ -2,6 +2,7 @@
 
 /* EnsureNAT over the bus, with packets of guests, other people's rules, and a table in ruins. */
 #include <string.h>
+#include <unistd.h>
 
 #include "bus/net-aid.h"
 #include "bus/net-world.h"
@@ -90,6 +91,56 @@ START_TEST(guests_are_masqueraded)
     nat(WORLD_GUEST6, "tap-fc-1", false);
     ck_assert_str_eq(world_ask("guest", WORLD_ADDRESS6), "");
     ck_assert_str_eq(aid_run("nft list ruleset"), "");
+}
+END_TEST
+
+START_TEST(begun_flows_are_cut)
+{
+    int flow;
+    int other;
+
+    make_world();
+    aid_do("echo 1 > /proc/sys/net/ipv4/ip_forward");
+    nat(WORLD_GUEST, "tap-fc-1", true);
+    nat(WORLD_GUEST6, "tap-fc-1", true);
+    flow = world_open_flow("guest", WORLD_ADDRESS);
+    other = world_open_flow("guest", WORLD_ADDRESS6);
+    ck_assert_str_eq(world_ask_again(flow), WORLD_HOST);
+    ck_assert_str_eq(world_ask_again(other), WORLD_HOST6);
+    /* Another TAP had the address too: it is still enabled. */
+    aid_bridge_and_tap(bus, "tap-fc-2");
+    nat(WORLD_GUEST, "tap-fc-2", true);
+    nat(WORLD_GUEST, "tap-fc-1", false);
+    ck_assert_str_eq(world_ask_again(flow), WORLD_HOST);
+    nat(WORLD_GUEST, "tap-fc-2", false);
+    ck_assert_str_eq(world_ask_again(flow), "");
+    ck_assert_str_eq(world_ask_again(other), WORLD_HOST6);
+    nat(WORLD_GUEST6, "tap-fc-1", false);
+    ck_assert_str_eq(world_ask_again(other), "");
+    (void)close(flow);
+    (void)close(other);
+}
+END_TEST
+
+START_TEST(flows_of_others_are_not_cut)
+{
+    int flow;
+
+    make_world();
+    aid_do(
+        "echo 1 > /proc/sys/net/ipv4/ip_forward; nft add table ip theirs; nft 'add chain ip theirs "
+        "out { type nat hook postrouting priority 100; }'; nft 'add rule ip theirs out oifname "
+        "uplink masquerade'");
+    flow = world_open_flow("guest", WORLD_ADDRESS);
+    ck_assert_str_eq(world_ask_again(flow), WORLD_HOST);
+    /* No new flow is translated, but the begun ones are. */
+    aid_do("nft 'flush chain ip theirs out; add rule ip theirs out ip saddr 10.9.9.9 masquerade'");
+    ck_assert_str_eq(world_ask("guest", WORLD_ADDRESS), "");
+    ck_assert_str_eq(world_ask_again(flow), WORLD_HOST);
+    /* Never enabled, so what translates it is not ours to cut. */
+    nat(WORLD_GUEST, "tap-fc-1", false);
+    ck_assert_str_eq(world_ask_again(flow), WORLD_HOST);
+    (void)close(flow);
 }
 END_TEST
 
@@ -432,6 +483,8 @@ main(int argc, char **argv)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, guests_are_masqueraded);
+    tcase_add_test(tcase, begun_flows_are_cut);
+    tcase_add_test(tcase, flows_of_others_are_not_cut);
     tcase_add_test(tcase, docker_drops_what_is_not_ours);
     tcase_add_test(tcase, docker_drops_what_is_not_ours_ipv6);
     tcase_add_test(tcase, rules_of_others_come_back_identical);
