@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "model/settings.h"
@@ -137,6 +138,23 @@ mount_state(const char *directory)
     bind_mount(state, BANGER_STATE_DIRECTORY);
 }
 
+/* /dev/net/tun as udev makes it: everyone may open it. Without udev it is root's alone. */
+static void
+mount_tun(const char *directory)
+{
+    g_autofree char *stage = g_build_filename(directory, "dev", NULL);
+    g_autofree char *node = g_build_filename(stage, "tun", NULL);
+
+    if (!g_file_test("/dev/net/tun", G_FILE_TEST_EXISTS))
+        return;
+    (void)mkdir(stage, 0755);
+    rig_require(mount("tmpfs", stage, "tmpfs", MS_NOSUID, "mode=0755") == 0, "mount tmpfs: %s",
+                g_strerror(errno));
+    rig_require(mknod(node, S_IFCHR | 0666, makedev(10, 200)) == 0 && chmod(node, 0666) == 0,
+                "mknod %s: %s", node, g_strerror(errno));
+    bind_mount(node, "/dev/net/tun");
+}
+
 /* Puts the @program of the build where `make install` would put it. */
 static void
 install_program(const char *program)
@@ -170,6 +188,7 @@ rig_mounts_set_up(const char *directory)
     mount_sys(directory);
     mount_run(directory);
     mount_state(directory);
+    mount_tun(directory);
     make_farm("/etc");
     /* Tests put a stand-in for firecracker here: where the helper looks, and not on the host. */
     rig_mounts_make_path("/usr/local/bin");
