@@ -69,6 +69,24 @@ tier_valgrind() {
         --trace-children=no
 }
 
+# Each fuzz target for 30 s, from its corpus; what it finds new is kept in $work only.
+tier_fuzz() {
+    local target name options
+
+    build_fuzzers || return 1
+    while read -r target; do
+        name=${target##*/fuzz-}
+        options=(-max_total_time="${FUZZ_SECONDS:-30}" -timeout=20 -rss_limit_mb=2048
+            -artifact_prefix="$work/crash.$name.")
+        if [ -e "$work/source/tests/fuzz/${name%%-*}.dict" ]; then
+            options+=(-dict="$work/source/tests/fuzz/${name%%-*}.dict")
+        fi
+        mkdir -p "$work/corpus/$name"
+        step fuzz "$name" "$work/fuzz/$target" "${options[@]}" "$work/corpus/$name" \
+            "$work/source/tests/fuzz/corpus/$name" || true
+    done < <(make -s --no-print-directory -C "$work/fuzz" list-tests-fuzz)
+}
+
 tier_distcheck() {
     build_default || return 1
     step distcheck "make distcheck" make -C "$work/default" distcheck || true
