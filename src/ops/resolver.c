@@ -53,7 +53,7 @@ banger_resolver_sync(const BangerSettings *settings, const BangerRequest *reques
     BangerServer server;
     bool available;
     bool found;
-    int index;
+    int index = 0;
 
     (void)settings;
     (void)reply;
@@ -81,7 +81,7 @@ banger_resolver_clear(const BangerSettings *settings, const BangerRequest *reque
     const char *bridge = request->clear_resolver_routing.bridge_name;
     bool available;
     bool found;
-    int index;
+    int index = 0;
 
     (void)settings;
     (void)reply;

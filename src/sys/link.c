@@ -119,8 +119,8 @@ banger_link_find(BangerNetlink *netlink, const char *name, BangerLink *ret_link,
     const struct ifinfomsg info = {.ifi_family = AF_UNSPEC};
     g_autoptr(BangerNetlinkMessage) message =
         banger_netlink_message(RTM_GETLINK, 0, &info, sizeof info);
-    BangerLink link;
-    bool found;
+    BangerLink link = {0};
+    bool found = false;
 
     (void)nla_put_string(message, IFLA_IFNAME, name);
     if (!get_link(netlink, message, name, &link, &found, error))

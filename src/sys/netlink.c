@@ -11,7 +11,7 @@
 
 #include "util/error.h"
 
-#define RECEIVE_BUFFER (32 * 1024) /* what the kernel fills at most in one part of a dump */
+#define RECEIVE_BUFFER 32768 /* what the kernel fills at most in one part of a dump */
 #define WAIT_SECONDS 10
 
 struct BangerNetlink {

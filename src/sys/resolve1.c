@@ -10,9 +10,9 @@
 #define PATH "/org/freedesktop/resolve1"
 #define INTERFACE "org.freedesktop.resolve1.Manager"
 
-#define CALL_TIMEOUT_USEC (5 * G_USEC_PER_SEC)
-#define NEW_LINK_TIMEOUT_USEC (1 * G_USEC_PER_SEC)
-#define NEW_LINK_RETRY_USEC (25 * 1000)
+#define CALL_TIMEOUT_USEC 5000000L
+#define NEW_LINK_TIMEOUT_USEC 1000000L
+#define NEW_LINK_RETRY_USEC 25000L
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(sd_bus, sd_bus_flush_close_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(sd_bus_message, sd_bus_message_unref)
