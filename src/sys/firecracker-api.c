@@ -4,13 +4,13 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include <curl/curl.h>
-
+#include "sys/curl.h"
 #include "util/error.h"
 
 #define ANSWER_MAX (64u << 10) /* bytes of headers, and of a body */
 
 struct BangerFirecrackerApi {
+    const BangerCurl *lib;
     CURL *curl;
     struct curl_slist *headers;
     char *path;
@@ -97,40 +97,34 @@ check_end(void *user_data, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t 
     return 1;
 }
 
-static gpointer
-initialise_libcurl(gpointer data)
-{
-    (void)data;
-    return GINT_TO_POINTER(curl_global_init(CURL_GLOBAL_NOTHING) == CURLE_OK);
-}
-
 /* What every request has in common. Whether libcurl took it all. */
 static bool
 set_options(BangerFirecrackerApi *api)
 {
+    CURLcode (*set)(CURL *, CURLoption, ...) = api->lib->easy_setopt;
     CURL *curl = api->curl;
     char path[sizeof "/proc/self/fd/" + 11];
 
     /* The very socket that was checked, whatever its name leads to by now. */
     g_snprintf(path, sizeof path, "/proc/self/fd/%d", api->path_fd);
-    return curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, api->words) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, path) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, open_socket) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, api) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_PREREQFUNCTION, check_peer) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_PREREQDATA, api) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, check_end) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_XFERINFODATA, api) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_HTTPHEADER, api->headers) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, "PUT") == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, count_header) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_HEADERDATA, api) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_WRITEDATA, api) == CURLE_OK;
+    return set(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+           set(curl, CURLOPT_ERRORBUFFER, api->words) == CURLE_OK &&
+           set(curl, CURLOPT_PROXY, "") == CURLE_OK &&
+           set(curl, CURLOPT_UNIX_SOCKET_PATH, path) == CURLE_OK &&
+           set(curl, CURLOPT_OPENSOCKETFUNCTION, open_socket) == CURLE_OK &&
+           set(curl, CURLOPT_OPENSOCKETDATA, api) == CURLE_OK &&
+           set(curl, CURLOPT_PREREQFUNCTION, check_peer) == CURLE_OK &&
+           set(curl, CURLOPT_PREREQDATA, api) == CURLE_OK &&
+           set(curl, CURLOPT_NOPROGRESS, 0L) == CURLE_OK &&
+           set(curl, CURLOPT_XFERINFOFUNCTION, check_end) == CURLE_OK &&
+           set(curl, CURLOPT_XFERINFODATA, api) == CURLE_OK &&
+           set(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
+           set(curl, CURLOPT_HTTPHEADER, api->headers) == CURLE_OK &&
+           set(curl, CURLOPT_CUSTOMREQUEST, "PUT") == CURLE_OK &&
+           set(curl, CURLOPT_HEADERFUNCTION, count_header) == CURLE_OK &&
+           set(curl, CURLOPT_HEADERDATA, api) == CURLE_OK &&
+           set(curl, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK &&
+           set(curl, CURLOPT_WRITEDATA, api) == CURLE_OK;
 }
 
 BangerFirecrackerApi *
@@ -139,18 +133,21 @@ banger_firecracker_api_new(int path_fd, const char *path, const BangerProcess *p
 {
     static const char *const headers[] = {"Content-Type: application/json",
                                           "Accept: application/json", "Expect:"};
-    static GOnce initialised = G_ONCE_INIT;
-    g_autoptr(BangerFirecrackerApi) api = g_new0(BangerFirecrackerApi, 1);
+    const BangerCurl *lib = banger_curl_get(error);
+    g_autoptr(BangerFirecrackerApi) api = NULL;
 
+    if (lib == NULL)
+        return NULL;
+    api = g_new0(BangerFirecrackerApi, 1);
+    api->lib = lib;
     api->path = g_strdup(path);
     api->path_fd = path_fd;
     api->process = process;
     api->deadline = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
     api->answer = g_string_new(NULL);
     for (size_t i = 0; i < G_N_ELEMENTS(headers); i++)
-        api->headers = curl_slist_append(api->headers, headers[i]);
-    if (g_once(&initialised, initialise_libcurl, NULL) != NULL)
-        api->curl = curl_easy_init();
+        api->headers = lib->slist_append(api->headers, headers[i]);
+    api->curl = lib->easy_init();
     if (api->curl == NULL || !set_options(api)) {
         (void)banger_set_error(error, BANGER_ERROR_OPERATION_FAILED, "cannot set up libcurl");
         return NULL;
@@ -161,8 +158,8 @@ banger_firecracker_api_new(int path_fd, const char *path, const BangerProcess *p
 void
 banger_firecracker_api_free(BangerFirecrackerApi *api)
 {
-    curl_easy_cleanup(api->curl);
-    curl_slist_free_all(api->headers);
+    api->lib->easy_cleanup(api->curl);
+    api->lib->slist_free_all(api->headers);
     g_string_free(api->answer, TRUE);
     g_clear_error(&api->refusal);
     g_free(api->path);
@@ -182,7 +179,7 @@ refuse_result(const BangerFirecrackerApi *api, CURLcode result, const char *requ
         return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
                                 "PUT %s: cannot connect to %s", request, api->path);
     return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED, "PUT %s: %s", request,
-                            api->words[0] != '\0' ? api->words : curl_easy_strerror(result));
+                            api->words[0] != '\0' ? api->words : api->lib->easy_strerror(result));
 }
 
 bool
@@ -199,14 +196,14 @@ banger_firecracker_api_put(BangerFirecrackerApi *api, const BangerFirecrackerReq
     api->header_bytes = 0;
     api->words[0] = '\0';
     g_clear_error(&api->refusal);
-    if (curl_easy_setopt(api->curl, CURLOPT_URL, url) != CURLE_OK ||
-        curl_easy_setopt(api->curl, CURLOPT_POSTFIELDS, request->body) != CURLE_OK ||
-        curl_easy_setopt(api->curl, CURLOPT_TIMEOUT_MS, (long)MAX(left_ms, 1)) != CURLE_OK)
+    if (api->lib->easy_setopt(api->curl, CURLOPT_URL, url) != CURLE_OK ||
+        api->lib->easy_setopt(api->curl, CURLOPT_POSTFIELDS, request->body) != CURLE_OK ||
+        api->lib->easy_setopt(api->curl, CURLOPT_TIMEOUT_MS, (long)MAX(left_ms, 1)) != CURLE_OK)
         return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED, "cannot set up libcurl");
-    result = curl_easy_perform(api->curl);
+    result = api->lib->easy_perform(api->curl);
     if (result != CURLE_OK)
         return refuse_result(api, result, request->path, error);
-    (void)curl_easy_getinfo(api->curl, CURLINFO_RESPONSE_CODE, &status);
+    (void)api->lib->easy_getinfo(api->curl, CURLINFO_RESPONSE_CODE, &status);
     if (status >= 200 && status < 300)
         return true;
     fault = banger_firecracker_fault_message(api->answer->str, api->answer->len);

@@ -33,7 +33,7 @@ static const struct {
     {"netlink/", {"sys/*"}},
     {"nftables/", {"sys/nft*"}},
     {"libdevmapper", {"sys/dm*"}},
-    {"curl/", {"sys/firecracker-api*"}},
+    {"curl/", {"sys/curl*"}},
     {"ext2fs/", {"image-worker/*"}},
     {"seccomp", {"image-worker/*"}},
     {"json-c/", {"bridge/*"}},
