@@ -30,6 +30,7 @@ append_service(sd_bus_message *message, const BangerUnitSpec *spec)
     APPEND(r, message, "CollectMode", "s", "inactive-or-failed");
     APPEND(r, message, "TimeoutStartUSec", "t", (uint64_t)BANGER_UNIT_START_MS * 1000);
     APPEND(r, message, "TimeoutStopUSec", "t", (uint64_t)STOP_TIMEOUT_USEC);
+    APPEND(r, message, "IgnoreSIGPIPE", "b", 0);
     APPEND(r, message, "StandardInput", "s", "null");
     APPEND(r, message, "StandardOutput", "s", "journal");
     APPEND(r, message, "StandardError", "s", "journal");

@@ -7,6 +7,10 @@
  * What the tests of the VMM's methods share: a host with the double of firecracker
  * (tests/fake/fake.h) where the helper looks for programs, and requests for LaunchFirecracker that
  * can be spoiled one member at a time.
+ *
+ * The programs run in the rig, and on a machine of the VM tier too, where systemd starts the VMM:
+ * with BANGER_RIG_DIR set (rig_enter() stays outside then), the owner's uid made RIG_UID_OWNER, and
+ * the double's path in BANGER_FAKE_FIRECRACKER.
  */
 
 #define MACHINE_BINARY "/usr/local/bin/firecracker"
@@ -39,6 +43,9 @@ typedef struct {
  * and the TAP "tap-fc-<name>" for each of @names, which ends with NULL. As root, in the rig.
  */
 void machine_rig_set_up(const char *const *names);
+
+/* Whether VMMs are systemd's units here, and not children of the helper. */
+bool machine_has_systemd(void);
 
 /* Installs the double as @path with @mode and @uid. */
 void machine_install_double(const char *path, uid_t uid, mode_t mode);

@@ -160,7 +160,8 @@ START_TEST(inherits_nothing)
     ck_assert_int_eq(getsid(pid), pid);
     ck_assert_str_eq(directory, "/");
     ck_assert(g_file_get_contents(environ_path, &environment, NULL, NULL));
-    ck_assert_str_eq(environment, "");
+    if (!machine_has_systemd()) /* which sets some variables of its own */
+        ck_assert_str_eq(environment, "");
     ck_assert_ptr_nonnull(fds);
     while ((fd = g_dir_read_name(fds)) != NULL) {
         g_autofree char *path = g_build_filename(fds_path, fd, NULL);
@@ -256,13 +257,19 @@ END_TEST
 START_TEST(record_in_the_journal)
 {
     Machine *machine = machine_new("journal");
-    sd_bus_message *reply =
-        rig_call_message(bus, machine_message(bus, machine, "op-launch-journal"), NULL);
-    g_autoptr(GHashTable) record = rig_journal_wait("op-launch-journal");
+    g_autoptr(GHashTable) record = NULL;
+    sd_bus_message *reply;
     GHashTableIter iter;
     gpointer name, value;
     uint32_t pid;
 
+    if (machine_has_systemd()) {
+        machine_free(machine);
+        harness_skip("the records go to the real journal here, not to the rig's");
+        return;
+    }
+    reply = rig_call_message(bus, machine_message(bus, machine, "op-launch-journal"), NULL);
+    record = rig_journal_wait("op-launch-journal");
     ck_assert_int_ge(sd_bus_message_read(reply, "u", &pid), 0);
     sd_bus_message_unref(reply);
     ck_assert_str_eq(g_hash_table_lookup(record, "MESSAGE"), "helper rpc completed");
