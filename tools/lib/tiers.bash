@@ -62,32 +62,49 @@ tier_variants() {
     done
 }
 
-tier_valgrind() {
-    build_default || return 1
-    CK_FORK=no CK_TIMEOUT_MULTIPLIER=10 run_tests valgrind default unit \
-        valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
-        --trace-children=no
+# clang-tidy and cppcheck.
+tier_lint() {
+    analysis lint
 }
 
-# Each fuzz target for 30 s, from its corpus; what it finds new is kept in $work only.
-tier_fuzz() {
-    local target name options
+tier_valgrind() {
+    analysis valgrind
+}
 
-    build_fuzzers || return 1
+# analysis SCRIPT: one of tests/analysis, which build below $work and report their tests themselves.
+analysis() {
+    BANGER_BUILD_ROOT=$work run_program "$1" "tests/analysis/$1" "$work/source/tests/analysis/$1"
+}
+
+# Each fuzz target for 30 s from its corpus. What it finds stays in build-check/fuzz.
+tier_fuzz() {
+    local target name
+
+    build fuzz --disable-werror --enable-fuzzers CC=clang-14 CFLAGS="-g -O1" || return 1
     while read -r target; do
         name=${target##*/fuzz-}
-        options=(-max_total_time="${FUZZ_SECONDS:-30}" -timeout=20 -rss_limit_mb=2048
-            -artifact_prefix="$work/crash.$name.")
-        if [ -e "$work/source/tests/fuzz/${name%%-*}.dict" ]; then
-            options+=(-dict="$work/source/tests/fuzz/${name%%-*}.dict")
-        fi
-        mkdir -p "$work/corpus/$name"
-        step fuzz "$name" "$work/fuzz/$target" "${options[@]}" "$work/corpus/$name" \
-            "$work/source/tests/fuzz/corpus/$name" || true
+        mkdir -p "$work/fuzz/found/$name"
+        (
+            cd "$work/fuzz/found/$name" || exit 1
+            options=(-max_total_time=30 -timeout=10 -rss_limit_mb=2048 -close_fd_mask=3)
+            if [ -e "$work/source/tests/fuzz/${name%%-*}.dict" ]; then
+                options+=(-dict="$work/source/tests/fuzz/${name%%-*}.dict")
+            fi
+            mkdir -p corpus
+            step fuzz "$name" timeout 120 "$work/fuzz/$target" "${options[@]}" corpus \
+                "$work/source/tests/fuzz/corpus/$name"
+        ) || true
     done < <(make -s --no-print-directory -C "$work/fuzz" list-tests-fuzz)
 }
 
 tier_distcheck() {
     build_default || return 1
     step distcheck "make distcheck" make -C "$work/default" distcheck || true
+}
+
+# The installed package on a real Debian, in QEMU.
+tier_vm() {
+    build_default || return 1
+    run_program vm tests/vm/run timeout 1800 "$top/tests/vm/run" --build "$work/default" \
+        --log "$work/vm"
 }
