@@ -1,78 +1,66 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "auth/auth.h"
 
+#include <gio/gio.h>
+#include <polkit/polkit.h>
+
 #include "model/scalars.h"
 #include "util/error.h"
-
-/*
- * polkit is asked by its D-Bus interface (org.freedesktop.PolicyKit1.Authority), on the connection
- * that the calls come by: libpolkit would bring GIO, a second connection and two threads with it,
- * and hand every answer from one thread to the next.
- */
-#define POLKIT "org.freedesktop.PolicyKit1"
-#define POLKIT_PATH "/org/freedesktop/PolicyKit1/Authority"
-#define POLKIT_INTERFACE "org.freedesktop.PolicyKit1.Authority"
-#define FLAG_ALLOW_USER_INTERACTION 1u
 
 #define ANSWER_TIMEOUT_SEC 10       /* polkit decides by its rules alone */
 #define INTERACTIVE_TIMEOUT_SEC 120 /* a person types a password */
 
 /* A bus lets one connection wait for 128 replies (max_replies_per_connection in dbus-daemon(1)) and
- * refuses what is over it: as many questions to polkit are open at a time, the others wait here.
- * What the bus itself is asked does not count. */
+ * refuses what is over it: as many questions to polkit are open at a time, the others wait here. */
 #define QUESTIONS_MAX 120u
 
 struct BangerAuth {
-    sd_bus *bus;
     const BangerSettings *settings;
-    GHashTable *open; /* of Question: those that polkit has and did not answer */
-    GQueue waiting;   /* of Question, for their turn */
-    guint64 asked;    /* so far: what the next one is called */
+    PolkitAuthority *authority; /* NULL until the first question had it looked up */
+    bool looking_up;
+    unsigned int asked; /* questions that polkit has and did not answer */
+    GQueue waiting;     /* of Question, for the lookup or for their turn */
 };
 
 typedef struct {
     BangerAuth *auth;
     const BangerMethod *method;
-    sd_bus_message *message;
-    sd_bus_slot *slot;
+    PolkitSubject *subject;
+    PolkitDetails *details;
     bool interactive;
-    char id[32]; /* what polkit knows an interactive one by; "" for the others */
     BangerAuthVerdict verdict;
     gpointer user_data;
+    GCancellable *cancellable;
     guint timer;
-    bool answered; /* the verdict was given; only polkit's own answer is still awaited */
+    bool answered; /* the verdict was given; only the question's own end is still awaited */
 } Question;
 
-static void
-question_free(gpointer data)
-{
-    Question *question = data;
-
-    g_clear_handle_id(&question->timer, g_source_remove);
-    sd_bus_slot_unref(question->slot);
-    sd_bus_message_unref(question->message);
-    g_free(question);
-}
-
 BangerAuth *
-banger_auth_new(sd_bus *bus, const BangerSettings *settings)
+banger_auth_new(const BangerSettings *settings)
 {
     BangerAuth *auth = g_new0(BangerAuth, 1);
 
-    auth->bus = sd_bus_ref(bus);
     auth->settings = settings;
-    auth->open = g_hash_table_new_full(NULL, NULL, question_free, NULL);
     g_queue_init(&auth->waiting);
     return auth;
+}
+
+static void
+question_free(Question *question)
+{
+    g_clear_handle_id(&question->timer, g_source_remove);
+    g_clear_object(&question->subject);
+    g_clear_object(&question->details);
+    g_clear_object(&question->cancellable);
+    g_free(question);
 }
 
 void
 banger_auth_free(BangerAuth *auth)
 {
-    /* What is still here was answered: its time ran out. */
-    g_queue_clear_full(&auth->waiting, question_free);
-    g_hash_table_unref(auth->open);
-    sd_bus_unref(auth->bus);
+    /* What waits was answered: its time ran out. */
+    g_queue_clear_full(&auth->waiting, (GDestroyNotify)question_free);
+    g_clear_object(&auth->authority);
     g_free(auth);
 }
 
@@ -93,21 +81,12 @@ denial(const Question *question, const char *reason)
                        question->method->dbus_name, question->method->action, reason);
 }
 
-/* polkit's answer as a verdict: NULL is a yes. */
 static GError *
-judge(const Question *question, sd_bus_message *reply)
+judge(const Question *question, PolkitAuthorizationResult *result)
 {
-    int authorized = 0;
-    int challenge = 0;
-
-    if (sd_bus_message_is_method_error(reply, NULL))
-        return denial(question, sd_bus_message_get_error(reply)->message);
-    if (sd_bus_message_enter_container(reply, 'r', "bba{ss}") <= 0 ||
-        sd_bus_message_read(reply, "bb", &authorized, &challenge) <= 0)
-        return denial(question, "polkit's answer cannot be read");
-    if (authorized)
+    if (polkit_authorization_result_get_is_authorized(result))
         return NULL;
-    if (challenge && !question->interactive)
+    if (polkit_authorization_result_get_is_challenge(result) && !question->interactive)
         return g_error_new(BANGER_ERROR, BANGER_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
                            "%s needs an administrator's authentication (%s), and the call does not "
                            "allow asking for it",
@@ -117,43 +96,42 @@ judge(const Question *question, sd_bus_message *reply)
 
 static void ask_next(BangerAuth *auth);
 
-static int
-on_checked(sd_bus_message *reply, void *user_data, sd_bus_error *ret_error)
+static void
+on_checked(GObject *source, GAsyncResult *res, gpointer user_data)
 {
     Question *question = user_data;
     BangerAuth *auth = question->auth;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(PolkitAuthorizationResult) result =
+        polkit_authority_check_authorization_finish(POLKIT_AUTHORITY(source), res, &error);
 
-    (void)ret_error;
     if (!question->answered)
-        answer(question, judge(question, reply));
-    g_hash_table_remove(auth->open, question);
+        answer(question,
+               result != NULL ? judge(question, result) : denial(question, error->message));
+    question_free(question);
+    auth->asked--;
     ask_next(auth);
-    return 0;
 }
 
 /* Asks polkit; the question belongs to on_checked() from here on. */
 static void
 ask(Question *question)
 {
-    BangerAuth *auth = question->auth;
-    /* The question's own timer counts, which began when the call arrived. */
-    int r = sd_bus_call_async(auth->bus, &question->slot, question->message, on_checked, question,
-                              UINT64_MAX);
+    PolkitCheckAuthorizationFlags flags =
+        question->interactive ? POLKIT_CHECK_AUTHORIZATION_FLAGS_ALLOW_USER_INTERACTION
+                              : POLKIT_CHECK_AUTHORIZATION_FLAGS_NONE;
 
-    question->message = sd_bus_message_unref(question->message);
-    if (r >= 0) {
-        g_hash_table_add(auth->open, question);
-        return;
-    }
-    answer(question, denial(question, g_strerror(-r)));
-    question_free(question);
+    question->auth->asked++;
+    polkit_authority_check_authorization(question->auth->authority, question->subject,
+                                         question->method->action, question->details, flags,
+                                         question->cancellable, on_checked, question);
 }
 
 /* Asks polkit what waits, as much as may be open at a time. */
 static void
 ask_next(BangerAuth *auth)
 {
-    while (g_hash_table_size(auth->open) < QUESTIONS_MAX && !g_queue_is_empty(&auth->waiting)) {
+    while (auth->asked < QUESTIONS_MAX && !g_queue_is_empty(&auth->waiting)) {
         Question *question = g_queue_pop_head(&auth->waiting);
 
         if (question->answered) /* its time ran out while it waited */
@@ -163,57 +141,64 @@ ask_next(BangerAuth *auth)
     }
 }
 
+/* GIO ends the process when the shared connection closes; the service has its own way to notice. */
+static void
+keep_running_without_bus(void)
+{
+    g_autoptr(GDBusConnection) shared = g_bus_get_sync(G_BUS_TYPE_SYSTEM, NULL, NULL);
+
+    if (shared != NULL)
+        g_dbus_connection_set_exit_on_close(shared, FALSE);
+}
+
+static void
+on_authority(GObject *source, GAsyncResult *res, gpointer user_data)
+{
+    BangerAuth *auth = user_data;
+    g_autoptr(GError) error = NULL;
+    Question *question;
+
+    (void)source;
+    auth->looking_up = false;
+    auth->authority = polkit_authority_get_finish(res, &error);
+    if (auth->authority != NULL)
+        keep_running_without_bus(); /* connected already: returns at once */
+    while (auth->authority == NULL && (question = g_queue_pop_head(&auth->waiting)) != NULL) {
+        if (!question->answered)
+            answer(question, denial(question, error->message));
+        question_free(question);
+    }
+    ask_next(auth);
+}
+
 static gboolean
 on_timeout(gpointer user_data)
 {
     Question *question = user_data;
-    BangerAuth *auth = question->auth;
 
     question->timer = 0;
-    /* Takes polkit's dialogue away; its answer to the question then comes, and frees it. */
-    if (question->slot != NULL && question->interactive)
-        (void)sd_bus_call_method_async(auth->bus, NULL, POLKIT, POLKIT_PATH, POLKIT_INTERFACE,
-                                       "CancelCheckAuthorization", NULL, NULL, "s", question->id);
     answer(question, denial(question, "polkit did not answer in time"));
+    /* Ends polkit's side too; the question is freed when that comes back. */
+    g_cancellable_cancel(question->cancellable);
     return G_SOURCE_REMOVE;
 }
 
-typedef struct {
-    sd_bus_message *message;
-    int r; /* of the first failure */
-} Details;
-
 static void
-append_detail(const BangerField *field, const char *text, gpointer user_data)
+insert_detail(const BangerField *field, const char *text, gpointer user_data)
 {
-    Details *details = user_data;
-
-    if (details->r >= 0 && !(field->flags & BANGER_FIELD_SECRET))
-        details->r = sd_bus_message_append(details->message, "{ss}", field->name, text);
+    if (!(field->flags & BANGER_FIELD_SECRET))
+        polkit_details_insert(user_data, field->name, text);
 }
 
-/* The arguments of CheckAuthorization: subject, action, details, flags, cancellation id. */
-static int
-append_question(const Question *question, const BangerRequest *request, const char *sender,
-                bool caller_is_owner)
+static PolkitDetails *
+make_details(const BangerMethod *method, const BangerRequest *request, bool caller_is_owner)
 {
-    Details details = {.message = question->message};
+    PolkitDetails *details = polkit_details_new();
 
-    details.r = sd_bus_message_append(details.message, "(sa{sv})s", "system-bus-name", 1, "name",
-                                      "s", sender, question->method->action);
-    if (details.r >= 0)
-        details.r = sd_bus_message_open_container(details.message, 'a', "{ss}");
-    banger_request_for_each_scalar(question->method, request, append_detail, &details);
-    if (details.r >= 0)
-        details.r = sd_bus_message_append(details.message, "{ss}{ss}", "op_id", request->op_id,
-                                          "caller_is_owner", caller_is_owner ? "true" : "false");
-    if (details.r >= 0)
-        details.r = sd_bus_message_close_container(details.message);
-    if (details.r >= 0)
-        details.r = sd_bus_message_append(details.message, "us",
-                                          question->interactive ? FLAG_ALLOW_USER_INTERACTION : 0u,
-                                          question->id);
-    return details.r;
+    banger_request_for_each_scalar(method, request, insert_detail, details);
+    polkit_details_insert(details, "op_id", request->op_id);
+    polkit_details_insert(details, "caller_is_owner", caller_is_owner ? "true" : "false");
+    return details;
 }
 
 void
@@ -222,7 +207,6 @@ banger_auth_check(BangerAuth *auth, const BangerMethod *method, const BangerRequ
                   gpointer user_data)
 {
     Question *question;
-    int r;
 
     if (uid == 0) {
         verdict(NULL, user_data);
@@ -231,22 +215,20 @@ banger_auth_check(BangerAuth *auth, const BangerMethod *method, const BangerRequ
     question = g_new0(Question, 1);
     question->auth = auth;
     question->method = method;
+    question->subject = polkit_system_bus_name_new(sender);
+    question->details = make_details(method, request, uid == auth->settings->owner_uid);
     question->interactive = interactive;
     question->verdict = verdict;
     question->user_data = user_data;
-    if (interactive)
-        g_snprintf(question->id, sizeof question->id, "%" G_GUINT64_FORMAT, ++auth->asked);
-    r = sd_bus_message_new_method_call(auth->bus, &question->message, POLKIT, POLKIT_PATH,
-                                       POLKIT_INTERFACE, "CheckAuthorization");
-    if (r >= 0)
-        r = append_question(question, request, sender, uid == auth->settings->owner_uid);
-    if (r < 0) {
-        answer(question, denial(question, g_strerror(-r)));
-        question_free(question);
-        return;
-    }
+    question->cancellable = g_cancellable_new();
     question->timer = g_timeout_add_seconds(
         interactive ? INTERACTIVE_TIMEOUT_SEC : ANSWER_TIMEOUT_SEC, on_timeout, question);
+
     g_queue_push_tail(&auth->waiting, question);
-    ask_next(auth);
+    if (auth->authority != NULL) {
+        ask_next(auth);
+    } else if (!auth->looking_up) {
+        auth->looking_up = true;
+        polkit_authority_get_async(NULL, on_authority, auth);
+    }
 }

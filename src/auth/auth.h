@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-#include <systemd/sd-bus.h>
-
 #include "model/methods.h"
 
 /*
@@ -24,8 +22,8 @@ typedef struct BangerAuth BangerAuth;
  */
 typedef void (*BangerAuthVerdict)(GError *denial, gpointer user_data);
 
-/* Asks polkit over @bus, whose event loop must run. @settings must outlive it. */
-BangerAuth *banger_auth_new(sd_bus *bus, const BangerSettings *settings);
+/* @settings must outlive it. polkit is not looked for before the first question to it. */
+BangerAuth *banger_auth_new(const BangerSettings *settings);
 
 /* No question may be open. */
 void banger_auth_free(BangerAuth *auth);
@@ -34,9 +32,8 @@ void banger_auth_free(BangerAuth *auth);
  * Asks whether the connection @sender (a unique bus name) of user @uid may call @method with
  * @request.
  * @interactive: the caller lets polkit ask a person; the answer may then take two minutes, else ten
- * seconds, before it counts as a denial. @verdict is called exactly once: before this
- * returns for uid 0, and where the question cannot even be put; later, from the main loop, for
- * others. @request is only read during this call.
+ * seconds, before it counts as a denial. @verdict is called exactly once, for uid 0 before this
+ * returns and for others later from the main loop. @request is only read during this call.
  */
 void banger_auth_check(BangerAuth *auth, const BangerMethod *method, const BangerRequest *request,
                        const char *sender, uid_t uid, bool interactive, BangerAuthVerdict verdict,

@@ -32,7 +32,7 @@ banger_service_new(sd_bus *bus, const BangerSettings *settings, void (*idle)(gpo
     service->settings = settings;
     service->vtable_strings = g_ptr_array_new_with_free_func(g_free);
     service->vtable = banger_vtable_new(service);
-    service->auth = banger_auth_new(bus, settings);
+    service->auth = banger_auth_new(settings);
     service->order = banger_order_new();
     service->per_uid = g_hash_table_new(NULL, NULL);
     service->idle = idle;
