@@ -25,8 +25,14 @@ typedef void (*BangerAuthVerdict)(GError *denial, gpointer user_data);
 /* @settings must outlive it. polkit is not looked for before the first question to it. */
 BangerAuth *banger_auth_new(const BangerSettings *settings);
 
-/* No question may be open. */
+/* Every question must have been answered. */
 void banger_auth_free(BangerAuth *auth);
+
+/* The connection @sender is gone: denies its open questions, and withdraws them from polkit. */
+void banger_auth_forget(BangerAuth *auth, const char *sender);
+
+/* The service is about to end: denies the questions that wait for a person. */
+void banger_auth_stop(BangerAuth *auth);
 
 /*
  * Asks whether the connection @sender (a unique bus name) of user @uid may call @method with

@@ -12,10 +12,12 @@
 #include "ops/operations.h"
 #include "util/op-id.h"
 
+#define THREAD_RETRY_MSEC 100
+
 /*
  * One call, step by step; each hands on to the next, and each may end it with finish():
  *
- *   banger_call_begin()    decode and validate: from here on the message is only what is answered
+ *   banger_call_begin()    decode and validate; the message, with what it carries, is let go
  *   on_credentials()       who asks; refuse what is malformed, and what is over the limits
  *   on_verdict()           polkit's word
  *   go()                   nobody else works on the same objects
@@ -25,7 +27,7 @@
 typedef struct {
     BangerService *service;
     const BangerMethod *method;
-    sd_bus_message *message;
+    sd_bus_message *stub; /* stands in for the message in replies */
     BangerRequest *request;
     BangerReply reply;
     GError *error;
@@ -33,7 +35,7 @@ typedef struct {
     bool caller_known;
     uid_t uid;
     pid_t pid;
-    bool admitted; /* counted in the service's limits */
+    BangerAdmission admission;
     BangerTicket *ticket;
 } Call;
 
@@ -43,61 +45,15 @@ call_free(Call *call)
     banger_reply_clear(call->method, &call->reply);
     banger_request_free(call->method, call->request);
     g_clear_error(&call->error);
-    sd_bus_message_unref(call->message);
+    sd_bus_message_unref(call->stub);
     g_free(call);
-}
-
-/* Counts @call in the limits, or says which of them it is over. */
-static bool
-admit(Call *call, GError **error)
-{
-    BangerService *service = call->service;
-    gpointer uid = GUINT_TO_POINTER(call->uid);
-    unsigned int of_user = GPOINTER_TO_UINT(g_hash_table_lookup(service->per_uid, uid));
-
-    if (of_user >= BANGER_OPERATIONS_PER_UID_MAX)
-        return banger_set_error(error, BANGER_ERROR_LIMITS_EXCEEDED,
-                                "uid %u has %u operations in flight, which is the limit", call->uid,
-                                of_user);
-    if (service->admitted >= BANGER_OPERATIONS_MAX)
-        return banger_set_error(error, BANGER_ERROR_LIMITS_EXCEEDED,
-                                "%u operations are in flight, which is the limit",
-                                service->admitted);
-    if (service->bytes_admitted + call->request->size > BANGER_BYTES_IN_FLIGHT_MAX)
-        return banger_set_error(error, BANGER_ERROR_LIMITS_EXCEEDED,
-                                "the arguments of the operations in flight are over the limit of "
-                                "%u bytes",
-                                BANGER_BYTES_IN_FLIGHT_MAX);
-    g_hash_table_insert(service->per_uid, uid, GUINT_TO_POINTER(of_user + 1));
-    service->admitted++;
-    service->bytes_admitted += call->request->size;
-    call->admitted = true;
-    return true;
-}
-
-static void
-dismiss(Call *call)
-{
-    BangerService *service = call->service;
-    gpointer uid = GUINT_TO_POINTER(call->uid);
-    unsigned int of_user;
-
-    if (!call->admitted)
-        return;
-    of_user = GPOINTER_TO_UINT(g_hash_table_lookup(service->per_uid, uid));
-    if (of_user > 1)
-        g_hash_table_insert(service->per_uid, uid, GUINT_TO_POINTER(of_user - 1));
-    else
-        g_hash_table_remove(service->per_uid, uid);
-    service->admitted--;
-    service->bytes_admitted -= call->request->size;
 }
 
 static int
 send_reply(Call *call)
 {
     g_autoptr(sd_bus_message) reply = NULL;
-    int r = sd_bus_message_new_method_return(call->message, &reply);
+    int r = sd_bus_message_new_method_return(call->stub, &reply);
 
     if (r >= 0)
         r = banger_message_encode(reply, call->method, &call->reply);
@@ -106,15 +62,26 @@ send_reply(Call *call)
     return r;
 }
 
+/* A message may quote what a caller or a guest's file system said: no control bytes, and UTF-8. */
+static void
+make_printable(GError *error)
+{
+    char *message = g_utf8_make_valid(error->message, -1);
+
+    for (char *c = message; *c != '\0'; c++)
+        if ((guchar)*c < 0x20 || *c == 0x7f)
+            *c = ' ';
+    g_free(error->message);
+    error->message = message;
+}
+
 static void
 send_error(const Call *call)
 {
-    g_autofree char *message = g_utf8_make_valid(call->error->message, -1);
-
     /* A caller that is gone changes nothing. */
-    (void)sd_bus_reply_method_errorf(call->message,
+    (void)sd_bus_reply_method_errorf(call->stub,
                                      banger_error_dbus_name(banger_error_code(call->error)),
-                                     "%s (%s)", message, call->request->op_id);
+                                     "%s (%s)", call->error->message, call->request->op_id);
 }
 
 /* Answers the caller, tells the journal, and ends the call. @call->error is set if it failed. */
@@ -130,13 +97,15 @@ finish(Call *call)
             (void)banger_set_errno(&call->error, BANGER_ERROR_OPERATION_FAILED, -r,
                                    "cannot send the reply of %s", call->method->dbus_name);
     }
-    if (call->error != NULL)
+    if (call->error != NULL) {
+        make_printable(call->error);
         send_error(call);
+    }
 
     banger_call_record_send(&(BangerCallRecord){
         .method = call->method,
         .request = call->request,
-        .sender = sd_bus_message_get_sender(call->message),
+        .sender = sd_bus_message_get_sender(call->stub),
         .caller_known = call->caller_known,
         .uid = call->uid,
         .pid = call->pid,
@@ -144,7 +113,7 @@ finish(Call *call)
         .error = call->error,
     });
 
-    dismiss(call);
+    banger_limits_release(service->limits, &call->admission);
     if (call->ticket != NULL)
         banger_order_leave(call->ticket);
     call_free(call);
@@ -176,14 +145,26 @@ banger_call_work(gpointer data, gpointer user_data)
     (void)g_source_attach(source, NULL);
 }
 
+static gboolean
+start_thread(gpointer user_data)
+{
+    /* Setting the maximum starts threads for the work that has none. */
+    (void)g_thread_pool_set_max_threads(user_data, (gint)BANGER_OPERATIONS_MAX, NULL);
+    return g_thread_pool_get_num_threads(user_data) == 0 ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
+}
+
 static void
 go(gpointer user_data)
 {
     Call *call = user_data;
 
-    /* The pool is as large as the limit on operations in flight: nothing waits for a thread. It
-     * only fails to start another thread, and then the threads it has take the work. */
-    (void)g_thread_pool_push(call->service->workers, call, NULL);
+    GThreadPool *workers = call->service->workers;
+
+    /* The pool is as large as the limit on operations in flight: nothing waits for a thread. If the
+     * system has none to give, the threads there are take the work, or the first that can be had.
+     */
+    if (!g_thread_pool_push(workers, call, NULL) && g_thread_pool_get_num_threads(workers) == 0)
+        (void)g_timeout_add(THREAD_RETRY_MSEC, start_thread, workers);
 }
 
 static void
@@ -192,8 +173,9 @@ on_verdict(GError *denial, gpointer user_data)
     Call *call = user_data;
     g_auto(GStrv) keys = NULL;
 
-    if (denial != NULL) {
-        call->error = denial;
+    call->error = denial;
+    if (denial != NULL ||
+        !banger_limits_start(call->service->limits, &call->admission, &call->error)) {
         finish(call);
         return;
     }
@@ -207,7 +189,7 @@ static void
 on_credentials(bool known, uid_t uid, pid_t pid, void *user_data)
 {
     Call *call = user_data;
-    int interactive = sd_bus_message_get_allow_interactive_authorization(call->message);
+    int interactive = sd_bus_message_get_allow_interactive_authorization(call->stub);
 
     call->caller_known = known;
     call->uid = uid;
@@ -215,13 +197,14 @@ on_credentials(bool known, uid_t uid, pid_t pid, void *user_data)
     if (!known && call->error == NULL)
         (void)banger_set_error(&call->error, BANGER_ERROR_ACCESS_DENIED,
                                "the bus does not know who %s is",
-                               sd_bus_message_get_sender(call->message));
-    if (call->error != NULL || !admit(call, &call->error)) {
+                               sd_bus_message_get_sender(call->stub));
+    if (call->error != NULL || !banger_limits_admit(call->service->limits, uid, call->request->size,
+                                                    &call->admission, &call->error)) {
         finish(call);
         return;
     }
     banger_auth_check(call->service->auth, call->method, call->request,
-                      sd_bus_message_get_sender(call->message), uid, interactive > 0, on_verdict,
+                      sd_bus_message_get_sender(call->stub), uid, interactive > 0, on_verdict,
                       call);
 }
 
@@ -253,7 +236,7 @@ banger_call_begin(BangerService *service, const BangerMethod *method, sd_bus_mes
 
     call->service = service;
     call->method = method;
-    call->message = sd_bus_message_ref(message);
+    call->stub = banger_message_make_stub(message);
     call->arrived = g_get_monotonic_time();
     service->in_flight++;
 

@@ -12,7 +12,9 @@
 
 struct BangerCredentials {
     sd_bus *bus;
-    sd_bus_slot *gone;   /* the match on names that go away */
+    sd_bus_slot *match; /* on names that go away */
+    void (*gone)(const char *name, void *user_data);
+    void *gone_data;
     GHashTable *senders; /* unique name -> Sender */
 };
 
@@ -118,17 +120,20 @@ on_name_owner_changed(sd_bus_message *message, void *user_data, sd_bus_error *re
         return 0;
     sender = g_hash_table_lookup(credentials->senders, name);
     /* Whoever still waits is told by the question's own answer, which follows. */
-    if (sender != NULL && sender->question == NULL)
-        g_hash_table_remove(credentials->senders, name);
+    if (sender == NULL || sender->question != NULL)
+        return 0;
+    g_hash_table_remove(credentials->senders, name);
+    credentials->gone(name, credentials->gone_data);
     return 0;
 }
 
 int
-banger_credentials_new(sd_bus *bus, BangerCredentials **ret_credentials)
+banger_credentials_new(sd_bus *bus, void (*gone)(const char *name, void *user_data),
+                       void *user_data, BangerCredentials **ret_credentials)
 {
     BangerCredentials *credentials = g_new0(BangerCredentials, 1);
     /* One match for all names: a match each would meet the bus's limit of 512 a connection. */
-    int r = sd_bus_add_match(bus, &credentials->gone,
+    int r = sd_bus_add_match(bus, &credentials->match,
                              "type='signal',sender='" BUS "',path='" BUS_PATH "',interface='" BUS
                              "',member='NameOwnerChanged',arg2=''",
                              on_name_owner_changed, credentials);
@@ -138,6 +143,8 @@ banger_credentials_new(sd_bus *bus, BangerCredentials **ret_credentials)
         return r;
     }
     credentials->bus = sd_bus_ref(bus);
+    credentials->gone = gone;
+    credentials->gone_data = user_data;
     credentials->senders = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, sender_free);
     *ret_credentials = credentials;
     return 0;
@@ -146,7 +153,7 @@ banger_credentials_new(sd_bus *bus, BangerCredentials **ret_credentials)
 void
 banger_credentials_free(BangerCredentials *credentials)
 {
-    sd_bus_slot_unref(credentials->gone);
+    sd_bus_slot_unref(credentials->match);
     g_hash_table_unref(credentials->senders);
     sd_bus_unref(credentials->bus);
     g_free(credentials);

@@ -20,9 +20,12 @@ typedef struct BangerCredentials BangerCredentials;
  */
 typedef void (*BangerCredentialsCallback)(bool known, uid_t uid, pid_t pid, void *user_data);
 
-/* Starts to watch @bus for names that go away (one blocking AddMatch). A negative errno on failure.
+/*
+ * Starts to watch @bus for names that go away (one blocking AddMatch), and calls @gone for those
+ * whose credentials were asked for. A negative errno on failure.
  */
-int banger_credentials_new(sd_bus *bus, BangerCredentials **ret_credentials);
+int banger_credentials_new(sd_bus *bus, void (*gone)(const char *name, void *user_data),
+                           void *user_data, BangerCredentials **ret_credentials);
 
 void banger_credentials_free(BangerCredentials *credentials);
 

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "bus/message.h"
 
+#include <errno.h>
 #include <string.h>
 
+#include "bus/sd-auto.h"
 #include "model/limits.h"
 #include "util/error.h"
+
+/* How many entries of a dictionary are looked through for the op_id behind it. */
+#define DICT_ENTRIES_MAX 64u
 
 typedef struct {
     sd_bus_message *message;
@@ -16,8 +21,8 @@ static bool decode_fields(Decoder *decoder, const BangerField *fields, void *bas
 static bool
 fail(GError **error, const BangerField *field, int r)
 {
-    return banger_set_errno(error, BANGER_ERROR_BAD_PARAMS, -r, "%s: cannot be read as %s",
-                            field->name,
+    return banger_set_errno(error, BANGER_ERROR_BAD_PARAMS, r < 0 ? -r : EBADMSG,
+                            "%s: cannot be read as %s", field->name,
                             field->type == BANGER_TYPE_DICT ? "a dictionary" : "its type");
 }
 
@@ -225,6 +230,7 @@ decode_arguments(Decoder *decoder, const BangerMethod *method, BangerRequest *re
  * of bytes one by one: a second for 32 MiB, on the thread that every caller waits for.
  */
 static bool skip_fields(sd_bus_message *message, const BangerField *fields);
+static bool skip_field(sd_bus_message *message, const BangerField *field);
 
 static bool
 skip_bytes(sd_bus_message *message)
@@ -242,38 +248,50 @@ skip_struct(sd_bus_message *message, const BangerField *field)
            skip_fields(message, field->members) && sd_bus_message_exit_container(message) >= 0;
 }
 
+/* Gives up past the array's limit: who sent that many elements gets an op_id of the helper's. */
 static bool
 skip_array(sd_bus_message *message, const BangerField *field)
 {
     if (sd_bus_message_enter_container(message, 'a', NULL) < 0)
         return false;
-    while (sd_bus_message_at_end(message, false) == 0)
-        if (!skip_struct(message, field))
+    for (unsigned int i = 0; sd_bus_message_at_end(message, false) == 0; i++)
+        if (i > field->max || !skip_struct(message, field))
             return false;
     return sd_bus_message_exit_container(message) >= 0;
 }
 
+/* A key of the table's with its type, or another with a value of a basic type. */
 static bool
-skip_entry(sd_bus_message *message)
+skip_entry(sd_bus_message *message, const BangerField *dict)
 {
+    const BangerField *member = dict->members;
+    g_autoptr(GString) expected = g_string_new(NULL);
     const char *contents;
+    const char *key;
 
-    if (sd_bus_message_skip(message, "s") < 0 ||
+    if (sd_bus_message_read_basic(message, 's', &key) <= 0 ||
         sd_bus_message_peek_type(message, NULL, &contents) <= 0)
         return false;
-    if (!g_str_equal(contents, "ay"))
-        return sd_bus_message_skip(message, "v") >= 0;
-    return sd_bus_message_enter_container(message, 'v', contents) > 0 && skip_bytes(message) &&
-           sd_bus_message_exit_container(message) >= 0;
+    if (contents[1] == '\0')
+        return contents[0] != 'v' && sd_bus_message_skip(message, "v") >= 0;
+    while (member->name != NULL && !g_str_equal(member->name, key))
+        member++;
+    if (member->name == NULL)
+        return false;
+    banger_field_append_signature(member, expected);
+    return g_str_equal(contents, expected->str) &&
+           sd_bus_message_enter_container(message, 'v', contents) > 0 &&
+           skip_field(message, member) && sd_bus_message_exit_container(message) >= 0;
 }
 
 static bool
-skip_dict(sd_bus_message *message)
+skip_dict(sd_bus_message *message, const BangerField *dict)
 {
     if (sd_bus_message_enter_container(message, 'a', "{sv}") < 0)
         return false;
-    while (sd_bus_message_enter_container(message, 'e', "sv") > 0)
-        if (!skip_entry(message) || sd_bus_message_exit_container(message) < 0)
+    for (unsigned int i = 0; sd_bus_message_enter_container(message, 'e', "sv") > 0; i++)
+        if (i >= DICT_ENTRIES_MAX || !skip_entry(message, dict) ||
+            sd_bus_message_exit_container(message) < 0)
             return false;
     return sd_bus_message_exit_container(message) >= 0;
 }
@@ -295,7 +313,7 @@ skip_field(sd_bus_message *message, const BangerField *field)
     case BANGER_TYPE_ARRAY:
         return skip_array(message, field);
     case BANGER_TYPE_DICT:
-        return skip_dict(message);
+        return skip_dict(message, field);
     }
     g_assert_not_reached();
 }
@@ -357,6 +375,39 @@ banger_message_decode(sd_bus_message *message, const BangerMethod *method,
     request->size = decoder.bytes;
     *ret_request = request;
     return ok;
+}
+
+static int
+make_stub(sd_bus_message *call, sd_bus_message **ret_stub)
+{
+    g_autoptr(sd_bus_message) stub = NULL;
+    uint64_t serial;
+    int r = sd_bus_message_new_method_call(
+        sd_bus_message_get_bus(call), &stub, NULL, sd_bus_message_get_path(call),
+        sd_bus_message_get_interface(call), sd_bus_message_get_member(call));
+
+    if (r >= 0)
+        r = sd_bus_message_set_sender(stub, sd_bus_message_get_sender(call));
+    if (r >= 0)
+        r = sd_bus_message_set_expect_reply(stub, sd_bus_message_get_expect_reply(call));
+    if (r >= 0)
+        r = sd_bus_message_set_allow_interactive_authorization(
+            stub, sd_bus_message_get_allow_interactive_authorization(call));
+    if (r >= 0)
+        r = sd_bus_message_get_cookie(call, &serial);
+    if (r >= 0)
+        r = sd_bus_message_seal(stub, serial, 0);
+    if (r >= 0)
+        *ret_stub = g_steal_pointer(&stub);
+    return r;
+}
+
+sd_bus_message *
+banger_message_make_stub(sd_bus_message *call)
+{
+    sd_bus_message *stub;
+
+    return make_stub(call, &stub) >= 0 ? stub : sd_bus_message_ref(call);
 }
 
 static int

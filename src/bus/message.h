@@ -24,6 +24,13 @@ bool banger_message_check_signature(sd_bus_message *message, const BangerMethod 
 bool banger_message_decode(sd_bus_message *message, const BangerMethod *method,
                            BangerRequest **ret_request, GError **error);
 
+/*
+ * A message that can be answered in place of @call: the same sender, serial and flags, without the
+ * body and without the descriptors that came with it, which would be kept open until the answer.
+ * Should it not be made, a reference on @call itself.
+ */
+sd_bus_message *banger_message_make_stub(sd_bus_message *call);
+
 /* Appends the members of @reply to @message, a method return of @method. A negative errno on
  * failure. */
 int banger_message_encode(sd_bus_message *message, const BangerMethod *method,

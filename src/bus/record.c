@@ -48,7 +48,7 @@ banger_call_record_send(const BangerCallRecord *call)
         banger_journal_record_add(record, "ERROR", error->message);
     }
     banger_request_for_each_scalar(call->method, call->request, add_object, record);
-    banger_journal_record_send(record);
+    banger_journal_record_send(g_steal_pointer(&record));
 }
 
 void
@@ -64,5 +64,5 @@ banger_call_record_send_arrival(const BangerMethod *method, const BangerRequest 
     banger_journal_record_add(record, "METHOD", method->dbus_name);
     banger_journal_record_add(record, "SENDER", sender);
     banger_request_for_each_scalar(method, request, add_object, record);
-    banger_journal_record_send(record);
+    banger_journal_record_send(g_steal_pointer(&record));
 }

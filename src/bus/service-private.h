@@ -3,6 +3,7 @@
 
 #include "auth/auth.h"
 #include "bus/credentials.h"
+#include "bus/limits.h"
 #include "bus/order.h"
 #include "bus/service.h"
 #include "model/methods.h"
@@ -20,9 +21,7 @@ struct BangerService {
     BangerOrder *order;
     GThreadPool *workers;
     unsigned int in_flight; /* calls not answered yet */
-    GHashTable *per_uid;    /* uid -> how many of that user's are admitted */
-    unsigned int admitted;  /* in flight, the caller known, within the limits */
-    size_t bytes_admitted;  /* of their arguments */
+    BangerLimits *limits;
     void (*idle)(gpointer user_data);
     gpointer idle_data;
 };

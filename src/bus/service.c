@@ -4,10 +4,18 @@
 #include "bus/service-private.h"
 #include "model/limits.h"
 
+static void
+on_sender_gone(const char *sender, void *user_data)
+{
+    BangerService *service = user_data;
+
+    banger_auth_forget(service->auth, sender);
+}
+
 static bool
 export_object(BangerService *service, GError **error)
 {
-    int r = banger_credentials_new(service->bus, &service->credentials);
+    int r = banger_credentials_new(service->bus, on_sender_gone, service, &service->credentials);
 
     if (r < 0)
         return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, -r,
@@ -34,7 +42,7 @@ banger_service_new(sd_bus *bus, const BangerSettings *settings, void (*idle)(gpo
     service->vtable = banger_vtable_new(service);
     service->auth = banger_auth_new(settings);
     service->order = banger_order_new();
-    service->per_uid = g_hash_table_new(NULL, NULL);
+    service->limits = banger_limits_new(settings);
     service->idle = idle;
     service->idle_data = user_data;
     service->workers =
@@ -55,11 +63,17 @@ banger_service_free(BangerService *service)
     g_thread_pool_free(service->workers, FALSE, TRUE);
     banger_order_free(service->order);
     banger_auth_free(service->auth);
-    g_hash_table_unref(service->per_uid);
+    banger_limits_free(service->limits);
     g_free(service->vtable);
     g_ptr_array_unref(service->vtable_strings);
     sd_bus_unref(service->bus);
     g_free(service);
+}
+
+void
+banger_service_stop(BangerService *service)
+{
+    banger_auth_stop(service->auth);
 }
 
 unsigned int

@@ -11,6 +11,8 @@
 #include "bus/service.h"
 #include "helperd/event-source.h"
 
+#define FLUSH_TIMEOUT_USEC (5 * G_USEC_PER_SEC)
+
 typedef struct {
     const BangerSettings *settings;
     GMainLoop *loop;
@@ -51,6 +53,7 @@ leave(Daemon *daemon)
     daemon->leaving = true;
     g_clear_handle_id(&daemon->idle_timer, g_source_remove);
     (void)sd_notify(0, "STOPPING=1");
+    banger_service_stop(daemon->service);
     if (sd_bus_release_name_async(daemon->bus, NULL, BANGER_BUS_NAME, on_name_released, daemon) <
         0) {
         daemon->name_given_up = true;
@@ -107,10 +110,37 @@ on_disconnected(sd_bus_message *message, void *user_data, sd_bus_error *ret_erro
     return 0;
 }
 
+/*
+ * As sd_bus_open_system(3), without passing of descriptors: no method takes one, and what a caller
+ * sends all the same would be kept open with its call. The bus refuses such messages.
+ */
+static int
+open_system_bus(sd_bus **ret_bus)
+{
+    const char *address = g_getenv("DBUS_SYSTEM_BUS_ADDRESS");
+    sd_bus *bus = NULL;
+    int r = sd_bus_new(&bus);
+
+    if (r >= 0)
+        r = sd_bus_set_address(bus,
+                               address != NULL ? address : "unix:path=/run/dbus/system_bus_socket");
+    if (r >= 0)
+        r = sd_bus_set_bus_client(bus, true);
+    if (r >= 0)
+        r = sd_bus_negotiate_fds(bus, false);
+    if (r >= 0)
+        r = sd_bus_start(bus);
+    if (r < 0)
+        sd_bus_unref(bus);
+    else
+        *ret_bus = bus;
+    return r;
+}
+
 static bool
 connect_to_bus(Daemon *daemon, sd_event *event, GError **error)
 {
-    int r = sd_bus_open_system(&daemon->bus);
+    int r = open_system_bus(&daemon->bus);
 
     if (r < 0)
         return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, -r,
@@ -129,6 +159,26 @@ connect_to_bus(Daemon *daemon, sd_event *event, GError **error)
         return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, -r,
                                 "cannot serve " BANGER_BUS_NAME " on the system bus");
     return true;
+}
+
+/* Sends what was answered, unless the bus does not take it for a while, and closes. */
+static void
+close_bus(sd_bus *bus)
+{
+    gint64 end = g_get_monotonic_time() + FLUSH_TIMEOUT_USEC;
+    uint64_t queued;
+
+    if (bus == NULL)
+        return;
+    (void)sd_bus_detach_event(bus);
+    while (sd_bus_get_n_queued_write(bus, &queued) >= 0 && queued > 0 &&
+           g_get_monotonic_time() < end) {
+        if (sd_bus_process(bus, NULL) < 0)
+            break;
+        (void)sd_bus_wait(bus, FLUSH_TIMEOUT_USEC / 50);
+    }
+    sd_bus_close(bus);
+    sd_bus_unref(bus);
 }
 
 bool
@@ -161,7 +211,7 @@ banger_daemon_run(const BangerSettings *settings, GError **error)
     g_clear_pointer(&daemon.service, banger_service_free);
     g_source_destroy(source);
     g_source_unref(source);
-    sd_bus_flush_close_unref(daemon.bus);
+    close_bus(daemon.bus);
     sd_event_unref(event);
     return ok;
 }

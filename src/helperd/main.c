@@ -15,7 +15,7 @@ fail(const GError *error)
 {
     g_autoptr(BangerJournalRecord) record = banger_journal_record_new(LOG_ERR, error->message);
 
-    banger_journal_record_send(record);
+    banger_journal_record_send(g_steal_pointer(&record));
     return EXIT_FAILURE;
 }
 
