@@ -57,7 +57,7 @@ write_record(const Call *call, const BangerFault *fault)
         banger_journal_record_add(record, "ERROR_NAME", fault->dbus_name);
         banger_journal_record_add(record, "ERROR", fault->message);
     }
-    banger_journal_record_send(record);
+    banger_journal_record_send(g_steal_pointer(&record));
 }
 
 static void

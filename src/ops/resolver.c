@@ -41,7 +41,7 @@ note_unavailable(const char *op_id, const char *bridge)
 
     banger_journal_record_add(record, "OP_ID", op_id);
     banger_journal_record_add(record, "BRIDGE_NAME", bridge);
-    banger_journal_record_send(record);
+    banger_journal_record_send(g_steal_pointer(&record));
 }
 
 bool

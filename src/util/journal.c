@@ -2,6 +2,8 @@
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include "util/journal.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 #include <systemd/sd-journal.h>
@@ -10,6 +12,8 @@
 #include "util/json-string.h"
 
 #define VALUE_MAX 4096
+#define RECORDS_MAX 4096
+#define FLUSH_TIMEOUT_USEC (2 * G_USEC_PER_SEC)
 
 struct BangerJournalRecord {
     GPtrArray *fields; /* "NAME=value" */
@@ -35,6 +39,17 @@ banger_journal_record_free(BangerJournalRecord *record)
     g_free(record);
 }
 
+/* Ends @text, which is valid UTF-8, after at most @max bytes and not within a character. */
+static void
+cut_at_character(char *text, size_t max)
+{
+    if (strlen(text) <= max)
+        return;
+    while (max > 0 && ((guchar)text[max] & 0xc0) == 0x80)
+        max--;
+    text[max] = '\0';
+}
+
 void
 banger_journal_record_add(BangerJournalRecord *record, const char *name, const char *value)
 {
@@ -43,8 +58,9 @@ banger_journal_record_add(BangerJournalRecord *record, const char *name, const c
 
     if (value == NULL || value[0] == '\0')
         return;
-    cut = g_strndup(value, VALUE_MAX);
+    cut = g_strndup(value, VALUE_MAX + 4); /* a character more */
     valid = g_utf8_make_valid(cut, -1);
+    cut_at_character(valid, VALUE_MAX);
     g_ptr_array_add(record->fields, g_strdup_printf("%s=%s", name, valid));
 }
 
@@ -73,17 +89,15 @@ send_to_stderr(const BangerJournalRecord *record)
         banger_json_append_string(line, equals + 1);
     }
     g_string_append(line, "}\n");
-    g_printerr("%s", line->str);
+    /* Not g_printerr(), which converts to the locale and would leave "?" for half of the world. */
+    (void)fputs(line->str, stderr);
 }
 
-void
-banger_journal_record_send(BangerJournalRecord *record)
+static void
+write_record(const BangerJournalRecord *record)
 {
-    g_autofree struct iovec *fields = NULL;
+    g_autofree struct iovec *fields = g_new0(struct iovec, record->fields->len);
 
-    if (record->priority >= LOG_DEBUG && !banger_journal_debug_enabled())
-        return;
-    fields = g_new0(struct iovec, record->fields->len);
     for (guint i = 0; i < record->fields->len; i++) {
         char *field = g_ptr_array_index(record->fields, i);
 
@@ -92,6 +106,107 @@ banger_journal_record_send(BangerJournalRecord *record)
     if (access("/run/systemd/journal/socket", F_OK) != 0 ||
         sd_journal_sendv(fields, (int)record->fields->len) < 0)
         send_to_stderr(record);
+}
+
+/*
+ * sd_journal_sendv(3) waits while the journal does not read, and so does standard error: a thread
+ * of its own writes, and what it cannot keep up with is dropped and counted.
+ */
+static struct {
+    GMutex lock;
+    GCond changed;
+    GQueue records; /* of BangerJournalRecord */
+    guint dropped;
+    gboolean started;
+    gboolean writing;
+} writer;
+
+/* Takes the next record; after the last, the one that says how many were dropped; or NULL. */
+static BangerJournalRecord *
+next_record(void)
+{
+    BangerJournalRecord *record = g_queue_pop_head(&writer.records);
+
+    if (record == NULL && writer.dropped > 0) {
+        record = banger_journal_record_new(LOG_WARNING,
+                                           "records were dropped, the journal was too slow");
+        banger_journal_record_add_uint(record, "N_DROPPED", writer.dropped);
+        writer.dropped = 0;
+    }
+    return record;
+}
+
+static gpointer
+write_records(gpointer data)
+{
+    (void)data;
+    g_mutex_lock(&writer.lock);
+    for (;;) {
+        g_autoptr(BangerJournalRecord) record = next_record();
+
+        writer.writing = record != NULL;
+        if (record == NULL) {
+            g_cond_broadcast(&writer.changed);
+            g_cond_wait(&writer.changed, &writer.lock);
+            continue;
+        }
+        g_mutex_unlock(&writer.lock);
+        write_record(record);
+        g_mutex_lock(&writer.lock);
+    }
+    return NULL;
+}
+
+static void
+flush_at_exit(void)
+{
+    banger_journal_flush();
+}
+
+/* The writer thread, from the first record on. Called with the lock held. */
+static gboolean
+start_writer(void)
+{
+    GThread *thread;
+
+    if (writer.started)
+        return TRUE;
+    thread = g_thread_try_new("journal", write_records, NULL, NULL);
+    if (thread == NULL)
+        return FALSE;
+    g_thread_unref(thread);
+    (void)atexit(flush_at_exit);
+    writer.started = TRUE;
+    return TRUE;
+}
+
+void
+banger_journal_record_send(BangerJournalRecord *record)
+{
+    g_autoptr(BangerJournalRecord) owned = record;
+
+    if (record->priority >= LOG_DEBUG && !banger_journal_debug_enabled())
+        return;
+    g_mutex_lock(&writer.lock);
+    if (!start_writer() || g_queue_get_length(&writer.records) >= RECORDS_MAX) {
+        writer.dropped++;
+    } else {
+        g_queue_push_tail(&writer.records, g_steal_pointer(&owned));
+        g_cond_broadcast(&writer.changed);
+    }
+    g_mutex_unlock(&writer.lock);
+}
+
+void
+banger_journal_flush(void)
+{
+    gint64 end = g_get_monotonic_time() + FLUSH_TIMEOUT_USEC;
+
+    g_mutex_lock(&writer.lock);
+    while (writer.started && (writer.writing || !g_queue_is_empty(&writer.records)))
+        if (!g_cond_wait_until(&writer.changed, &writer.lock, end))
+            break;
+    g_mutex_unlock(&writer.lock);
 }
 
 gboolean

@@ -26,11 +26,15 @@ void banger_journal_record_add(BangerJournalRecord *record, const char *name, co
 void banger_journal_record_add_uint(BangerJournalRecord *record, const char *name, guint64 value);
 
 /*
- * Sends the record by sd_journal_sendv(3). Where no journal listens it goes to standard error as
- * one JSON object on one line, with the same member names. Never fails and never blocks on a
- * reader.
+ * Sends @record by sd_journal_sendv(3), and takes it over. Where no journal listens it goes to
+ * standard error as one JSON object on one line, with the same member names. Never fails and never
+ * waits for a reader: a thread writes; when it is more than 4096 records behind, those that come
+ * are dropped, and their number is written when there is room again. From any thread.
  */
 void banger_journal_record_send(BangerJournalRecord *record);
+
+/* Waits until what was sent is written, two seconds at most. Done at exit(3) too. */
+void banger_journal_flush(void);
 
 /* Whether records of LOG_DEBUG are sent at all: true if BANGER_DEBUG=1 is in the environment. */
 gboolean banger_journal_debug_enabled(void);
