@@ -65,7 +65,7 @@ static bool
 leave_file_systems(BangerSandboxKind kind, uid_t uid, gid_t gid, BangerWorkerFailure *failure)
 {
     if (kind == BANGER_SANDBOX_E2FSCK) {
-        if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) < 0)
+        if (unshare(CLONE_NEWNS | CLONE_NEWNET) < 0)
             return refuse(failure, "cannot leave the host's namespaces");
         if (!banger_fsck_root_enter(BANGER_WORKER_FD_IMAGE, uid, gid, failure)) {
             failure->status = BANGER_WORKER_NO_SANDBOX;

@@ -9,10 +9,10 @@
  * The worker's cage. Every part is put up or the request is refused (NO_SANDBOX).
  *
  * What the unit of the helper must leave to it for this (security.md, rule 9): the capabilities
- * SETUID, SETGID, SETPCAP and SYS_CHROOT, for e2fsck also SYS_ADMIN, MKNOD and CHOWN; the system
- * calls @mount (mount, umount2, pivot_root), unshare, mknodat, setresuid,
- * setresgid, setgroups, capset, seccomp, execveat; RestrictNamespaces= must allow mnt, net, ipc and
- * uts; device access to block-loop and block-device-mapper with "rwm" (mknod asks for m).
+ * SETUID, SETGID, SETPCAP and SYS_CHROOT, for e2fsck also SYS_ADMIN, MKNOD, CHOWN and FOWNER; the
+ * system calls of @mount, and unshare, mknod, setresuid, setresgid, setgroups, capset, seccomp,
+ * execveat; RestrictNamespaces= must allow mnt and net; device access to block-loop and
+ * block-device-mapper with "rwm" (mknod asks for m), and to /dev/null with the same.
  */
 typedef enum {
     BANGER_SANDBOX_LIBRARY, /* libext2fs works here: no file can be opened, no program run */

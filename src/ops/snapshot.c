@@ -221,8 +221,8 @@ detach(const BangerSettings *settings, const char *loop, bool is_device_gone, GE
 
     if (loop[0] == '\0' || banger_loop_detach(settings, loop, &failure))
         return true;
-    if (g_error_matches(failure, BANGER_ERROR, BANGER_ERROR_NOT_MANAGED) ||
-        (is_device_gone && g_error_matches(failure, BANGER_ERROR, BANGER_ERROR_BUSY)))
+    if (is_device_gone && (g_error_matches(failure, BANGER_ERROR, BANGER_ERROR_NOT_MANAGED) ||
+                           g_error_matches(failure, BANGER_ERROR, BANGER_ERROR_BUSY)))
         return true;
     g_propagate_error(error, g_steal_pointer(&failure));
     return false;
