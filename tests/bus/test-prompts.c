@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bus/samples.h"
+#include "model/settings.h"
+#include "util/fd.h"
+
+/*
+ * Calls that wait for somebody's password. The somebody is a polkit agent of the test's that never
+ * answers, as a stranger may bring along one.
+ */
+
+#define POLKIT "org.freedesktop.PolicyKit1"
+#define AGENT_PATH "/org/banger/test/Agent"
+#define LIMITS "org.freedesktop.DBus.Error.LimitsExceeded"
+#define PROMPTS 4 /* of one user, src/auth/auth.c */
+
+typedef struct {
+    pid_t pid;
+    int from_fd; /* a byte when the stranger has come as far as it goes: 'y' or what failed */
+    int to_fd;   /* closing it ends the stranger */
+} Stranger;
+
+static unsigned int dialogues;
+
+static int
+on_agent_call(sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
+{
+    (void)user_data;
+    (void)ret_error;
+    if (sd_bus_message_is_method_call(message, "org.freedesktop.PolicyKit1.AuthenticationAgent",
+                                      "BeginAuthentication") > 0)
+        dialogues++;
+    return 1; /* and no answer, ever */
+}
+
+/* The start time of this process in clock ticks, field 22 of proc(5)'s stat. */
+static uint64_t
+own_start_time(void)
+{
+    g_autofree char *stat = NULL;
+    g_auto(GStrv) fields = NULL;
+    char *end;
+
+    if (!g_file_get_contents("/proc/self/stat", &stat, NULL, NULL))
+        return 0;
+    end = strrchr(stat, ')');
+    fields = g_strsplit(end + 2, " ", -1);
+    return g_ascii_strtoull(fields[22 - 3], NULL, 10);
+}
+
+static bool
+register_agent(sd_bus *bus)
+{
+    return sd_bus_add_object(bus, NULL, AGENT_PATH, on_agent_call, NULL) >= 0 &&
+           sd_bus_call_method(bus, POLKIT, "/org/freedesktop/PolicyKit1/Authority",
+                              "org.freedesktop.PolicyKit1.Authority", "RegisterAuthenticationAgent",
+                              NULL, NULL, "(sa{sv})ss", "unix-process", 3, "pid", "u",
+                              (uint32_t)getpid(), "start-time", "t", own_start_time(), "uid", "i",
+                              (int32_t)getuid(), "C", AGENT_PATH) >= 0;
+}
+
+static RigPending *
+start_interactive(sd_bus *bus, const char *op_id)
+{
+    sd_bus_message *message = sample_call(bus, banger_method(BANGER_METHOD_DELETE_TAP), 0, op_id);
+
+    (void)sd_bus_message_set_allow_interactive_authorization(message, true);
+    return rig_call_start(bus, message);
+}
+
+/* Handles what comes in until polkit has opened @count dialogues. */
+static bool
+wait_for_dialogues(sd_bus *bus, unsigned int count)
+{
+    gint64 end = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
+
+    while (dialogues < count && g_get_monotonic_time() < end) {
+        int r = sd_bus_process(bus, NULL);
+
+        if (r < 0 || (r == 0 && sd_bus_wait(bus, 100000) < 0))
+            return false;
+    }
+    return dialogues >= count;
+}
+
+/* What the stranger does; returns 'y', or a letter for what did not come out. */
+static char
+be_stranger(void)
+{
+    RigPending *pending[PROMPTS];
+    RigPending *refused;
+    sd_bus *bus = NULL;
+
+    if (setgroups(0, NULL) != 0 ||
+        setresgid(RIG_UID_STRANGER, RIG_UID_STRANGER, RIG_UID_STRANGER) ||
+        setresuid(RIG_UID_STRANGER, RIG_UID_STRANGER, RIG_UID_STRANGER) != 0)
+        return 'u';
+    if (sd_bus_open_system(&bus) < 0)
+        return 'b';
+    if (!register_agent(bus))
+        return 'a';
+    for (unsigned int i = 0; i < PROMPTS; i++) {
+        g_autofree char *op_id = g_strdup_printf("prompt-%u", i);
+
+        pending[i] = start_interactive(bus, op_id);
+    }
+    if (!wait_for_dialogues(bus, PROMPTS))
+        return 'd';
+    refused = start_interactive(bus, "one-prompt-too-many");
+    rig_pending_wait(bus, refused);
+    if (g_strcmp0(refused->error_name, LIMITS) != 0)
+        return 'l';
+    for (unsigned int i = 0; i < PROMPTS; i++)
+        if (pending[i]->done)
+            return 'p';
+    return 'y';
+}
+
+static Stranger
+start_stranger(void)
+{
+    int from[2], to[2];
+    Stranger stranger;
+
+    ck_assert_int_eq(pipe2(from, O_CLOEXEC), 0);
+    ck_assert_int_eq(pipe2(to, O_CLOEXEC), 0);
+    stranger = (Stranger){.pid = fork(), .from_fd = from[0], .to_fd = to[1]};
+    ck_assert_int_ge(stranger.pid, 0);
+    if (stranger.pid == 0) {
+        char result;
+        char end;
+
+        (void)close(to[1]);
+        result = be_stranger();
+        (void)!write(from[1], &result, 1);
+        (void)!read(to[0], &end, 1); /* until the test ends it */
+        _exit(0);
+    }
+    (void)close(from[1]);
+    (void)close(to[0]);
+    return stranger;
+}
+
+static void
+end_stranger(Stranger *stranger)
+{
+    banger_close_fd(&stranger->to_fd);
+    banger_close_fd(&stranger->from_fd);
+    ck_assert_int_eq(waitpid(stranger->pid, NULL, 0), stranger->pid);
+}
+
+/*
+ * A stranger may hold four dialogues, not one more; nobody else is kept from anything by them; and
+ * they end, as denied, when the stranger leaves.
+ */
+START_TEST(dialogues_are_bounded)
+{
+    Stranger stranger = start_stranger();
+    sd_bus *owner = rig_bus_open(RIG_UID_OWNER);
+    sd_bus *root = rig_bus_open(0);
+    char result = 0;
+
+    ck_assert_int_eq(read(stranger.from_fd, &result, 1), 1);
+    ck_assert_msg(result == 'y', "the stranger failed at '%c'", result);
+    for (int i = 0; i < 20; i++) {
+        rig_call_ok(owner, "ClearResolverRouting", "ss", "", "");
+        rig_call_ok(root, "ClearResolverRouting", "ss", "", "");
+    }
+    end_stranger(&stranger);
+    for (unsigned int i = 0; i < PROMPTS; i++) {
+        g_autofree char *op_id = g_strdup_printf("prompt-%u", i);
+        g_autoptr(GHashTable) record = rig_journal_wait(op_id);
+
+        ck_assert_str_eq(g_hash_table_lookup(record, "CODE"), "unauthorized");
+        ck_assert_msg(strstr(g_hash_table_lookup(record, "ERROR"), "left") != NULL, "%s",
+                      (const char *)g_hash_table_lookup(record, "ERROR"));
+    }
+    sd_bus_flush_close_unref(owner);
+    sd_bus_flush_close_unref(root);
+}
+END_TEST
+
+/* The helper takes no descriptors: the bus refuses the message, and the helper has none more open.
+ */
+START_TEST(descriptors_are_refused)
+{
+    sd_bus *bus = rig_bus_open(RIG_UID_OWNER);
+    sd_bus_message *message = rig_message_new(bus, "ClearResolverRouting");
+    sd_bus_error error = SD_BUS_ERROR_NULL;
+
+    ck_assert_int_ge(sd_bus_message_append(message, "ssh", "", "op-1", STDERR_FILENO), 0);
+    ck_assert_ptr_null(rig_call_message(bus, message, &error));
+    ck_assert_msg(strcmp(error.name, "org.freedesktop.DBus.Error.NotSupported") == 0, "%s: %s",
+                  error.name, error.message);
+    sd_bus_error_free(&error);
+    rig_call_ok(bus, "ClearResolverRouting", "ss", "", "");
+    sd_bus_flush_close_unref(bus);
+}
+END_TEST
+
+int
+main(int argc, char **argv)
+{
+    Suite *suite;
+    TCase *tcase;
+
+    (void)argc;
+    rig_enter("bus/prompts", argv, NULL);
+    suite = suite_create("prompts");
+    tcase = tcase_create("prompts");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, dialogues_are_bounded);
+    tcase_add_test(tcase, descriptors_are_refused);
+    suite_add_tcase(suite, tcase);
+    return harness_run("bus/prompts", suite);
+}
