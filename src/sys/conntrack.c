@@ -17,6 +17,9 @@
  * headers; libnetfilter_conntrack has the same number. */
 #define FILTER_SOURCE (1u << 0)
 
+/* With version 0 a deletion is of every family's flows, whatever the family says. */
+#define VERSION_WITH_FAMILY 1
+
 typedef struct {
     const BangerAddress *source;
     GPtrArray *tuples; /* of GBytes: the payload of CTA_TUPLE_ORIG */
@@ -26,7 +29,8 @@ typedef struct {
 static struct nl_msg *
 new_request(int type, int flags, int family)
 {
-    const struct nfgenmsg header = {.nfgen_family = (uint8_t)family, .version = NFNETLINK_V0};
+    const struct nfgenmsg header = {.nfgen_family = (uint8_t)family,
+                                    .version = VERSION_WITH_FAMILY};
 
     return banger_netlink_message(NFNL_SUBSYS_CTNETLINK << 8 | type, flags, &header, sizeof header);
 }
@@ -35,6 +39,32 @@ static int
 source_attribute(const BangerAddress *source)
 {
     return source->family == AF_INET ? CTA_IP_V4_SRC : CTA_IP_V6_SRC;
+}
+
+/*
+ * Deletes the flows in one message (Linux 6.0), which is a hundred times faster than to list them:
+ * a list locks every bucket of the table. Not for IPv6, where the kernel (6.18 at least) compares
+ * the address the wrong way round and would delete everybody else's.
+ */
+static int
+cut_by_filter(BangerNetlink *netlink, const BangerAddress *source)
+{
+    g_autoptr(BangerNetlinkMessage) message = new_request(IPCTNL_MSG_CT_DELETE, 0, source->family);
+    struct nlattr *tuple = nla_nest_start(message, CTA_TUPLE_ORIG | NLA_F_NESTED);
+    struct nlattr *ip = nla_nest_start(message, CTA_TUPLE_IP | NLA_F_NESTED);
+    struct nlattr *filter;
+
+    (void)nla_put(message, source_attribute(source), (int)banger_address_length(source),
+                  source->bytes);
+    (void)nla_nest_end(message, ip);
+    (void)nla_nest_end(message, tuple);
+    filter = nla_nest_start(message, CTA_FILTER | NLA_F_NESTED);
+    (void)nla_put_u32(message, CTA_FILTER_ORIG_FLAGS, FILTER_SOURCE);
+    (void)nla_put_u32(message, CTA_FILTER_REPLY_FLAGS, 0);
+    (void)nla_nest_end(message, filter);
+    (void)nla_put_u32(message, CTA_STATUS, htonl(IPS_SRC_NAT));
+    (void)nla_put_u32(message, CTA_STATUS_MASK, htonl(IPS_SRC_NAT));
+    return banger_netlink_run(netlink, message, NULL, NULL);
 }
 
 /* Whether the flow with the tuple @tuple began at @source. */
@@ -63,7 +93,6 @@ collect_flow(struct nlmsghdr *header, gpointer data)
         nlmsg_parse(header, sizeof(struct nfgenmsg), attributes, CTA_MAX, NULL) < 0)
         return;
     tuple = attributes[CTA_TUPLE_ORIG];
-    /* An older kernel does not filter the dump. */
     if (tuple == NULL || !is_from(tuple, flows->source) || attributes[CTA_STATUS] == NULL ||
         !(ntohl(nla_get_u32(attributes[CTA_STATUS])) & IPS_SRC_NAT))
         return;
@@ -71,25 +100,6 @@ collect_flow(struct nlmsghdr *header, gpointer data)
         zone = nla_get_u16(attributes[CTA_ZONE]);
     g_ptr_array_add(flows->tuples, g_bytes_new(nla_data(tuple), (gsize)nla_len(tuple)));
     g_array_append_val(flows->zones, zone);
-}
-
-/* A dump of the flows that began at @source. */
-static struct nl_msg *
-new_dump(const BangerAddress *source)
-{
-    struct nl_msg *message = new_request(IPCTNL_MSG_CT_GET, NLM_F_DUMP, source->family);
-    struct nlattr *outer = nla_nest_start(message, CTA_TUPLE_ORIG | NLA_F_NESTED);
-    struct nlattr *inner = nla_nest_start(message, CTA_TUPLE_IP | NLA_F_NESTED);
-
-    (void)nla_put(message, source_attribute(source), (int)banger_address_length(source),
-                  source->bytes);
-    (void)nla_nest_end(message, inner);
-    (void)nla_nest_end(message, outer);
-    outer = nla_nest_start(message, CTA_FILTER | NLA_F_NESTED);
-    (void)nla_put_u32(message, CTA_FILTER_ORIG_FLAGS, FILTER_SOURCE);
-    (void)nla_put_u32(message, CTA_FILTER_REPLY_FLAGS, 0);
-    (void)nla_nest_end(message, outer);
-    return message;
 }
 
 static int
@@ -105,8 +115,9 @@ delete_flow(BangerNetlink *netlink, int family, GBytes *tuple, uint16_t zone)
     return banger_netlink_run(netlink, message, NULL, NULL);
 }
 
-bool
-banger_conntrack_cut(BangerNetlink *netlink, const BangerAddress *source, GError **error)
+/* Lists the flows of the family and deletes those that are meant. */
+static int
+cut_one_by_one(BangerNetlink *netlink, const BangerAddress *source)
 {
     g_autoptr(GPtrArray) tuples = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
     g_autoptr(GArray) zones = g_array_new(FALSE, FALSE, sizeof(uint16_t));
@@ -114,22 +125,36 @@ banger_conntrack_cut(BangerNetlink *netlink, const BangerAddress *source, GError
     int errnum = EINTR;
 
     for (int attempt = 0; errnum == EINTR && attempt < ATTEMPTS; attempt++) {
-        g_autoptr(BangerNetlinkMessage) message = new_dump(source);
+        g_autoptr(BangerNetlinkMessage) message =
+            new_request(IPCTNL_MSG_CT_GET, NLM_F_DUMP, source->family);
 
         g_ptr_array_set_size(tuples, 0);
         g_array_set_size(zones, 0);
         errnum = banger_netlink_run(netlink, message, collect_flow, &flows);
     }
-    /* EINVAL: no such subsystem. */
-    if (errnum == EINVAL || errnum == EOPNOTSUPP || errnum == EAFNOSUPPORT)
-        return true;
     for (guint i = 0; errnum == 0 && i < tuples->len; i++) {
         errnum = delete_flow(netlink, source->family, g_ptr_array_index(tuples, i),
                              g_array_index(zones, uint16_t, i));
         if (errnum == ENOENT)
             errnum = 0; /* over by itself */
     }
-    return errnum == 0 || banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
-                                           "cannot cut the translated connections: %s",
-                                           banger_netlink_words(netlink));
+    return errnum;
+}
+
+bool
+banger_conntrack_cut(BangerNetlink *netlink, const BangerAddress *source, GError **error)
+{
+    int errnum = EINVAL;
+
+    if (source->family == AF_INET)
+        errnum = cut_by_filter(netlink, source);
+    /* An older kernel takes the tuple for the whole of one, and finds it wanting. */
+    if (errnum == EINVAL)
+        errnum = cut_one_by_one(netlink, source);
+    /* EINVAL: no such subsystem. */
+    if (errnum == 0 || errnum == ENOENT || errnum == EINVAL || errnum == EOPNOTSUPP)
+        return true;
+    return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
+                            "cannot cut the translated connections: %s",
+                            banger_netlink_words(netlink));
 }

@@ -80,7 +80,6 @@ parse_link(struct nlmsghdr *header, gpointer data)
     *link = (BangerLink){.index = info->ifi_index, .up = (info->ifi_flags & IFF_UP) != 0};
     copy_string(attributes[IFLA_IFNAME], link->name, sizeof link->name);
     copy_string(attributes[IFLA_IFALIAS], alias, sizeof alias);
-    link->has_alias = alias[0] != '\0';
     link->marked = g_str_equal(alias, BANGER_LINK_ALIAS);
     (void)get_value(attributes[IFLA_ADDRESS], link->mac, sizeof link->mac);
     (void)get_value(attributes[IFLA_MASTER], &master, sizeof master);

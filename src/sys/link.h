@@ -28,10 +28,9 @@ typedef struct {
     int index;
     char name[IFNAMSIZ];
     BangerLinkType type;
-    bool up;        /* administratively (IFF_UP), whatever the carrier says */
-    int master;     /* index of the bridge this link is a port of, or 0 */
-    bool marked;    /* the alias is BANGER_LINK_ALIAS */
-    bool has_alias; /* there is an alias, ours or not */
+    bool up;     /* administratively (IFF_UP), whatever the carrier says */
+    int master;  /* index of the bridge this link is a port of, or 0 */
+    bool marked; /* the alias is BANGER_LINK_ALIAS */
     uint8_t mac[BANGER_MAC_LENGTH];
 
     /* Bridges. */

@@ -98,6 +98,7 @@ START_TEST(begun_flows_are_cut)
 {
     int flow;
     int other;
+    int neighbour;
 
     make_world();
     aid_do("echo 1 > /proc/sys/net/ipv4/ip_forward");
@@ -107,8 +108,12 @@ START_TEST(begun_flows_are_cut)
     other = world_open_flow("guest", WORLD_ADDRESS6);
     ck_assert_str_eq(world_ask_again(flow), WORLD_HOST);
     ck_assert_str_eq(world_ask_again(other), WORLD_HOST6);
-    /* Another TAP had the address too: it is still enabled. */
     aid_bridge_and_tap(bus, "tap-fc-2");
+    world_make_guest("other", "tap-fc-2", "172.16.0.3/24", "172.16.0.1");
+    nat("172.16.0.3", "tap-fc-2", true);
+    neighbour = world_open_flow("other", WORLD_ADDRESS);
+    ck_assert_str_eq(world_ask_again(neighbour), WORLD_HOST);
+    /* Another TAP had the address too: it is still enabled. */
     nat(WORLD_GUEST, "tap-fc-2", true);
     nat(WORLD_GUEST, "tap-fc-1", false);
     ck_assert_str_eq(world_ask_again(flow), WORLD_HOST);
@@ -117,8 +122,14 @@ START_TEST(begun_flows_are_cut)
     ck_assert_str_eq(world_ask_again(other), WORLD_HOST6);
     nat(WORLD_GUEST6, "tap-fc-1", false);
     ck_assert_str_eq(world_ask_again(other), "");
+    /* The neighbour's flow was not begun anew: its source port, as the world sees it, has not
+     * changed, or it would be another entry. */
+    ck_assert_str_eq(world_ask_again(neighbour), WORLD_HOST);
+    ck_assert_str_eq(aid_run("grep -c 'src=172.16.0.3 dst=192.0.2.2' /proc/net/nf_conntrack || :"),
+                     "1\n");
     (void)close(flow);
     (void)close(other);
+    (void)close(neighbour);
 }
 END_TEST
 
