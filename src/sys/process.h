@@ -45,11 +45,11 @@ void banger_process_close(BangerProcess *process);
  *  - its cgroup is /banger.slice/banger-vm-<vm_id>.service: only systemd, asked by root, puts a
  *    process there; or
  *  - its program is one that banger_executable_resolve() would accept, its command line is such as
- *    firecracker takes (its options and nothing else) with an --api-sock below the runtime directory, and all its
- *    user ids are one: root, the owner, or the configured user of the VMM. That is what a process
- *    looks like that the helper started where there is no systemd, and the kernel keeps it so for a
- *    helper that was started later. The name of the process and the text of its command line alone
- *    prove nothing: anyone can set those.
+ *    firecracker takes (its options and nothing else) with an --api-sock below the runtime
+ * directory, and all its user ids are one: root, the owner, or the configured user of the VMM. That
+ * is what a process looks like that the helper started where there is no systemd, and the kernel
+ * keeps it so for a helper that was started later. The name of the process and the text of its
+ * command line alone prove nothing: anyone can set those.
  *
  * Errors: NotManaged, saying why not; NotFound if it has ended, a zombie included.
  */

@@ -43,8 +43,8 @@ END_TEST
 int
 main(int argc, char **argv)
 {
-    static const char *const options[] = {"--wrap",
-                                          "/usr/bin/strace -f -o " TRACE " -e trace=process,openat", NULL};
+    static const char *const options[] = {
+        "--wrap", "/usr/bin/strace -f -o " TRACE " -e trace=process,openat", NULL};
     Suite *suite;
     TCase *tcase;
 

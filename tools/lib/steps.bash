@@ -81,8 +81,9 @@ build() {
     mkdir -p "$work/$name"
     (
         cd "$work/$name" || exit 1
-        if [ ! -e config.status ]; then
+        if [ ! -e config.status ] || [ "$(cat options 2>/dev/null)" != "$*" ]; then
             step build "$name: configure" ../source/configure --enable-werror "$@" || exit 1
+            echo "$*" >options
         fi
         step build "$name: make" make -j"$jobs" || exit 1
         step build "$name: make tests" make -j"$jobs" check TESTS= || exit 1
