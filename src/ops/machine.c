@@ -100,6 +100,17 @@ check_drive(Launch *launch, const BangerDrive *drive, GError **error)
     return check_file(launch, drive->path, what, error);
 }
 
+/* Whether there is a directory to bind the socket @path in. */
+static bool
+check_socket_directory(const Launch *launch, const char *path, GError **error)
+{
+    const char *name;
+    banger_autofd int fd =
+        banger_path_open_parent(launch->settings, BANGER_PATH_RUNTIME, path, &name, error);
+
+    return fd >= 0;
+}
+
 /* Looks at everything that has to be there, before anything is made. */
 static bool
 check_world(Launch *launch, GError **error)
@@ -117,6 +128,10 @@ check_world(Launch *launch, GError **error)
     if (!check_file(launch, request->kernel_image_path, "kernel", error) ||
         (request->initrd_path[0] != '\0' &&
          !check_file(launch, request->initrd_path, "initrd", error)))
+        return false;
+    if (!check_socket_directory(launch, request->socket_path, error) ||
+        (request->vsock_path[0] != '\0' &&
+         !check_socket_directory(launch, request->vsock_path, error)))
         return false;
     /* firecracker would make a TAP that is not there, if it could. */
     if (if_nametoindex(request->tap_device) == 0)
@@ -271,16 +286,25 @@ configure_and_boot(Launch *launch, GError **error)
     return true;
 }
 
+/* Not by access(2): a device policy refuses that too, for a device which is there. */
+static bool
+is_missing(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) < 0 && errno == ENOENT;
+}
+
 /* Adds to @error how the VMM ended, what it said last, and what this host lacks. */
 static void
 explain(Launch *launch, GError **error)
 {
     g_autoptr(GError) failure = *error;
     g_autoptr(GString) message = g_string_new(NULL);
-    g_autofree char *end = NULL;
     g_autofree char *tail =
         banger_log_tail(launch->settings, launch->request->log_path, launch->log_start);
-    bool no_kvm = access("/dev/kvm", F_OK) < 0;
+    BangerErrorCode code = banger_error_code(failure);
+    g_autofree char *end = NULL;
 
     if (launch->unit != NULL) {
         /* A connection that broke is often the first sign of an end. */
@@ -293,12 +317,14 @@ explain(Launch *launch, GError **error)
         g_string_append_printf(message, "; %s %s", launch->binary, end);
     if (tail != NULL)
         g_string_append_printf(message, "; last in its log: %s", tail);
-    if (no_kvm)
+    if (is_missing("/dev/kvm")) {
+        /* What else is wrong is no matter if it was KVM that the VMM asked for in vain. */
+        if (strcasestr(message->str, "kvm") != NULL)
+            code = BANGER_ERROR_NOT_SUPPORTED;
         g_string_append(message, "; this host has no /dev/kvm");
+    }
     *error = NULL;
-    (void)banger_set_error(
-        error, no_kvm && end != NULL ? BANGER_ERROR_NOT_SUPPORTED : banger_error_code(failure),
-        "%s", message->str);
+    (void)banger_set_error(error, code, "%s", message->str);
 }
 
 bool
