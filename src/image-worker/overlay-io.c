@@ -206,6 +206,11 @@ overlay_close(io_channel channel)
 {
     if (--channel->refcount > 0)
         return 0;
+    for (size_t i = 0; i < overlay.n_slots; i++)
+        free(overlay.slots[i].data);
+    free(overlay.slots);
+    (void)io_channel_close(overlay.lower);
+    memset(&overlay, 0, sizeof overlay);
     free(channel->name);
     free(channel);
     return 0;
