@@ -11,6 +11,7 @@
 #include "model/limits.h"
 #include "model/names.h"
 #include "ops/log-tail.h"
+#include "sys/dm.h"
 #include "sys/executable.h"
 #include "sys/firecracker-api.h"
 #include "sys/firecracker-config.h"
@@ -59,17 +60,24 @@ launch_clear(Launch *launch)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Launch, launch_clear)
 
-/* The device at @path, /dev/mapper/NAME: a link of udev's, in a directory that only root writes. */
+/* The root drive @drive on a dm device: one of banger's snapshots, and nothing else that is there.
+ */
 static bool
 check_device(Launch *launch, const BangerDrive *drive, struct stat *ret_stat, GError **error)
 {
+    BangerDmInfo info;
+
     if (stat(drive->path, ret_stat) < 0)
         return banger_set_errno(
             error, errno == ENOENT ? BANGER_ERROR_NOT_FOUND : BANGER_ERROR_OPERATION_FAILED, errno,
             "drive %s: cannot examine %s", drive->id, drive->path);
-    if (!S_ISBLK(ret_stat->st_mode))
+    if (!banger_dm_get_info(drive->path + strlen(BANGER_DM_DIRECTORY), &info, error))
+        return false;
+    if (!S_ISBLK(ret_stat->st_mode) || !info.exists || info.number != ret_stat->st_rdev ||
+        !info.is_banger || !info.is_snapshot)
         return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
-                                "drive %s: %s is not a block device", drive->id, drive->path);
+                                "drive %s: %s is not one of banger's snapshots", drive->id,
+                                drive->path);
     launch->devices[launch->n_devices++] = (BangerUnitDevice){ret_stat->st_rdev, !drive->read_only};
     return true;
 }

@@ -307,6 +307,15 @@ banger_process_is_running(uint32_t pid, const char *api_sock)
     return poll(&pollfd, 1, 0) == 0;
 }
 
+/* Whether @a and @b are of one regular file, or of nodes of one block device. */
+static bool
+is_same(const struct stat *a, const struct stat *b)
+{
+    if (S_ISBLK(a->st_mode))
+        return S_ISBLK(b->st_mode) && a->st_rdev == b->st_rdev;
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
 /* Whether @st is of one of the @n files of @files; marks it in @seen. */
 static bool
 find_file(const struct stat *files, size_t n, const struct stat *st, bool *seen)
@@ -314,7 +323,7 @@ find_file(const struct stat *files, size_t n, const struct stat *st, bool *seen)
     bool found = false;
 
     for (size_t i = 0; i < n; i++) {
-        if (files[i].st_dev != st->st_dev || files[i].st_ino != st->st_ino)
+        if (!is_same(&files[i], st))
             continue;
         seen[i] = true;
         found = true;
