@@ -1,33 +1,33 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "bridge/base64.h"
 
-/* The value of a digit, or -1. */
-static int
-digit(char c)
+#include <string.h>
+
+/* The value of each digit by its character, -1 for all others. */
+static void
+fill_values(gint8 values[256])
 {
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    memset(values, -1, 256);
+    for (gint8 i = 0; i < 64; i++)
+        values[(guchar)digits[i]] = i;
 }
 
 bool
 banger_base64_check(const char *text, size_t length, size_t *ret_size)
 {
+    gint8 values[256];
     size_t n_digits = 0, n_padding = 0;
 
+    fill_values(values);
     for (size_t i = 0; i < length; i++) {
-        if (text[i] == '\r' || text[i] == '\n')
-            continue;
-        if (text[i] == '=')
-            n_padding++;
-        else if (n_padding > 0 || digit(text[i]) < 0)
-            return false;
-        else
+        if (values[(guchar)text[i]] >= 0 && n_padding == 0)
             n_digits++;
+        else if (text[i] == '=')
+            n_padding++;
+        else if (text[i] != '\r' && text[i] != '\n')
+            return false;
     }
     if (n_padding > 2 || (n_digits + n_padding) % 4 != 0)
         return false;
@@ -38,15 +38,17 @@ banger_base64_check(const char *text, size_t length, size_t *ret_size)
 void
 banger_base64_decode(const char *text, size_t length, guint8 *out)
 {
+    gint8 values[256];
     guint32 bits = 0;
     int n_bits = 0;
 
+    fill_values(values);
     for (size_t i = 0; i < length; i++) {
-        int value = digit(text[i]);
+        gint8 value = values[(guchar)text[i]];
 
         if (value < 0)
             continue;
-        bits = bits << 6 | (guint32)value;
+        bits = bits << 6 | (guint8)value;
         n_bits += 6;
         if (n_bits >= 8) {
             n_bits -= 8;

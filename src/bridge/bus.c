@@ -3,10 +3,14 @@
 
 #include "util/error.h"
 
-struct BangerBus {
-    sd_event *event;
+typedef struct {
     sd_bus *connection;
     unsigned int n_calls;
+} Lane;
+
+struct BangerBus {
+    sd_event *event;
+    Lane lanes[BANGER_BUS_N_LANES];
 };
 
 BangerBus *
@@ -21,51 +25,57 @@ banger_bus_new(sd_event *event)
 void
 banger_bus_free(BangerBus *bus)
 {
-    bus->connection = sd_bus_flush_close_unref(bus->connection);
+    for (int i = 0; i < BANGER_BUS_N_LANES; i++)
+        sd_bus_flush_close_unref(bus->lanes[i].connection);
     sd_event_unref(bus->event);
     g_free(bus);
 }
 
 sd_bus *
-banger_bus_get(BangerBus *bus, GError **error)
+banger_bus_get(BangerBus *bus, BangerBusLane lane_id, GError **error)
 {
+    Lane *lane = &bus->lanes[lane_id];
     int r;
 
-    if (bus->connection != NULL && sd_bus_is_open(bus->connection) <= 0) {
-        if (bus->n_calls > 0) {
+    if (lane->connection != NULL && sd_bus_is_open(lane->connection) <= 0) {
+        if (lane->n_calls > 0) {
             (void)banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
                                    "the connection to the system bus was lost");
             return NULL;
         }
-        bus->connection = sd_bus_close_unref(bus->connection);
+        lane->connection = sd_bus_close_unref(lane->connection);
     }
-    if (bus->connection != NULL)
-        return bus->connection;
-    r = sd_bus_open_system(&bus->connection);
+    if (lane->connection != NULL)
+        return lane->connection;
+    r = sd_bus_open_system(&lane->connection);
     if (r >= 0)
-        r = sd_bus_attach_event(bus->connection, bus->event, SD_EVENT_PRIORITY_NORMAL);
+        r = sd_bus_attach_event(lane->connection, bus->event, SD_EVENT_PRIORITY_NORMAL);
     if (r < 0) {
-        bus->connection = sd_bus_close_unref(bus->connection);
+        lane->connection = sd_bus_close_unref(lane->connection);
         (void)banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, -r,
                                "cannot reach the system bus");
     }
-    return bus->connection;
+    return lane->connection;
 }
 
 void
-banger_bus_call_begun(BangerBus *bus)
+banger_bus_call_begun(BangerBus *bus, BangerBusLane lane)
 {
-    bus->n_calls++;
+    bus->lanes[lane].n_calls++;
 }
 
 void
-banger_bus_call_ended(BangerBus *bus)
+banger_bus_call_ended(BangerBus *bus, BangerBusLane lane)
 {
-    bus->n_calls--;
+    bus->lanes[lane].n_calls--;
 }
 
 unsigned int
 banger_bus_n_calls(const BangerBus *bus)
 {
-    return bus->n_calls;
+    unsigned int n_calls = 0;
+
+    for (int i = 0; i < BANGER_BUS_N_LANES; i++)
+        n_calls += bus->lanes[i].n_calls;
+    return n_calls;
 }

@@ -11,6 +11,7 @@
 
 typedef struct {
     BangerBus *bus;
+    BangerBusLane lane;
     BangerEnvelope *envelope;
     struct ucred peer;
     gint64 begun; /* g_get_monotonic_time() */
@@ -114,7 +115,7 @@ on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
     const sd_bus_error *failure = sd_bus_message_get_error(reply);
 
     (void)ret_error;
-    banger_bus_call_ended(call->bus);
+    banger_bus_call_ended(call->bus, call->lane);
     if (failure != NULL) {
         g_autoptr(BangerFault) fault = banger_fault_from_bus(failure);
 
@@ -130,7 +131,7 @@ send_message(Call *call, GError **error)
 {
     const BangerEnvelope *envelope = call->envelope;
     __attribute__((cleanup(sd_bus_message_unrefp))) sd_bus_message *message = NULL;
-    sd_bus *connection = banger_bus_get(call->bus, error);
+    sd_bus *connection = banger_bus_get(call->bus, call->lane, error);
     int r;
 
     if (connection == NULL)
@@ -150,6 +151,24 @@ send_message(Call *call, GError **error)
     return true;
 }
 
+/* Whether there are file contents among @fields. */
+static bool
+carries_bytes(const BangerField *fields)
+{
+    for (const BangerField *field = fields; field->name != NULL; field++)
+        if (field->type == BANGER_TYPE_BYTES ||
+            (field->members != NULL && carries_bytes(field->members)))
+            return true;
+    return false;
+}
+
+static bool
+is_large(const BangerEnvelope *envelope)
+{
+    return envelope->size > BANGER_SMALL_REQUEST_MAX || carries_bytes(envelope->method->in) ||
+           carries_bytes(envelope->method->out);
+}
+
 void
 banger_call_start(BangerBus *bus, const struct ucred *peer, BangerEnvelope *envelope,
                   BangerDeliver deliver, gpointer data)
@@ -157,16 +176,22 @@ banger_call_start(BangerBus *bus, const struct ucred *peer, BangerEnvelope *enve
     g_autoptr(GError) error = NULL;
     g_autoptr(Call) call = g_new0(Call, 1);
 
-    *call = (Call){bus, envelope, *peer, g_get_monotonic_time(), deliver, data};
+    *call = (Call){.bus = bus,
+                   .envelope = envelope,
+                   .peer = *peer,
+                   .begun = g_get_monotonic_time(),
+                   .deliver = deliver,
+                   .data = data};
     if (envelope->fault != NULL) {
         deliver_error(call, envelope->fault);
         return;
     }
+    call->lane = is_large(envelope) ? BANGER_BUS_LARGE : BANGER_BUS_SMALL;
     if (!send_message(call, &error)) {
         deliver_failure(call, error);
         return;
     }
-    banger_bus_call_begun(bus);
+    banger_bus_call_begun(bus, call->lane);
     g_clear_pointer(&envelope->params, banger_json_put);
     g_steal_pointer(&call);
 }

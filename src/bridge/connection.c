@@ -10,6 +10,7 @@
 #include "bridge/json.h"
 #include "bridge/limits.h"
 #include "bridge/outbox.h"
+#include "bridge/timer.h"
 #include "util/fd.h"
 
 #define PIECE_SIZE (64u << 10) /* bytes read at once */
@@ -86,31 +87,6 @@ close_connection(BangerConnection *connection)
     unref(connection);
 }
 
-/* (Re)starts a timer; the loop's failures here are out of memory, which ends GLib programs too. */
-static void
-arm(BangerConnection *connection, sd_event_source **timer, unsigned int seconds,
-    sd_event_time_handler_t handler)
-{
-    int r;
-
-    if (*timer == NULL)
-        r = sd_event_add_time_relative(connection->context->event, timer, CLOCK_MONOTONIC,
-                                       seconds * G_USEC_PER_SEC, 0, handler, connection);
-    else
-        r = sd_event_source_set_time_relative(*timer, seconds * G_USEC_PER_SEC);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(*timer, SD_EVENT_ONESHOT);
-    if (r < 0)
-        g_error("cannot arm a timer: %s", g_strerror(-r));
-}
-
-static void
-disarm(sd_event_source *timer)
-{
-    if (timer != NULL)
-        (void)sd_event_source_set_enabled(timer, SD_EVENT_OFF);
-}
-
 static int
 on_send_timeout(sd_event_source *source, uint64_t usec, void *userdata)
 {
@@ -131,11 +107,11 @@ flush(BangerConnection *connection)
     if (sent < 0)
         connection->peer_is_gone = true;
     if (banger_outbox_pending(&connection->outbox) == 0)
-        disarm(connection->send_timer);
+        banger_timer_disarm(connection->send_timer);
     else if (sent > 0 || connection->send_timer == NULL ||
              sd_event_source_get_enabled(connection->send_timer, NULL) == 0)
-        arm(connection, &connection->send_timer, connection->context->peer_timeout_sec,
-            on_send_timeout);
+        banger_timer_arm(connection->context->event, &connection->send_timer,
+                         connection->context->peer_timeout_sec, on_send_timeout, connection);
 }
 
 /* Takes one answer (a line, or a batch of them); nobody is there to read it if the peer is gone. */
@@ -194,6 +170,8 @@ begin(BangerConnection *connection, BangerEnvelope *envelope, BangerBatch *batch
     connection->n_refs++;
     connection->n_calls++;
     connection->in_order = envelope->dialect == BANGER_DIALECT_LEGACY;
+    /* Nothing was read since the request, or the batch, that this is of. */
+    envelope->size = banger_frame_size(connection->frame);
     banger_call_start(connection->context->bus, &connection->peer, envelope, on_answer, pending);
 }
 
@@ -219,7 +197,7 @@ refuse(BangerConnection *connection, BangerFaultKind kind, char *message)
 
     connection->phase = PHASE_REFUSING;
     connection->waiting = banger_envelope_refused(dialect, banger_fault_new(kind, message));
-    disarm(connection->request_timer);
+    banger_timer_disarm(connection->request_timer);
 }
 
 static int
@@ -285,10 +263,10 @@ account_request(BangerConnection *connection)
     if (now < before)
         banger_hold_shrink(&connection->request, before - now);
     if (now == 0)
-        disarm(connection->request_timer);
+        banger_timer_disarm(connection->request_timer);
     else if (before == 0)
-        arm(connection, &connection->request_timer, connection->context->peer_timeout_sec,
-            on_request_timeout);
+        banger_timer_arm(connection->context->event, &connection->request_timer,
+                         connection->context->peer_timeout_sec, on_request_timeout, connection);
     if (now > before && !banger_hold_grow(&connection->request, now - before))
         refuse(connection, BANGER_FAULT_UNREADABLE,
                g_strdup("too many large requests are being received at the same time"));
@@ -383,7 +361,8 @@ finish(BangerConnection *connection)
         return;
     }
     connection->phase = PHASE_LINGERING;
-    arm(connection, &connection->send_timer, BANGER_LINGER_SEC, on_send_timeout);
+    banger_timer_arm(connection->context->event, &connection->send_timer, BANGER_LINGER_SEC,
+                     on_send_timeout, connection);
 }
 
 /* Asks the loop for what the connection waits for now, and for nothing else. */
@@ -461,7 +440,7 @@ on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata)
         /* What it sent before it left is still there to be read, and is done. */
         connection->peer_is_gone = true;
         banger_outbox_clear(&connection->outbox);
-        disarm(connection->send_timer);
+        banger_timer_disarm(connection->send_timer);
     } else if ((revents & EPOLLOUT) != 0) {
         flush(connection);
     }

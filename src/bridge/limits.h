@@ -18,6 +18,9 @@
 /* What the bus takes: its daemon drops a connection that sends a message over 32 MiB. */
 #define BANGER_BUS_ARGUMENTS_MAX (BANGER_MESSAGE_MAX - (1u << 20))
 
+/* Requests with more bytes go over the bus by a connection of their own (bridge/bus.h). */
+#define BANGER_SMALL_REQUEST_MAX (64u << 10)
+
 /*
  * Memory for requests being received and answers being sent. An answer that the peer does not read
  * keeps further requests of that connection unread. The first MiB of a connection is always there;

@@ -9,6 +9,7 @@
 #include "bridge/call.h"
 #include "bridge/connection.h"
 #include "bridge/limits.h"
+#include "bridge/timer.h"
 #include "util/error.h"
 #include "util/fd.h"
 
@@ -41,11 +42,9 @@ on_idle(sd_event_source *source, uint64_t usec, void *userdata)
 static void
 restart_idle(Server *server)
 {
-    if (server->idle == NULL)
-        return;
-    (void)sd_event_source_set_time_relative(server->idle, server->options->idle_timeout_sec *
-                                                              (uint64_t)G_USEC_PER_SEC);
-    (void)sd_event_source_set_enabled(server->idle, SD_EVENT_ONESHOT);
+    if (server->options->idle_timeout_sec > 0)
+        banger_timer_arm(server->context.event, &server->idle, server->options->idle_timeout_sec,
+                         on_idle, server);
 }
 
 static void
@@ -200,11 +199,7 @@ set_up(Server *server)
     if (r >= 0)
         r = sd_event_add_io(event, &server->listener, server->options->listener, EPOLLIN,
                             on_connect, server);
-    if (r >= 0 && server->options->idle_timeout_sec > 0) {
-        r = sd_event_add_time_relative(event, &server->idle, CLOCK_MONOTONIC, 0, 0, on_idle,
-                                       server);
-        restart_idle(server);
-    }
+    restart_idle(server);
     return r;
 }
 

@@ -19,8 +19,10 @@
 /* The sanitizers' own memory is not what is measured here. */
 #ifdef __SANITIZE_ADDRESS__
 #define MEMORY_FACTOR 8u
+#define UNREAD_SIZE (4u << 20)
 #else
 #define MEMORY_FACTOR 1u
+#define UNREAD_SIZE BANGER_GUEST_FILE_MAX
 #endif
 
 static const char *const impatient[] = {"--peer-timeout", "3", NULL};
@@ -101,16 +103,15 @@ START_TEST(file_too_large)
 END_TEST
 
 /*
- * 64 answers of 22 MiB each that nobody reads: most of them are refused room, the peer is cut off
+ * 64 answers of up to 22 MiB each that nobody reads: most of them are refused room, the peer is cut off
  * in the end, and another connection does not notice.
  */
 START_TEST(answers_that_nobody_reads)
 {
     g_autofree char *image = aid_make_image("json.ext4", 64u << 20, "");
-    g_autofree void *data = aid_bytes(5, BANGER_GUEST_FILE_MAX);
-    AidFile file = {"/a", data, BANGER_GUEST_FILE_MAX, 0644};
+    g_autofree void *data = aid_bytes(5, UNREAD_SIZE);
+    AidFile file = {"/a", data, UNREAD_SIZE, 0644};
     g_autoptr(GString) requests = g_string_new(NULL);
-    g_autofree char *small = read_request(image, "/lost+found");
     struct pollfd poll_fd = {.events = 0};
 
     aid_write_ok(image, &file, 1);
@@ -121,11 +122,10 @@ START_TEST(answers_that_nobody_reads)
                                image, i);
     poll_fd.fd = bridge_connect(0);
     bridge_send(poll_fd.fd, requests->str);
-    for (int i = 0; i < 5; i++) {
-        g_autofree char *answer = bridge_ask(small);
-
-        ck_assert(g_str_has_prefix(answer, "{\"ok\":false,\"error\":{\"code\":"));
-    }
+    for (int i = 0; i < 5; i++)
+        bridge_check("{\"method\":\"priv.delete_tap\",\"params\":{\"tap_name\":"
+                     "\"tap-fc-none\"}}",
+                     DONE);
     ck_assert_msg(poll(&poll_fd, 1, (int)(RIG_TIMEOUT_USEC / 1000)) == 1 &&
                       (poll_fd.revents & POLLHUP) != 0,
                   "the bridge does not hang up");
