@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * SIGKILL of the helper at random instants, with every composite operation in flight at once. After
+ * each, the objects that the calls named can be removed by the matching calls, and nothing else is
+ * left. Runs in the guest of the VM tier (tests/vm/guest/80-faults), which makes the files and
+ * installs firecracker's double; BANGER_KILLS and BANGER_SEED say how often, and where to begin.
+ */
+#include <dirent.h>
+#include <fnmatch.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bus/rig-client.h"
+#include "model/settings.h"
+
+#define STATE BANGER_STATE_DIRECTORY "/"
+#define RUN BANGER_RUNTIME_DIRECTORY "/"
+#define KILLS_DEFAULT 200
+#define WARM_UP 3
+#define GUEST_FILE_SIZE (256 * 1024)
+
+enum { TAP, SNAPSHOT, MACHINE, FILES, NAT, N_OPERATIONS };
+
+static unsigned int
+number_from_environment(const char *name, unsigned int fallback)
+{
+    const char *text = g_getenv(name);
+
+    return text == NULL ? fallback : (unsigned int)g_ascii_strtoull(text, NULL, 10);
+}
+
+static sd_bus_message *
+machine_message(sd_bus *bus)
+{
+    sd_bus_message *message = rig_message_new(bus, "LaunchFirecracker");
+
+    ck_assert_int_ge(sd_bus_message_append(
+                         message, "a{sv}s", 11, "binary_path", "s", "/usr/local/bin/firecracker",
+                         "vm_id", "s", "fault", "socket_path", "s", RUN "fault.sock", "log_path",
+                         "s", STATE "fault.log", "metrics_path", "s", STATE "fault.metrics",
+                         "kernel_image_path", "s", STATE "kernel", "kernel_args", "s", "", "drives",
+                         "a(ssbb)", 1, "rootfs", STATE "drive.img", 0, 1, "tap_device", "s",
+                         "tap-fc-machine", "vcpu_count", "u", 1, "memory_mib", "u", 128, ""),
+                     0);
+    return message;
+}
+
+static sd_bus_message *
+files_message(sd_bus *bus)
+{
+    sd_bus_message *message = rig_message_new(bus, "WriteExt4Files");
+    g_autofree char *data = g_malloc0(GUEST_FILE_SIZE);
+
+    ck_assert_int_ge(sd_bus_message_append(message, "s", STATE "files.img"), 0);
+    ck_assert_int_ge(sd_bus_message_open_container(message, 'a', "(sayu)"), 0);
+    for (int i = 0; i < 4; i++) {
+        g_autofree char *path = g_strdup_printf("/deep/directory/file-%d", i);
+
+        ck_assert_int_ge(sd_bus_message_open_container(message, 'r', "sayu"), 0);
+        ck_assert_int_ge(sd_bus_message_append(message, "s", path), 0);
+        ck_assert_int_ge(sd_bus_message_append_array(message, 'y', data, GUEST_FILE_SIZE), 0);
+        ck_assert_int_ge(sd_bus_message_append(message, "u", 0600), 0);
+        ck_assert_int_ge(sd_bus_message_close_container(message), 0);
+    }
+    ck_assert_int_ge(sd_bus_message_close_container(message), 0);
+    ck_assert_int_ge(sd_bus_message_append(message, "s", ""), 0);
+    return message;
+}
+
+static sd_bus_message *
+simple_message(sd_bus *bus, const char *member, const char *first, const char *second,
+               const char *third, const char *fourth)
+{
+    sd_bus_message *message = rig_message_new(bus, member);
+    const char *arguments[] = {first, second, third, fourth};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(arguments) && arguments[i] != NULL; i++)
+        ck_assert_int_ge(sd_bus_message_append(message, "s", arguments[i]), 0);
+    ck_assert_int_ge(sd_bus_message_append(message, "s", ""), 0);
+    return message;
+}
+
+static sd_bus_message *
+nat_message(sd_bus *bus, bool enable)
+{
+    sd_bus_message *message = rig_message_new(bus, "EnsureNAT");
+
+    ck_assert_int_ge(
+        sd_bus_message_append(message, "ssbs", "172.16.93.2", "tap-fc-machine", enable, ""), 0);
+    return message;
+}
+
+/* The image that is written to begins each round as the same file system. */
+static void
+restore_image(void)
+{
+    g_autofree char *content = NULL;
+    gsize length;
+
+    ck_assert(g_file_get_contents("/root/files.img", &content, &length, NULL));
+    ck_assert(g_file_set_contents_full(STATE "files.img", content, (gssize)length,
+                                       G_FILE_SET_CONTENTS_NONE, 0600, NULL));
+    ck_assert_int_eq(chown(STATE "files.img", RIG_UID_OWNER, RIG_UID_OWNER), 0);
+}
+
+static void
+start_all(sd_bus *bus, RigPending *pending[N_OPERATIONS])
+{
+    pending[TAP] = rig_call_start(
+        bus, simple_message(bus, "CreateTap", "br-fault", "172.16.93.1", "24", "tap-fc-fault"));
+    pending[SNAPSHOT] =
+        rig_call_start(bus, simple_message(bus, "CreateDMSnapshot", STATE "base.img",
+                                           STATE "fault.cow", "fc-rootfs-fault", NULL));
+    pending[MACHINE] = rig_call_start(bus, machine_message(bus));
+    pending[FILES] = rig_call_start(bus, files_message(bus));
+    pending[NAT] = rig_call_start(bus, nat_message(bus, true));
+}
+
+static void
+wait_all(sd_bus *bus, RigPending *pending[N_OPERATIONS], bool must_succeed)
+{
+    for (int i = 0; i < N_OPERATIONS; i++) {
+        rig_pending_wait(bus, pending[i]);
+        ck_assert_msg(!must_succeed || pending[i]->error_name == NULL, "operation %d: %s: %s", i,
+                      pending[i]->error_name, pending[i]->error_message);
+        rig_pending_free(pending[i]);
+    }
+}
+
+static void
+kill_machine(sd_bus *bus)
+{
+    sd_bus_error error = SD_BUS_ERROR_NULL;
+    sd_bus_message *reply = rig_call(bus, "FindFirecrackerPID", &error, "ss", RUN "fault.sock", "");
+    uint32_t pid;
+
+    if (reply == NULL) {
+        ck_assert_msg(g_strcmp0(error.name, "org.banger.Helper1.Error.NotFound") == 0, "%s: %s",
+                      error.name, error.message);
+        sd_bus_error_free(&error);
+        return;
+    }
+    ck_assert_int_ge(sd_bus_message_read(reply, "u", &pid), 0);
+    sd_bus_message_unref(reply);
+    rig_call_ok(bus, "KillProcess", "us", pid, "");
+    rig_wait_pid_gone((pid_t)pid);
+}
+
+/* The calls that match those of start_all(). Each must succeed whatever became of its object. */
+static void
+remove_all(sd_bus *bus)
+{
+    RigPending *pending[3] = {
+        rig_call_start(bus, simple_message(bus, "DeleteTap", "tap-fc-fault", NULL, NULL, NULL)),
+        rig_call_start(
+            bus, simple_message(bus, "RemoveDMSnapshot", "fc-rootfs-fault", NULL, NULL, NULL)),
+        rig_call_start(bus, nat_message(bus, false)),
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(pending); i++) {
+        rig_pending_wait(bus, pending[i]);
+        ck_assert_msg(pending[i]->error_name == NULL, "removal %zu: %s: %s", i,
+                      pending[i]->error_name, pending[i]->error_message);
+        rig_pending_free(pending[i]);
+    }
+    kill_machine(bus);
+    (void)unlink(RUN "fault.sock");
+    (void)unlink(STATE "fault.log");
+    (void)unlink(STATE "fault.metrics");
+}
+
+/* The names in @directory that match @pattern, but for those that match @known, in one string. */
+static void
+list_matching(GString *found, const char *directory, const char *pattern, const char *known)
+{
+    DIR *stream = opendir(directory);
+    const struct dirent *entry;
+
+    if (stream == NULL)
+        return;
+    while ((entry = readdir(stream)) != NULL)
+        if (entry->d_name[0] != '.' && fnmatch(pattern, entry->d_name, FNM_EXTMATCH) == 0 &&
+            fnmatch(known, entry->d_name, FNM_EXTMATCH) != 0)
+            g_string_append_printf(found, " %s/%s", directory, entry->d_name);
+    (void)closedir(stream);
+}
+
+static void
+list_loops(GString *found)
+{
+    for (int i = 0; i < 64; i++) {
+        g_autofree char *path = g_strdup_printf("/sys/block/loop%d/loop/backing_file", i);
+        g_autofree char *backing = NULL;
+
+        if (g_file_get_contents(path, &backing, NULL, NULL))
+            g_string_append_printf(found, " loop%d=%s", i, g_strstrip(backing));
+    }
+}
+
+static void
+list_processes(GString *found)
+{
+    DIR *stream = opendir("/proc");
+    const struct dirent *entry;
+
+    ck_assert_ptr_nonnull(stream);
+    while ((entry = readdir(stream)) != NULL) {
+        g_autofree char *path = g_strdup_printf("/proc/%s/comm", entry->d_name);
+        g_autofree char *name = NULL;
+
+        if (g_ascii_isdigit(entry->d_name[0]) && g_file_get_contents(path, &name, NULL, NULL) &&
+            (g_str_has_prefix(name, "firecracker") || g_str_has_prefix(name, "banger-image") ||
+             g_str_has_prefix(name, "e2fsck")))
+            g_string_append_printf(found, " process %s %s", entry->d_name, g_strstrip(name));
+    }
+    (void)closedir(stream);
+}
+
+/* What there is that no call named. */
+static char *
+left_over(void)
+{
+    GString *found = g_string_new("");
+
+    list_loops(found);
+    list_processes(found);
+    list_matching(found, "/sys/block", "dm-*", "none");
+    list_matching(found, "/dev/mapper", "*", "control");
+    list_matching(found, "/sys/class/net", "tap-*", "tap-fc-machine");
+    list_matching(found, "/sys/fs/cgroup/banger.slice", "*.service", "none");
+    list_matching(found, BANGER_STATE_DIRECTORY, "*",
+                  "@(base.img|drive.img|files.img|fault.cow|kernel)");
+    list_matching(found, BANGER_RUNTIME_DIRECTORY, "*", "none");
+    if (system("nft list table inet banger >/dev/null 2>&1") == 0)
+        g_string_append(found, " table inet banger");
+    return g_string_free(found, FALSE);
+}
+
+static bool
+nothing_is_left(void *data)
+{
+    g_autofree char *found = left_over();
+
+    (void)data;
+    return found[0] == '\0';
+}
+
+/* Loops go with the last close of the device, and units when systemd has collected them. */
+static void
+check_nothing_is_left(unsigned int round)
+{
+    gint64 deadline = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
+    g_autofree char *found = NULL;
+
+    while (!nothing_is_left(NULL) && g_get_monotonic_time() < deadline)
+        g_usleep(50 * 1000);
+    found = left_over();
+    ck_assert_msg(found[0] == '\0', "after kill %u there is left:%s", round, found);
+}
+
+START_TEST(kill_at_random_instants)
+{
+    unsigned int kills = number_from_environment("BANGER_KILLS", KILLS_DEFAULT);
+    unsigned int seed = number_from_environment("BANGER_SEED", 1);
+    g_autoptr(GRand) random = g_rand_new_with_seed(seed);
+    sd_bus *bus = rig_bus_open(0);
+    RigPending *pending[N_OPERATIONS];
+    gint64 longest = 0;
+
+    (void)printf("seed %u, %u kills\n", seed, kills);
+    rig_call_ok(bus, "CreateTap", "sssss", "br-fault", "172.16.93.1", "24", "tap-fc-machine", "");
+    for (unsigned int round = 0; round < WARM_UP + kills; round++) {
+        gint64 begin;
+        pid_t helper;
+
+        restore_image();
+        helper = rig_pid_of(BANGER_BUS_NAME);
+        ck_assert_int_gt(helper, 0);
+        begin = g_get_monotonic_time();
+        start_all(bus, pending);
+        if (round >= WARM_UP) {
+            g_usleep((gulong)g_rand_double_range(random, 0, (double)longest));
+            ck_assert_int_eq(kill(helper, SIGKILL), 0);
+        }
+        wait_all(bus, pending, round < WARM_UP);
+        if (round < WARM_UP)
+            longest = MAX(longest, g_get_monotonic_time() - begin);
+        remove_all(bus);
+        check_nothing_is_left(round);
+    }
+    (void)printf("all operations together take at most %" G_GINT64_FORMAT " ms\n", longest / 1000);
+    rig_call_ok(bus, "DeleteTap", "ss", "tap-fc-machine", "");
+    sd_bus_flush_close_unref(bus);
+}
+END_TEST
+
+int
+main(int argc, char *argv[])
+{
+    Suite *suite = suite_create("kill");
+    TCase *tcase = tcase_create("kill");
+
+    (void)argc;
+    rig_enter("vm/kill", argv, NULL);
+    tcase_set_timeout(tcase, 400);
+    tcase_add_test(tcase, kill_at_random_instants);
+    suite_add_tcase(suite, tcase);
+    return harness_run("vm/kill", suite);
+}
