@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <glib.h>
+#include <string.h>
+
+#include "lib/harness.h"
+#include "model/scalars.h"
+#include "model/validate.h"
+#include "unit/requests.h"
+
+static void
+append(const BangerField *field, const char *text, void *user_data)
+{
+    g_string_append_printf(user_data, "%s=%s\n", field->name, text);
+}
+
+/* The scalars of a sample request, "name=text" a line. */
+static char *
+scalars_of(BangerMethodId id)
+{
+    const BangerMethod *method = banger_method(id);
+    BangerRequest *request = sample_request(method);
+    GString *text = g_string_new("");
+
+    banger_request_for_each_scalar(method, request, append, text);
+    banger_request_free(method, request);
+    return g_string_free(text, FALSE);
+}
+
+START_TEST(scalars)
+{
+    g_autofree char *nat = scalars_of(BANGER_METHOD_ENSURE_NAT);
+    g_autofree char *signal = scalars_of(BANGER_METHOD_SIGNAL_PROCESS);
+    g_autofree char *write = scalars_of(BANGER_METHOD_WRITE_EXT4_FILES);
+    g_autofree char *launch = scalars_of(BANGER_METHOD_LAUNCH_FIRECRACKER);
+
+    ck_assert_str_eq(nat, "guest_ip=172.16.0.1\ntap=tap-fc-1\nenable=true\n");
+    ck_assert_str_eq(signal, "pid=3\nsignal=SIGTERM\n");
+    /* Neither the elements of arrays nor bytes. */
+    ck_assert_str_eq(write, "image_path=/var/lib/banger/image\n");
+    ck_assert_ptr_nonnull(strstr(launch, "vm_id=vm-1\n"));
+    ck_assert_ptr_nonnull(strstr(launch, "vcpu_count=3\n"));
+    ck_assert_ptr_nonnull(strstr(launch, "bridge_name=br-fc\n"));
+    ck_assert_ptr_null(strstr(launch, "is_root"));
+}
+END_TEST
+
+/* The keys of a sample request, validated, joined by spaces. */
+static char *
+keys_of(BangerMethodId id)
+{
+    const BangerMethod *method = banger_method(id);
+    BangerRequest *request = sample_request(method);
+    g_auto(GStrv) keys = NULL;
+
+    ck_assert(banger_request_validate(method, request, &sample_settings, NULL));
+    keys = banger_request_keys(method, request);
+    banger_request_free(method, request);
+    return g_strjoinv(" ", keys);
+}
+
+static const struct {
+    BangerMethodId method;
+    const char *keys;
+} expected[] = {
+    {BANGER_METHOD_ENSURE_BRIDGE, "link:br-fc"},
+    {BANGER_METHOD_CREATE_TAP, "link:br-fc link:tap-fc-1"},
+    {BANGER_METHOD_DELETE_TAP, "link:tap-fc-1"},
+    {BANGER_METHOD_ENSURE_NAT, "link:tap-fc-1"},
+    {BANGER_METHOD_CREATE_DM_SNAPSHOT,
+     "path:/var/lib/banger/base path:/var/lib/banger/cow dm:fc-rootfs-1"},
+    /* A name and its path are one device. */
+    {BANGER_METHOD_CLEANUP_DM_SNAPSHOT, "dm:fc-rootfs-1"},
+    {BANGER_METHOD_REMOVE_DM_SNAPSHOT, "dm:fc-rootfs-1"},
+    {BANGER_METHOD_FSCK_SNAPSHOT, "dm:fc-rootfs-1"},
+    {BANGER_METHOD_WRITE_EXT4_FILES, "path:/var/lib/banger/image"},
+    {BANGER_METHOD_KILL_PROCESS, "pid:3"},
+    {BANGER_METHOD_SIGNAL_PROCESS, "pid:3"},
+    /* What only looks waits for nobody. */
+    {BANGER_METHOD_PROCESS_RUNNING, ""},
+    {BANGER_METHOD_RESOLVE_FIRECRACKER_BINARY, ""},
+};
+
+START_TEST(keys)
+{
+    g_autofree char *actual = keys_of(expected[_i].method);
+
+    ck_assert_str_eq(actual, expected[_i].keys);
+}
+END_TEST
+
+/* A VM, its API socket, its TAP and its drives are what a launch works on alone. */
+START_TEST(keys_of_a_launch)
+{
+    g_autofree char *actual = keys_of(BANGER_METHOD_LAUNCH_FIRECRACKER);
+    g_auto(GStrv) words = g_strsplit(actual, " ", -1);
+    const char *const *all = (const char *const *)words;
+
+    ck_assert(g_strv_contains(all, "vm:vm-1"));
+    ck_assert(g_strv_contains(all, "path:/run/banger/api"));
+    ck_assert(g_strv_contains(all, "path:/run/banger/vsock"));
+    ck_assert(g_strv_contains(all, "link:tap-fc-1"));
+    ck_assert(g_strv_contains(all, "path:/var/lib/banger/image1"));
+    ck_assert(g_strv_contains(all, "path:/var/lib/banger/image2"));
+}
+END_TEST
+
+/* An image that is a device has the device's key. */
+START_TEST(key_of_a_device)
+{
+    const BangerMethod *method = banger_method(BANGER_METHOD_READ_EXT4_FILE);
+    BangerRequest *request = sample_request(method);
+    g_auto(GStrv) all = NULL;
+
+    g_free(request->read_ext4_file.image_path);
+    request->read_ext4_file.image_path = g_strdup("/dev/mapper/fc-rootfs-1");
+    all = banger_request_keys(method, request);
+    ck_assert_uint_eq(g_strv_length(all), 1);
+    ck_assert_str_eq(all[0], "dm:fc-rootfs-1");
+    banger_request_free(method, request);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("scalars");
+    TCase *tcase = tcase_create("scalars");
+
+    tcase_add_test(tcase, scalars);
+    tcase_add_loop_test(tcase, keys, 0, G_N_ELEMENTS(expected));
+    tcase_add_test(tcase, keys_of_a_launch);
+    tcase_add_test(tcase, key_of_a_device);
+    suite_add_tcase(suite, tcase);
+    return harness_run("unit/scalars", suite);
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <gio/gio.h>
+#include <glib.h>
+#include <string.h>
+
+#include "lib/harness.h"
+#include "util/error.h"
+#include "util/fd.h"
+#include "util/json-string.h"
+#include "util/undo.h"
+
+/* The contract's table of errors (dbus-api). */
+static const struct {
+    BangerErrorCode code;
+    const char *dbus_name;
+    const char *json_code;
+} errors[] = {
+    {BANGER_ERROR_BAD_PARAMS, "org.banger.Helper1.Error.BadParams", "bad_params"},
+    {BANGER_ERROR_NOT_FOUND, "org.banger.Helper1.Error.NotFound", "operation_failed"},
+    {BANGER_ERROR_ALREADY_EXISTS, "org.banger.Helper1.Error.AlreadyExists", "operation_failed"},
+    {BANGER_ERROR_BUSY, "org.banger.Helper1.Error.Busy", "operation_failed"},
+    {BANGER_ERROR_NOT_MANAGED, "org.banger.Helper1.Error.NotManaged", "operation_failed"},
+    {BANGER_ERROR_NOT_SUPPORTED, "org.banger.Helper1.Error.NotSupported", "operation_failed"},
+    {BANGER_ERROR_TIMEOUT, "org.banger.Helper1.Error.Timeout", "operation_failed"},
+    {BANGER_ERROR_OPERATION_FAILED, "org.banger.Helper1.Error.OperationFailed", "operation_failed"},
+    {BANGER_ERROR_ACCESS_DENIED, "org.freedesktop.DBus.Error.AccessDenied", "unauthorized"},
+    {BANGER_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
+     "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired", "unauthorized"},
+    {BANGER_ERROR_LIMITS_EXCEEDED, "org.freedesktop.DBus.Error.LimitsExceeded", "operation_failed"},
+};
+
+START_TEST(error_table)
+{
+    ck_assert_uint_eq(G_N_ELEMENTS(errors), BANGER_ERROR_N_CODES);
+    for (size_t i = 0; i < G_N_ELEMENTS(errors); i++) {
+        ck_assert_str_eq(banger_error_dbus_name(errors[i].code), errors[i].dbus_name);
+        ck_assert_str_eq(banger_error_json_code(errors[i].code), errors[i].json_code);
+        ck_assert_int_eq(banger_error_from_dbus_name(errors[i].dbus_name), errors[i].code);
+    }
+    ck_assert_int_eq(banger_error_from_dbus_name("org.freedesktop.DBus.Error.NoReply"),
+                     BANGER_ERROR_OPERATION_FAILED);
+    ck_assert_int_eq(banger_error_from_dbus_name(NULL), BANGER_ERROR_OPERATION_FAILED);
+}
+END_TEST
+
+START_TEST(errors_are_set)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GError) with_errno = NULL;
+    g_autoptr(GError) foreign = g_error_new_literal(G_IO_ERROR, G_IO_ERROR_EXISTS, "there");
+
+    ck_assert(!banger_set_error(NULL, BANGER_ERROR_BUSY, "nobody asks"));
+    ck_assert(!banger_set_errno(NULL, BANGER_ERROR_BUSY, EBUSY, "nobody asks"));
+    ck_assert(!banger_set_error(&error, BANGER_ERROR_BUSY, "%s is %d%%", "tap", 100));
+    ck_assert_int_eq(banger_error_code(error), BANGER_ERROR_BUSY);
+    ck_assert_str_eq(error->message, "tap is 100%");
+    ck_assert(!banger_set_errno(&with_errno, BANGER_ERROR_NOT_FOUND, ENOENT, "open %s", "/a%b"));
+    ck_assert_int_eq(banger_error_code(with_errno), BANGER_ERROR_NOT_FOUND);
+    ck_assert_str_eq(with_errno->message, "open /a%b: No such file or directory");
+    ck_assert_int_eq(banger_error_code(foreign), BANGER_ERROR_OPERATION_FAILED);
+}
+END_TEST
+
+static GString *trace; /* what was taken back ('a' …) and what was freed ('A' …) */
+
+static void
+take_back(gpointer data)
+{
+    g_string_append_c(trace, *(char *)data);
+}
+
+static void
+free_data(gpointer data)
+{
+    g_string_append_c(trace, g_ascii_toupper(*(char *)data));
+    g_free(data);
+}
+
+static void
+three_steps(bool commit)
+{
+    g_auto(BangerUndo) undo = BANGER_UNDO_INIT;
+    static char kept[] = "b";
+
+    banger_undo_push(&undo, take_back, g_strdup("a"), free_data);
+    banger_undo_push(&undo, take_back, kept, NULL);
+    banger_undo_push(&undo, take_back, g_strdup("c"), free_data);
+    if (commit)
+        banger_undo_commit(&undo);
+}
+
+START_TEST(undo)
+{
+    g_auto(BangerUndo) nothing = BANGER_UNDO_INIT;
+
+    trace = g_string_new("");
+    three_steps(false);
+    ck_assert_str_eq(trace->str, "cCbaA"); /* backwards, each freed after it */
+    g_string_truncate(trace, 0);
+    three_steps(true);
+    ck_assert_ptr_null(strpbrk(trace->str, "abc"));
+    ck_assert_uint_eq(trace->len, 2);
+    g_string_truncate(trace, 0);
+    banger_undo_walk(&nothing);
+    banger_undo_commit(&nothing);
+    banger_undo_push(&nothing, take_back, g_strdup("d"), free_data);
+    banger_undo_walk(&nothing);
+    banger_undo_walk(&nothing); /* at most once */
+    ck_assert_str_eq(trace->str, "dD");
+    (void)g_string_free(trace, TRUE);
+}
+END_TEST
+
+static int
+open_and_leave(bool steal)
+{
+    banger_autofd int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int number = fd;
+
+    ck_assert_int_ge(fd, 0);
+    if (steal)
+        return banger_steal_fd(&fd);
+    errno = EPERM; /* kept while the scope is left */
+    return number;
+}
+
+START_TEST(descriptors)
+{
+    int fd = open_and_leave(false);
+
+    ck_assert_int_eq(errno, EPERM);
+    ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
+    fd = open_and_leave(true);
+    ck_assert_int_ne(fcntl(fd, F_GETFD), -1);
+    banger_close_fd(&fd);
+    ck_assert_int_eq(fd, -1);
+    banger_close_fd(&fd);
+}
+END_TEST
+
+START_TEST(json_strings)
+{
+    static const struct {
+        const char *text, *json;
+    } strings[] = {
+        {"", "\"\""},
+        {"plain", "\"plain\""},
+        {"a \"quote\" and a \\", "\"a \\\"quote\\\" and a \\\\\""},
+        {"line\nfeed\ttab\x01\x1f\x7f", "\"line\\u000afeed\\u0009tab\\u0001\\u001f\\u007f\""},
+        {"Grüße, 世界", "\"Grüße, 世界\""},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(strings); i++) {
+        g_autoptr(GString) out = g_string_new("");
+
+        banger_json_append_string(out, strings[i].text);
+        ck_assert_str_eq(out->str, strings[i].json);
+    }
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("util");
+    TCase *tcase = tcase_create("util");
+
+    tcase_add_test(tcase, error_table);
+    tcase_add_test(tcase, errors_are_set);
+    tcase_add_test(tcase, undo);
+    tcase_add_test(tcase, descriptors);
+    tcase_add_test(tcase, json_strings);
+    suite_add_tcase(suite, tcase);
+    return harness_run("unit/util", suite);
+}
