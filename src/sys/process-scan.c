@@ -18,7 +18,6 @@ typedef struct {
     const BangerSettings *settings;
     const char *option;
     const char *value;
-    bool likely; /* only processes of the users that a VMM runs as, or only the others */
     pid_t found;
     bool ours;
     unsigned long long start_time;
@@ -90,39 +89,52 @@ static void
 look_at(Scan *scan, int proc, const char *pid)
 {
     char text[BANGER_COMMAND_LINE_MAX];
-    struct stat st;
-    ssize_t length;
-    bool likely;
+    ssize_t length = read_file(proc, pid, "cmdline", text, sizeof text);
 
-    /* The directory's owner is the effective uid, or root for a process that cannot be dumped. */
-    if (fstatat(proc, pid, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return;
-    likely = st.st_uid == scan->settings->owner_uid || st.st_uid == scan->settings->vmm_uid;
-    if (likely != scan->likely)
-        return;
-    length = read_file(proc, pid, "cmdline", text, sizeof text);
     if (length > 0 && banger_command_line_has(text, (size_t)length, scan->option, scan->value))
         consider(scan, proc, pid);
+}
+
+/*
+ * Whether @pid is of a user that a VMM runs as. The directory's owner is the effective uid, or root
+ * for a process that cannot be dumped: so this only says where to look first.
+ */
+static bool
+is_likely(const Scan *scan, int proc, const char *pid)
+{
+    struct stat st;
+
+    return fstatat(proc, pid, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           (st.st_uid == scan->settings->owner_uid || st.st_uid == scan->settings->vmm_uid);
 }
 
 bool
 banger_process_scan(const BangerSettings *settings, const char *option, const char *value,
                     pid_t *ret_pid, bool *ret_ours, GError **error)
 {
-    Scan scan = {.settings = settings, .option = option, .value = value, .likely = true};
+    Scan scan = {.settings = settings, .option = option, .value = value};
+    g_autoptr(GArray) others = g_array_new(FALSE, FALSE, sizeof(pid_t));
     DIR *proc = opendir("/proc");
+    const struct dirent *entry;
 
     if (proc == NULL)
         return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
                                 "cannot list the processes");
-    for (int pass = 0; pass < 2 && !scan.ours; pass++) {
-        const struct dirent *entry;
+    while ((entry = readdir(proc)) != NULL) {
+        pid_t other = (pid_t)strtol(entry->d_name, NULL, 10);
 
-        scan.likely = pass == 0;
-        rewinddir(proc);
-        while ((entry = readdir(proc)) != NULL)
-            if (g_ascii_isdigit(entry->d_name[0]))
-                look_at(&scan, dirfd(proc), entry->d_name);
+        if (other <= 0)
+            continue;
+        if (is_likely(&scan, dirfd(proc), entry->d_name))
+            look_at(&scan, dirfd(proc), entry->d_name);
+        else
+            g_array_append_val(others, other);
+    }
+    for (guint i = 0; i < others->len && !scan.ours; i++) {
+        char pid[16];
+
+        g_snprintf(pid, sizeof pid, "%d", g_array_index(others, pid_t, i));
+        look_at(&scan, dirfd(proc), pid);
     }
     (void)closedir(proc);
     *ret_pid = scan.found;
