@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -7,6 +8,7 @@
 
 #include "bus/machine-rig.h"
 #include "model/settings.h"
+#include "util/fd.h"
 
 static sd_bus *bus;
 
@@ -126,6 +128,46 @@ START_TEST(least)
     pid = machine_launch(bus, machine);
     ck_assert_int_ne(access(MACHINE_RUN "least.vsock", F_OK), 0);
     kill_machine(pid);
+    machine_free(machine);
+}
+END_TEST
+
+/* A root drive on device-mapper: in its unit, the one block device that the VMM may open. */
+START_TEST(root_on_device_mapper)
+{
+    static const char dm_dev[] = "/dev/mapper/fc-rootfs-machine";
+    Machine *machine = machine_new("mapped");
+    g_autofree char *record = NULL;
+    banger_autofd int control = open("/dev/mapper/control", O_RDWR | O_CLOEXEC);
+    pid_t pid;
+
+    if (control < 0) {
+        machine_free(machine);
+        harness_skip("this kernel has no device-mapper");
+        return;
+    }
+    machine_write(MACHINE_STATE "mapped.base", "");
+    machine_write(MACHINE_STATE "mapped.cow", "");
+    ck_assert_int_eq(truncate(MACHINE_STATE "mapped.base", 1 << 20), 0);
+    ck_assert_int_eq(truncate(MACHINE_STATE "mapped.cow", 1 << 20), 0);
+    rig_call_ok(bus, "CreateDMSnapshot", "ssss", MACHINE_STATE "mapped.base",
+                MACHINE_STATE "mapped.cow", "fc-rootfs-machine", "");
+    g_array_set_size(machine->drives, 0);
+    machine_add_drive(machine, "rootfs", dm_dev, false, true);
+    machine_add_drive(machine, "data", MACHINE_STATE "data", true, false);
+    machine_order("mapped", "record " MACHINE_STATE "mapped.record\n");
+    pid = machine_launch(bus, machine);
+    ck_assert(g_file_get_contents(MACHINE_STATE "mapped.record", &record, NULL, NULL));
+    ck_assert_ptr_nonnull(strstr(record,
+                                 "PUT /drives/rootfs {\"drive_id\":\"rootfs\",\"path_on_host\":"
+                                 "\"/dev/mapper/fc-rootfs-machine\",\"is_root_device\":true,"
+                                 "\"is_read_only\":false}\n"));
+    kill_machine(pid);
+    rig_call_ok(bus, "RemoveDMSnapshot", "ss", "fc-rootfs-machine", "");
+    machine_order("mapped", NULL);
+    machine_launch_fails(bus, machine, "NotFound", "fc-rootfs-machine");
+    (void)unlink(MACHINE_STATE "mapped.base");
+    (void)unlink(MACHINE_STATE "mapped.cow");
     machine_free(machine);
 }
 END_TEST
@@ -293,8 +335,8 @@ END_TEST
 static void
 set_up_host(void)
 {
-    static const char *const names[] = {"all",      "least",   "clean",   "twice", "other",
-                                        "survivor", "upgrade", "journal", NULL};
+    static const char *const names[] = {"all",      "least",   "clean",   "twice",  "other",
+                                        "survivor", "upgrade", "journal", "mapped", NULL};
 
     machine_rig_set_up(names);
 }
@@ -314,6 +356,7 @@ main(int argc, char **argv)
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, everything);
     tcase_add_test(tcase, least);
+    tcase_add_test(tcase, root_on_device_mapper);
     tcase_add_test(tcase, inherits_nothing);
     tcase_add_test(tcase, launched_twice);
     tcase_add_test(tcase, outlives_the_helper);
