@@ -154,7 +154,7 @@ banger_conntrack_cut(BangerNetlink *netlink, const BangerAddress *source, GError
     /* EINVAL: no such subsystem. */
     if (errnum == 0 || errnum == ENOENT || errnum == EINVAL || errnum == EOPNOTSUPP)
         return true;
-    return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
+    return banger_set_error(error, banger_netlink_code(errnum),
                             "cannot cut the translated connections: %s",
                             banger_netlink_words(netlink));
 }

@@ -64,7 +64,7 @@ banger_link_addresses(BangerNetlink *netlink, int index, int family, GError **er
     }
     /* A link that is gone has no addresses; whoever uses it next will say so. */
     if (errnum != 0 && errnum != ENODEV) {
-        (void)banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
+        (void)banger_set_error(error, banger_netlink_code(errnum),
                                "cannot list the addresses of link number %d: %s", index,
                                banger_netlink_words(netlink));
         return NULL;
@@ -101,10 +101,10 @@ banger_link_add_address(BangerNetlink *netlink, int index, const BangerLinkAddre
 
     if (errnum == 0 || errnum == EEXIST)
         return true;
-    return banger_set_error(
-        error, errnum == ENODEV ? BANGER_ERROR_NOT_FOUND : BANGER_ERROR_OPERATION_FAILED,
-        "cannot give link number %d the address %s/%u: %s", index, text, address->prefix,
-        banger_netlink_words(netlink));
+    return banger_set_error(error,
+                            errnum == ENODEV ? BANGER_ERROR_NOT_FOUND : banger_netlink_code(errnum),
+                            "cannot give link number %d the address %s/%u: %s", index, text,
+                            address->prefix, banger_netlink_words(netlink));
 }
 
 bool
@@ -116,7 +116,7 @@ banger_link_delete_address(BangerNetlink *netlink, int index, const BangerLinkAd
 
     if (errnum == 0 || errnum == EADDRNOTAVAIL || errnum == ENODEV)
         return true;
-    return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
+    return banger_set_error(error, banger_netlink_code(errnum),
                             "cannot take the address %s/%u from link number %d: %s", text,
                             address->prefix, index, banger_netlink_words(netlink));
 }

@@ -103,7 +103,7 @@ get_link(BangerNetlink *netlink, struct nl_msg *message, const char *what, Bange
     int errnum = banger_netlink_run(netlink, message, parse_link, &link);
 
     if (errnum != 0 && errnum != ENODEV)
-        return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED, "cannot look up link %s: %s",
+        return banger_set_error(error, banger_netlink_code(errnum), "cannot look up link %s: %s",
                                 what, banger_netlink_words(netlink));
     *ret_found = errnum == 0 && link.index != 0;
     if (*ret_found)
@@ -179,7 +179,7 @@ banger_link_create_bridge(BangerNetlink *netlink, const char *name,
     return banger_set_error(error,
                             errnum == EEXIST       ? BANGER_ERROR_ALREADY_EXISTS
                             : errnum == EOPNOTSUPP ? BANGER_ERROR_NOT_SUPPORTED
-                                                   : BANGER_ERROR_OPERATION_FAILED,
+                                                   : banger_netlink_code(errnum),
                             "cannot create the bridge %s: %s", name, banger_netlink_words(netlink));
 }
 
@@ -207,7 +207,7 @@ banger_link_change(BangerNetlink *netlink, const BangerLink *link, const BangerL
     if (errnum == 0)
         return true;
     return banger_set_error(
-        error, errnum == ENODEV ? BANGER_ERROR_NOT_FOUND : BANGER_ERROR_OPERATION_FAILED,
+        error, errnum == ENODEV ? BANGER_ERROR_NOT_FOUND : banger_netlink_code(errnum),
         "cannot set up the link %s: %s", link->name, banger_netlink_words(netlink));
 }
 
@@ -221,7 +221,6 @@ banger_link_delete(BangerNetlink *netlink, int index, GError **error)
 
     if (errnum == 0 || errnum == ENODEV)
         return true;
-    return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
-                            "cannot delete link number %d: %s", index,
-                            banger_netlink_words(netlink));
+    return banger_set_error(error, banger_netlink_code(errnum), "cannot delete link number %d: %s",
+                            index, banger_netlink_words(netlink));
 }

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include <errno.h>
 #include <glib.h>
 #include <netlink/msg.h>
 #include <stdbool.h>
+
+#include "util/error.h"
 
 /*
  * One netlink socket for one operation, on libnl: requests, their answers, and the kernel's own
@@ -35,6 +38,13 @@ int banger_netlink_run(BangerNetlink *netlink, struct nl_msg *message, BangerNet
  * (netlink(7), NETLINK_EXT_ACK), or else the text of the errno. Valid until the next request.
  */
 const char *banger_netlink_words(const BangerNetlink *netlink);
+
+/* The error code of an errno of banger_netlink_run() that means nothing special to the caller. */
+static inline BangerErrorCode
+banger_netlink_code(int errnum)
+{
+    return errnum == ETIMEDOUT ? BANGER_ERROR_TIMEOUT : BANGER_ERROR_OPERATION_FAILED;
+}
 
 /*
  * A new message of @type (with NLM_F_REQUEST and @flags) whose payload begins with the @size bytes

@@ -136,7 +136,7 @@ banger_nft_rules(BangerNetlink *netlink, uint8_t family, const char *table, cons
         errnum = banger_netlink_run(netlink, message, collect_rule, rules);
     }
     if (errnum != 0 && errnum != ENOENT) {
-        (void)banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
+        (void)banger_set_error(error, banger_netlink_code(errnum),
                                "cannot list the rules of the nftables table %s: %s", table,
                                banger_netlink_words(netlink));
         return NULL;
@@ -156,7 +156,7 @@ banger_nft_chain_exists(BangerNetlink *netlink, uint8_t family, const char *tabl
     errnum = banger_netlink_run(netlink, message, NULL, NULL);
     /* EAFNOSUPPORT: a kernel without this family, and so without the chain. */
     if (errnum != 0 && errnum != ENOENT && errnum != EAFNOSUPPORT)
-        return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
+        return banger_set_error(error, banger_netlink_code(errnum),
                                 "cannot look up the nftables chain %s %s: %s", table, chain,
                                 banger_netlink_words(netlink));
     *ret_exists = errnum == 0;
@@ -174,8 +174,7 @@ banger_nft_table_exists(BangerNetlink *netlink, uint8_t family, const char *tabl
     errnum = banger_netlink_run(netlink, message, NULL, NULL);
     if (errnum != 0 && errnum != ENOENT)
         return banger_set_error(
-            error,
-            errnum == EOPNOTSUPP ? BANGER_ERROR_NOT_SUPPORTED : BANGER_ERROR_OPERATION_FAILED,
+            error, errnum == EOPNOTSUPP ? BANGER_ERROR_NOT_SUPPORTED : banger_netlink_code(errnum),
             "cannot look up the nftables table %s: %s", table, banger_netlink_words(netlink));
     *ret_exists = errnum == 0;
     return true;
@@ -224,7 +223,7 @@ banger_nft_elements(BangerNetlink *netlink, const char *table, const char *set, 
         errnum = banger_netlink_run(netlink, message, collect_elements, elements);
     }
     if (errnum != 0 && errnum != ENOENT) {
-        (void)banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
+        (void)banger_set_error(error, banger_netlink_code(errnum),
                                "cannot list the nftables set %s %s: %s", table, set,
                                banger_netlink_words(netlink));
         return NULL;

@@ -340,6 +340,26 @@ START_TEST(tap_must_exist_and_be_one)
 }
 END_TEST
 
+START_TEST(forwarding_refused_leaves_nothing)
+{
+    aid_bridge_and_tap(bus, "tap-fc-1");
+    aid_bridge_and_tap(bus, "tap-fc-2");
+    docker_chains("iptables");
+    aid_do("echo 0 > /run/zero; mount --bind /run/zero /proc/sys/net/ipv4/ip_forward; "
+           "mount -o remount,bind,ro /proc/sys/net/ipv4/ip_forward");
+    rig_call_fails(bus, AID_ERROR("OperationFailed"), "EnsureNAT", "ssbs", "172.16.0.2", "tap-fc-1",
+                   1, "");
+    assert_gone();
+    /* Only what the failed call did is undone. */
+    nat("fd00:16::2", "tap-fc-1", true);
+    rig_call_fails(bus, AID_ERROR("OperationFailed"), "EnsureNAT", "ssbs", "172.16.0.2", "tap-fc-1",
+                   1, "");
+    aid_do("umount /proc/sys/net/ipv4/ip_forward");
+    aid_assert_contains(aid_run("nft list table inet banger"), "fd00:16::2 . \"br-fc\"");
+    aid_assert_lacks(aid_run("nft list table inet banger"), "172.16.0.2");
+}
+END_TEST
+
 START_TEST(disabling_works_without_the_tap)
 {
     aid_bridge_and_tap(bus, "tap-fc-1");
@@ -503,6 +523,7 @@ main(int argc, char **argv)
     tcase_add_test(tcase, again_is_silent);
     tcase_add_test(tcase, forwarding_is_not_written_twice);
     tcase_add_test(tcase, tap_must_exist_and_be_one);
+    tcase_add_test(tcase, forwarding_refused_leaves_nothing);
     tcase_add_test(tcase, disabling_works_without_the_tap);
     tcase_add_test(tcase, guests_may_share);
     tcase_add_test(tcase, moved_tap_is_followed);
