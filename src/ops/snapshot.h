@@ -11,9 +11,9 @@
 BangerOperation banger_create_dm_snapshot;
 
 /*
- * CleanupDMSnapshot: removes the device and detaches its loops. A loop that is not banger's, or part
- * of another snapshot, is left alone: that is success when a device was named, since its loops are
- * gone with it and the numbers may be somebody else's by now, and NotManaged or Busy otherwise.
+ * CleanupDMSnapshot: removes the device and detaches its loops. A loop that is not banger's, or
+ * part of another snapshot, is left alone: that is success when a device was named, since its loops
+ * are gone with it and the numbers may be somebody else's by now, and NotManaged or Busy otherwise.
  */
 BangerOperation banger_cleanup_dm_snapshot;
 

@@ -339,6 +339,36 @@ START_TEST(no_reply_expected)
 }
 END_TEST
 
+/* More than the bus itself lets through: it hangs up, and the helper is none the wiser. */
+START_TEST(message_too_large_for_the_bus)
+{
+    const size_t size = 33 << 20;
+    sd_bus *bus = rig_bus_open(RIG_UID_OWNER);
+    sd_bus_message *message = rig_message_new(bus, "WriteExt4Files");
+    g_autofree char *data = g_malloc0(size);
+    pid_t helper;
+
+    rig_call_ok(bus, "ClearResolverRouting", "ss", "", "");
+    helper = rig_pid_of(BANGER_BUS_NAME);
+    ck_assert_int_ge(sd_bus_message_append(message, "s", BANGER_STATE_DIRECTORY "/no.img"), 0);
+    ck_assert_int_ge(sd_bus_message_open_container(message, 'a', "(sayu)"), 0);
+    ck_assert_int_ge(sd_bus_message_open_container(message, 'r', "sayu"), 0);
+    ck_assert_int_ge(sd_bus_message_append(message, "s", "/large"), 0);
+    ck_assert_int_ge(sd_bus_message_append_array(message, 'y', data, size), 0);
+    ck_assert_int_ge(sd_bus_message_append(message, "u", 0), 0);
+    ck_assert_int_ge(sd_bus_message_close_container(message), 0);
+    ck_assert_int_ge(sd_bus_message_close_container(message), 0);
+    ck_assert_int_ge(sd_bus_message_append(message, "s", ""), 0);
+    ck_assert_int_lt(sd_bus_call(bus, message, RIG_TIMEOUT_USEC, NULL, NULL), 0);
+    sd_bus_message_unref(message);
+    sd_bus_close_unref(bus);
+    bus = rig_bus_open(RIG_UID_OWNER);
+    rig_call_ok(bus, "ClearResolverRouting", "ss", "", "");
+    ck_assert_int_eq(rig_pid_of(BANGER_BUS_NAME), helper);
+    sd_bus_flush_close_unref(bus);
+}
+END_TEST
+
 int
 main(int argc, char **argv)
 {
@@ -362,6 +392,7 @@ main(int argc, char **argv)
     tcase_add_test(tcase, wrong_machine);
     tcase_add_loop_test(tcase, caller_that_leaves, 0, 2);
     tcase_add_test(tcase, no_reply_expected);
+    tcase_add_test(tcase, message_too_large_for_the_bus);
     suite_add_tcase(suite, tcase);
     return harness_run("bus/call", suite);
 }

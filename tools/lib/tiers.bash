@@ -97,8 +97,23 @@ tier_fuzz() {
     done < <(make -s --no-print-directory -C "$work/fuzz" list-tests-fuzz)
 }
 
+# Every file of the tree is in the tarball.
+tarball_is_complete() {
+    local tarball missing
+
+    make -C "$work/default" dist || return 1
+    tarball=$(echo "$work"/default/banger-helper-*.tar.xz)
+    missing=$(comm -13 <(tar -tf "$tarball" | sed 's|^[^/]*/||' | sort) \
+        <(list_sources "$top" | tr '\0' '\n' | grep -v '^\.gitignore$' | sort))
+    if [ -n "$missing" ]; then
+        echo "not in the tarball: $missing"
+        return 1
+    fi
+}
+
 tier_distcheck() {
     build_default || return 1
+    step distcheck "the tarball is complete" tarball_is_complete || true
     step distcheck "make distcheck" make -C "$work/default" distcheck || true
 }
 
