@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "util/worker-protocol.h"
@@ -92,6 +93,39 @@ read_files(const BangerWorkerFile *table, uint32_t n_files, BangerWorkerInput *f
     return true;
 }
 
+/* The first message, and with it the image: its descriptor is the lowest that is free. */
+static bool
+receive_header(BangerWorkerRequest *ret_request, BangerWorkerFailure *failure)
+{
+    union {
+        struct cmsghdr header; /* for its alignment */
+        char buffer[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec part = {ret_request, sizeof *ret_request};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control.buffer,
+                             .msg_controllen = sizeof control.buffer};
+    struct cmsghdr *rights;
+    ssize_t n;
+    int fd = -1;
+
+    do
+        n = recvmsg(BANGER_WORKER_FD_REQUEST, &message, 0);
+    while (n < 0 && errno == EINTR);
+    if (n == 0)
+        _exit(EXIT_SUCCESS);
+    if (n < 0)
+        return banger_worker_fail_errno(failure, errno, "cannot read the request");
+    rights = CMSG_FIRSTHDR(&message);
+    if (rights != NULL && rights->cmsg_level == SOL_SOCKET && rights->cmsg_type == SCM_RIGHTS &&
+        rights->cmsg_len == CMSG_LEN(sizeof fd))
+        memcpy(&fd, CMSG_DATA(rights), sizeof fd);
+    if (n != (ssize_t)sizeof *ret_request || fd != BANGER_WORKER_FD_IMAGE)
+        return banger_worker_fail(failure, BANGER_WORKER_FAILED, "the request has no image");
+    return true;
+}
+
 bool
 banger_channel_read_request(BangerWorkerInputs *ret_inputs, BangerWorkerFailure *failure)
 {
@@ -101,13 +135,13 @@ banger_channel_read_request(BangerWorkerInputs *ret_inputs, BangerWorkerFailure 
     unsigned char *buffer;
     size_t total = 0;
 
-    if (!read_exactly(&request, sizeof request, failure))
+    if (!receive_header(&request, failure))
         return false;
     if (request.magic != BANGER_WORKER_MAGIC || request.version != BANGER_WORKER_VERSION)
         return banger_worker_fail(failure, BANGER_WORKER_FAILED,
                                   "the helper and its image worker are of two versions");
-    if (request.n_files > FILES_MAX)
-        return banger_worker_fail(failure, BANGER_WORKER_FAILED, "the request is too large");
+    if (request.n_files > FILES_MAX || request.task >= BANGER_WORKER_N_TASKS)
+        return banger_worker_fail(failure, BANGER_WORKER_FAILED, "the request is malformed");
     if (!read_exactly(table, request.n_files * sizeof table[0], failure) ||
         !measure(table, request.n_files, &total, failure))
         return false;
@@ -117,6 +151,7 @@ banger_channel_read_request(BangerWorkerInputs *ret_inputs, BangerWorkerFailure 
         return banger_worker_fail_errno(failure, ENOMEM, "cannot hold the request");
     if (!read_files(table, request.n_files, files, buffer, failure))
         return false;
+    ret_inputs->task = request.task;
     ret_inputs->files = files;
     ret_inputs->n_files = request.n_files;
     return true;

@@ -5,7 +5,7 @@
 
 #include "image-worker/failure.h"
 
-/* The worker's end of its two pipes (util/worker-protocol.h). */
+/* The worker's end of its two channels (util/worker-protocol.h). */
 
 typedef struct {
     char *path; /* NUL-terminated, without a NUL inside */
@@ -15,13 +15,15 @@ typedef struct {
 } BangerWorkerInput;
 
 typedef struct {
+    BangerWorkerTask task;
     BangerWorkerInput *files;
     uint32_t n_files;
 } BangerWorkerInputs;
 
 /*
- * Reads the whole request. Numbers over the limits of model/limits.h are refused. What
- * @ret_inputs points to lives as long as the process.
+ * Waits for the request and reads all of it; the image that came along is at
+ * BANGER_WORKER_FD_IMAGE. Ends the process if the helper goes away instead. Numbers over the limits
+ * of model/limits.h are refused. What @ret_inputs points to lives as long as the process.
  */
 bool banger_channel_read_request(BangerWorkerInputs *ret_inputs, BangerWorkerFailure *failure);
 

@@ -36,34 +36,20 @@ serve_hook(const BangerWorkerInputs *inputs)
 }
 
 static bool
-serve_read(BangerWorkerFailure *failure)
+serve_request(BangerWorkerFailure *failure)
 {
     BangerWorkerInputs inputs;
-    void *data;
-    size_t length;
+    void *data = NULL;
+    size_t length = 0;
 
-    if (!banger_channel_read_request(&inputs, failure))
+    if (!banger_channel_read_request(&inputs, failure) || !banger_sandbox_bound_image(failure))
         return false;
     if (serve_hook(&inputs))
         return true;
-    if (!banger_image_read(&inputs, &data, &length, failure))
+    if (inputs.task == BANGER_WORKER_WRITE ? !banger_image_write(&inputs, failure)
+                                           : !banger_image_read(&inputs, &data, &length, failure))
         return false;
     (void)banger_channel_reply(BANGER_WORKER_OK, data, length);
-    return true;
-}
-
-static bool
-serve_write(BangerWorkerFailure *failure)
-{
-    BangerWorkerInputs inputs;
-
-    if (!banger_channel_read_request(&inputs, failure))
-        return false;
-    if (serve_hook(&inputs))
-        return true;
-    if (!banger_image_write(&inputs, failure))
-        return false;
-    (void)banger_channel_reply(BANGER_WORKER_OK, NULL, 0);
     return true;
 }
 
@@ -85,12 +71,9 @@ serve_probe(const char *command)
 static bool
 serve(const char *command, uid_t uid, gid_t gid, BangerWorkerFailure *failure)
 {
-    bool is_read = strcmp(command, BANGER_WORKER_READ) == 0;
-    bool is_write = strcmp(command, BANGER_WORKER_WRITE) == 0;
-
-    if (is_read || is_write)
+    if (strcmp(command, BANGER_WORKER_SERVE) == 0)
         return banger_sandbox_enter(BANGER_SANDBOX_LIBRARY, uid, gid, failure) &&
-               (is_read ? serve_read(failure) : serve_write(failure));
+               serve_request(failure);
     if (!banger_sandbox_enter(BANGER_SANDBOX_E2FSCK, uid, gid, failure))
         return false;
 #ifdef BANGER_TEST_HOOKS

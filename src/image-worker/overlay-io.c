@@ -363,7 +363,7 @@ write_runs(int fd, const Granule *granules, size_t n, BangerWorkerFailure *failu
 static bool
 flush(int fd, BangerWorkerFailure *failure)
 {
-    if (fsync(fd) < 0)
+    if (fdatasync(fd) < 0)
         return banger_worker_fail_errno(failure, errno, "cannot flush the image to the disk");
     return true;
 }

@@ -35,25 +35,32 @@ limit(int resource, rlim_t value)
     return setrlimit((__rlimit_resource_t)resource, &new) == 0;
 }
 
-/* Memory, processor time, descriptors, the image's own size: nothing grows past what is due. */
+/* Memory, processor time, descriptors: nothing grows past what is due. */
 static bool
 set_limits(BangerSandboxKind kind, BangerWorkerFailure *failure)
 {
     bool is_library = kind == BANGER_SANDBOX_LIBRARY;
-    struct stat st;
 
-    if (fstat(BANGER_WORKER_FD_IMAGE, &st) < 0)
-        return refuse(failure, "no image");
 #ifndef __SANITIZE_ADDRESS__ /* whose shadow memory is counted as address space */
     if (!limit(RLIMIT_AS, is_library ? (rlim_t)512 << 20 : (rlim_t)2 << 30))
         return refuse(failure, "cannot limit memory");
 #endif
-    if (S_ISREG(st.st_mode) && !limit(RLIMIT_FSIZE, (rlim_t)st.st_size))
-        return refuse(failure, "cannot limit the size of files");
     if (!limit(RLIMIT_CORE, 0) || !limit(RLIMIT_CPU, is_library ? 60 : 600) ||
         !limit(RLIMIT_NOFILE, is_library ? BANGER_WORKER_FD_IMAGE + 1 : 32) ||
         !limit(RLIMIT_MEMLOCK, 0) || !limit(RLIMIT_MSGQUEUE, 0))
         return refuse(failure, "cannot set resource limits");
+    return true;
+}
+
+bool
+banger_sandbox_bound_image(BangerWorkerFailure *failure)
+{
+    struct stat st;
+
+    if (fstat(BANGER_WORKER_FD_IMAGE, &st) < 0)
+        return refuse(failure, "no image");
+    if (S_ISREG(st.st_mode) && !limit(RLIMIT_FSIZE, (rlim_t)st.st_size))
+        return refuse(failure, "cannot limit the size of the image");
     return true;
 }
 
@@ -124,7 +131,9 @@ banger_sandbox_enter(BangerSandboxKind kind, uid_t uid, gid_t gid, BangerWorkerF
     errno = 0;
     if (uid == 0 || gid == 0)
         return refuse(failure, "the worker's user must not be root");
-    if (close_range(BANGER_WORKER_FD_IMAGE + 1, ~0u, 0) < 0)
+    if (close_range(kind == BANGER_SANDBOX_LIBRARY ? BANGER_WORKER_FD_IMAGE
+                                                   : BANGER_WORKER_FD_IMAGE + 1,
+                    ~0u, 0) < 0)
         return refuse(failure, "cannot close other descriptors");
     if (!leave_file_systems(kind, uid, gid, failure) || !set_limits(kind, failure) ||
         !drop_bounding_set(failure) || !become(uid, gid, failure) || !drop_capabilities(failure))

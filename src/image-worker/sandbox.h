@@ -22,11 +22,15 @@ typedef enum {
 /*
  * Cages the process as user @uid and group @gid, neither of them 0. Afterwards it has no
  * capability, cannot gain any, sees no file system but its cage's, has no network and no
- * descriptors but the ones of util/worker-protocol.h (and, for E2FSCK, the program's, at
- * BANGER_SANDBOX_FD_PROGRAM), and may make only the system calls its kind needs.
+ * descriptors but the ones of util/worker-protocol.h (for LIBRARY without an image yet; for E2FSCK
+ * also the program's, at BANGER_SANDBOX_FD_PROGRAM), and may make only the system calls its kind
+ * needs.
  */
 bool banger_sandbox_enter(BangerSandboxKind kind, uid_t uid, gid_t gid,
                           BangerWorkerFailure *failure);
+
+/* Bounds what the process may write to the size of its image, once that has come. */
+bool banger_sandbox_bound_image(BangerWorkerFailure *failure);
 
 /* Where banger_sandbox_enter() left e2fsck, open by O_PATH and closed by the exec itself. */
 #define BANGER_SANDBOX_FD_PROGRAM 4

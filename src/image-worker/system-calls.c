@@ -11,6 +11,7 @@
 #include <seccomp.h>
 
 #include "image-worker/sandbox.h"
+#include "util/worker-protocol.h"
 
 /* On descriptors that are open, on memory, on itself. */
 static const int common_calls[] = {
@@ -111,8 +112,7 @@ allow_all(scmp_filter_ctx filter, const int *calls, size_t n)
 static int
 allow_for_library(scmp_filter_ctx filter)
 {
-    static const int refused[] = {SCMP_SYS(ioctl),     SCMP_SYS(uname),     SCMP_SYS(getrlimit),
-                                  SCMP_SYS(setrlimit), SCMP_SYS(prlimit64), SCMP_SYS(sysinfo)};
+    static const int refused[] = {SCMP_SYS(ioctl), SCMP_SYS(uname), SCMP_SYS(sysinfo)};
     int status = 0;
 
     for (size_t i = 0; status == 0 && i < sizeof refused / sizeof refused[0]; i++)
@@ -123,6 +123,12 @@ allow_for_library(scmp_filter_ctx filter)
     if (status == 0)
         status = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
                                   SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+    if (status == 0) /* the request, which brings the image; nobody sends it anything else */
+        status = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(recvmsg), 1,
+                                  SCMP_A0(SCMP_CMP_EQ, BANGER_WORKER_FD_REQUEST));
+    if (status == 0) /* its own limits, which it can but lower */
+        status = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1,
+                                  SCMP_A0(SCMP_CMP_EQ, 0));
     if (status == 0) /* is it open, and for writing? */
         status = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
                                   SCMP_A1(SCMP_CMP_EQ, F_GETFL));

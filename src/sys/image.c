@@ -44,10 +44,12 @@ add_part(GArray *parts, const void *data, size_t length)
 }
 
 static void
-build_request(Request *request, const BangerExt4File *files, guint n_files)
+build_request(Request *request, BangerWorkerTask task, const BangerExt4File *files, guint n_files)
 {
-    request->header = (BangerWorkerRequest){
-        .magic = BANGER_WORKER_MAGIC, .version = BANGER_WORKER_VERSION, .n_files = n_files};
+    request->header = (BangerWorkerRequest){.magic = BANGER_WORKER_MAGIC,
+                                            .version = BANGER_WORKER_VERSION,
+                                            .task = task,
+                                            .n_files = n_files};
     request->table = g_array_new(FALSE, TRUE, sizeof(BangerWorkerFile));
     request->parts = g_array_new(FALSE, FALSE, sizeof(struct iovec));
     g_array_set_size(request->table, n_files);
@@ -127,18 +129,18 @@ receive_header(BangerWorker *worker, size_t max, BangerWorkerReply *ret_reply, G
            banger_set_error(error, code_of(reply.status), "%s", message);
 }
 
-/* Starts @worker, sends it @files and receives the answer of at most @max bytes. */
+/* Takes a worker, sends it @files and receives the answer of at most @max bytes. */
 static bool
-converse(BangerWorker *worker, const BangerSettings *settings, const char *command, int fd,
+converse(BangerWorker *worker, const BangerSettings *settings, BangerWorkerTask task, int fd,
          const BangerExt4File *files, guint n_files, size_t max, BangerWorkerReply *ret_reply,
          GError **error)
 {
     g_auto(Request) request = {0};
-    gint64 timeout = g_str_equal(command, BANGER_WORKER_READ) ? READ_TIMEOUT : WRITE_TIMEOUT;
 
-    build_request(&request, files, n_files);
-    return banger_worker_start(worker, settings, command, fd, timeout, error) &&
-           banger_worker_send(worker, (struct iovec *)(void *)request.parts->data,
+    build_request(&request, task, files, n_files);
+    return banger_worker_take(worker, settings,
+                              task == BANGER_WORKER_READ ? READ_TIMEOUT : WRITE_TIMEOUT, error) &&
+           banger_worker_send(worker, fd, (struct iovec *)(void *)request.parts->data,
                               request.parts->len, error) &&
            receive_header(worker, max, ret_reply, error);
 }
@@ -241,7 +243,7 @@ check(const BangerSettings *settings, int fd, const char *command, bool *ret_cor
     int status = 0;
 
     if (!banger_worker_start(&worker, settings, command, fd, CHECK_TIMEOUT, error) ||
-        !banger_worker_send(&worker, NULL, 0, error) || !receive_header(&worker, 0, &reply, error))
+        !receive_header(&worker, 0, &reply, error))
         return false;
     if (reply.status != BANGER_WORKER_RUNNING)
         return refuse_answer(error);

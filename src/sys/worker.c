@@ -20,8 +20,9 @@
 #define PIPE_SIZE (1 << 20)
 
 /* Its user, looked up once; a user that does not exist yet is looked for again. */
-static bool
-find_user(const BangerSettings *settings, uid_t *ret_uid, gid_t *ret_gid, GError **error)
+bool
+banger_worker_find_user(const BangerSettings *settings, uid_t *ret_uid, gid_t *ret_gid,
+                        GError **error)
 {
     static GMutex lock;
     static uid_t known_uid;
@@ -63,17 +64,17 @@ program(void)
     return BANGER_LIBEXECDIR "/banger-image-worker";
 }
 
-/* The tests do not wait for a worker that hangs as long as callers must. */
-static gint64
-bound(gint64 timeout)
+void
+banger_worker_set_timeout(BangerWorker *worker, gint64 timeout)
 {
 #ifdef BANGER_TEST_HOOKS
+    /* The tests do not wait for a worker that hangs as long as callers must. */
     const char *msec = g_getenv("BANGER_IMAGE_TIMEOUT_MSEC");
 
     if (msec != NULL)
-        return g_ascii_strtoll(msec, NULL, 10) * 1000;
+        timeout = g_ascii_strtoll(msec, NULL, 10) * 1000;
 #endif
-    return timeout;
+    worker->deadline = g_get_monotonic_time() + timeout;
 }
 
 /*
@@ -100,7 +101,7 @@ spawn(pid_t *ret_pid, char *const arguments[], int request, int reply, int image
     status = posix_spawn_file_actions_adddup2(&actions, request, BANGER_WORKER_FD_REQUEST);
     if (status == 0)
         status = posix_spawn_file_actions_adddup2(&actions, reply, BANGER_WORKER_FD_REPLY);
-    if (status == 0)
+    if (status == 0 && image >= 0)
         status = posix_spawn_file_actions_adddup2(&actions, image, BANGER_WORKER_FD_IMAGE);
     if (status == 0)
         status =
@@ -141,29 +142,26 @@ make_channels(int request[2], int reply[2])
 }
 
 bool
-banger_worker_start(BangerWorker *worker, const BangerSettings *settings, const char *command,
-                    int image_fd, gint64 timeout, GError **error)
+banger_worker_spawn(BangerWorker *worker, uid_t uid, gid_t gid, const char *command, int image_fd,
+                    GError **error)
 {
     int request[2] = {-1, -1}, reply[2] = {-1, -1};
-    g_autofree char *uid_text = NULL, *gid_text = NULL;
-    banger_autofd int image = fcntl(image_fd, F_DUPFD_CLOEXEC, BANGER_WORKER_FD_IMAGE + 1);
-    char *arguments[] = {(char *)program(), (char *)command, NULL, NULL, NULL};
-    uid_t uid = 0;
-    gid_t gid = 0;
-    int status;
+    g_autofree char *uid_text = g_strdup_printf("%u", uid);
+    g_autofree char *gid_text = g_strdup_printf("%u", gid);
+    char *arguments[] = {(char *)program(), (char *)command, uid_text, gid_text, NULL};
+    banger_autofd int image = -1;
+    int status = 0;
 
-    if (!find_user(settings, &uid, &gid, error))
-        return false;
-    arguments[2] = uid_text = g_strdup_printf("%u", uid);
-    arguments[3] = gid_text = g_strdup_printf("%u", gid);
-    status = image >= 0 && make_channels(request, reply)
-                 ? spawn(&worker->pid, arguments, request[0], reply[1], image)
-                 : errno;
+    if (image_fd >= 0)
+        image = fcntl(image_fd, F_DUPFD_CLOEXEC, BANGER_WORKER_FD_IMAGE + 1);
+    if ((image_fd >= 0 && image < 0) || !make_channels(request, reply))
+        status = errno;
+    if (status == 0)
+        status = spawn(&worker->pid, arguments, request[0], reply[1], image);
     banger_close_fd(&request[0]);
     banger_close_fd(&reply[1]);
     worker->request = request[1];
     worker->reply = reply[0];
-    worker->deadline = g_get_monotonic_time() + bound(timeout);
     if (status != 0) {
         worker->pid = 0;
         return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, status, "cannot start %s",
@@ -174,6 +172,21 @@ banger_worker_start(BangerWorker *worker, const BangerSettings *settings, const 
     if (worker->pidfd < 0)
         return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
                                 "cannot watch the image worker");
+    return true;
+}
+
+bool
+banger_worker_start(BangerWorker *worker, const BangerSettings *settings, const char *command,
+                    int image_fd, gint64 timeout, GError **error)
+{
+    uid_t uid = 0;
+    gid_t gid = 0;
+
+    if (!banger_worker_find_user(settings, &uid, &gid, error) ||
+        !banger_worker_spawn(worker, uid, gid, command, image_fd, error))
+        return false;
+    banger_close_fd(&worker->request);
+    banger_worker_set_timeout(worker, timeout);
     return true;
 }
 
@@ -213,45 +226,65 @@ advance(struct iovec *parts, size_t n_parts, size_t n)
     return done;
 }
 
-/* Writes once, if the worker is ready to read. *@ret_gone: it reads no more. */
-static bool
-send_some(BangerWorker *worker, struct iovec **parts, size_t *n_parts, bool *ret_gone,
-          GError **error)
+/* sendmsg(2), with the descriptor *@image_fd unless it is -1; it is sent once. */
+static ssize_t
+send_message(int socket, struct iovec *parts, size_t n_parts, int *image_fd)
 {
-    struct msghdr message = {.msg_iov = *parts, .msg_iovlen = MIN(*n_parts, 64)};
-    ssize_t n = sendmsg(worker->request, &message, MSG_NOSIGNAL);
+    union {
+        struct cmsghdr header; /* for its alignment */
+        char buffer[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = MIN(n_parts, 64)};
+    ssize_t n;
+
+    if (*image_fd >= 0) {
+        message.msg_control = control.buffer;
+        message.msg_controllen = sizeof control.buffer;
+        control.header.cmsg_level = SOL_SOCKET;
+        control.header.cmsg_type = SCM_RIGHTS;
+        control.header.cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(&control.header), image_fd, sizeof(int));
+    }
+    n = sendmsg(socket, &message, MSG_NOSIGNAL);
+    if (n >= 0)
+        *image_fd = -1;
+    return n;
+}
+
+/* Waits until the worker reads on. *@ret_gone: it answers instead, and does not want the rest. */
+static bool
+wait_writable(BangerWorker *worker, bool *ret_gone, GError **error)
+{
     struct pollfd fds[] = {{.fd = worker->request, .events = POLLOUT},
                            {.fd = worker->reply, .events = POLLIN}};
-    size_t done;
 
-    if (n < 0 && errno == EAGAIN) {
-        if (!wait_ready(worker, fds, G_N_ELEMENTS(fds), error))
-            return false;
-        /* It answers although it has not read everything: it does not want the rest. */
-        *ret_gone = fds[1].revents != 0;
-        return true;
-    }
-    if (n < 0 && (errno == EPIPE || errno == ECONNRESET)) {
-        *ret_gone = true;
-        return true;
-    }
-    if (n < 0 && errno != EINTR)
-        return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
-                                "cannot talk to the image worker");
-    done = n >= 0 ? advance(*parts, *n_parts, (size_t)n) : 0;
-    *parts += done;
-    *n_parts -= done;
+    if (!wait_ready(worker, fds, G_N_ELEMENTS(fds), error))
+        return false;
+    *ret_gone = fds[1].revents != 0;
     return true;
 }
 
 bool
-banger_worker_send(BangerWorker *worker, struct iovec *parts, size_t n_parts, GError **error)
+banger_worker_send(BangerWorker *worker, int image_fd, struct iovec *parts, size_t n_parts,
+                   GError **error)
 {
     bool gone = false;
 
-    while (n_parts > 0 && !gone)
-        if (!send_some(worker, &parts, &n_parts, &gone, error))
+    while (n_parts > 0 && !gone) {
+        ssize_t n = send_message(worker->request, parts, n_parts, &image_fd);
+        size_t done = n >= 0 ? advance(parts, n_parts, (size_t)n) : 0;
+
+        parts += done;
+        n_parts -= done;
+        if (n >= 0 || errno == EINTR)
+            continue;
+        gone = errno == EPIPE || errno == ECONNRESET;
+        if (errno == EAGAIN && !wait_writable(worker, &gone, error))
             return false;
+        if (errno != EAGAIN && !gone)
+            return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
+                                    "cannot talk to the image worker");
+    }
     banger_close_fd(&worker->request);
     return true;
 }

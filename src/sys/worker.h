@@ -27,17 +27,29 @@ typedef struct {
     }
 
 /*
- * Starts the worker with the word @command and @image_fd as its image. It must be done in @timeout
- * microseconds. Errors: OperationFailed, NotSupported if its user does not exist.
+ * Starts a worker that runs e2fsck, by the word @command, with @image_fd as its block device. It
+ * must be done in @timeout microseconds. Errors: OperationFailed, NotSupported if the worker's user
+ * does not exist.
  */
 bool banger_worker_start(BangerWorker *worker, const BangerSettings *settings, const char *command,
                          int image_fd, gint64 timeout, GError **error);
 
 /*
- * Writes the request @parts (which are consumed) while listening, then closes that end. A worker
- * that answers or ends before it has read everything is no error: its answer says why.
+ * Takes a worker that serves a request of libext2fs: one that waits in its sandbox already, if
+ * there is one, since starting it is most of what a small request costs; else a new one. Another
+ * one is prepared meanwhile, by a thread of its own, which the waiting ones die with. Errors as
+ * above.
  */
-bool banger_worker_send(BangerWorker *worker, struct iovec *parts, size_t n_parts, GError **error);
+bool banger_worker_take(BangerWorker *worker, const BangerSettings *settings, gint64 timeout,
+                        GError **error);
+
+/*
+ * Sends a worker that was taken the request @parts (which are consumed) and with the first of them
+ * @image_fd, while listening, then closes that end. A worker that answers or ends before it has
+ * read everything is no error: its answer says why.
+ */
+bool banger_worker_send(BangerWorker *worker, int image_fd, struct iovec *parts, size_t n_parts,
+                        GError **error);
 
 /* Reads exactly @length bytes. OperationFailed, with how it ended, if the worker ends before. */
 bool banger_worker_receive(BangerWorker *worker, void *buffer, size_t length, GError **error);
@@ -51,6 +63,16 @@ bool banger_worker_receive_tail(BangerWorker *worker, size_t max, GString *ret_t
  * status. Errors: Timeout; OperationFailed if a signal ended it.
  */
 bool banger_worker_wait(BangerWorker *worker, int *ret_status, GError **error);
+
+/*
+ * For worker-spare.c: who the worker's user is, and the bare start of a process; @image_fd may be
+ * -1.
+ */
+bool banger_worker_find_user(const BangerSettings *settings, uid_t *ret_uid, gid_t *ret_gid,
+                             GError **error);
+bool banger_worker_spawn(BangerWorker *worker, uid_t uid, gid_t gid, const char *command,
+                         int image_fd, GError **error);
+void banger_worker_set_timeout(BangerWorker *worker, gint64 timeout);
 
 /* Kills the process if it still runs, waits for it, closes everything. */
 void banger_worker_clear(BangerWorker *worker);

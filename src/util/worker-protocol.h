@@ -10,11 +10,17 @@
  *     banger-image-worker COMMAND UID GID
  *
  * as root, with the descriptors below and no others, becomes UID:GID in its sandbox, and only then
- * reads. On BANGER_WORKER_FD_REQUEST come a BangerWorkerRequest, n_files of BangerWorkerFile, and
- * the paths and contents in the same order, path before content, without padding. On
- * BANGER_WORKER_FD_REPLY goes a BangerWorkerReply and `length` bytes. For commands that run e2fsck
- * the reply is RUNNING, what follows until end of file is e2fsck's own output, and the exit status
- * is e2fsck's.
+ * reads.
+ *
+ * With SERVE it waits, perhaps for long: on BANGER_WORKER_FD_REQUEST, a socket, come a
+ * BangerWorkerRequest, and with it the image's descriptor (SCM_RIGHTS); n_files of
+ * BangerWorkerFile; and the paths and contents in the same order, path before content, without
+ * padding. On BANGER_WORKER_FD_REPLY goes a BangerWorkerReply and `length` bytes. The end of file
+ * instead of a request is the end of the worker.
+ *
+ * With CHECK and RECOVER, which run e2fsck, BANGER_WORKER_FD_IMAGE is open on the block device from
+ * the start, and no request is read. The reply is RUNNING, what follows until end of file is
+ * e2fsck's own output, and the exit status is e2fsck's.
  *
  * Numbers are in the host's byte order: both ends are built together, and `version` says so. Each
  * end trusts no length of the other's: the worker because the request holds a caller's data, the
@@ -27,13 +33,12 @@
 #define BANGER_WORKER_FD_IMAGE 3
 
 #define BANGER_WORKER_MAGIC 0x42494d57u /* "BIMW" */
-#define BANGER_WORKER_VERSION 1u
+#define BANGER_WORKER_VERSION 2u
 
 /* Commands, as the words of the command line. */
-#define BANGER_WORKER_READ "read"       /* one file: its content is the reply */
-#define BANGER_WORKER_WRITE "write"     /* all files, or none */
-#define BANGER_WORKER_CHECK "check"     /* e2fsck -fy on the block device; no request is read */
-#define BANGER_WORKER_RECOVER "recover" /* e2fsck -p on the block device; no request is read */
+#define BANGER_WORKER_SERVE "serve"
+#define BANGER_WORKER_CHECK "check"     /* e2fsck -fy */
+#define BANGER_WORKER_RECOVER "recover" /* e2fsck -p */
 
 #define BANGER_WORKER_PATH_MAX 4096u
 #define BANGER_WORKER_MESSAGE_MAX 1024u
@@ -51,11 +56,17 @@ typedef enum {
     BANGER_WORKER_N_STATUS,
 } BangerWorkerStatus;
 
+typedef enum {
+    BANGER_WORKER_READ,  /* one file: its content is the reply */
+    BANGER_WORKER_WRITE, /* all files, or none */
+    BANGER_WORKER_N_TASKS,
+} BangerWorkerTask;
+
 typedef struct {
     uint32_t magic;
     uint32_t version;
+    uint32_t task; /* BangerWorkerTask */
     uint32_t n_files;
-    uint32_t reserved; /* 0 */
 } BangerWorkerRequest;
 
 typedef struct {

@@ -122,7 +122,7 @@ START_TEST(flipped_bytes)
         try_everything(path, what);
     }
     ck_assert_int_eq(rig_pid_of("org.banger.Helper1"), helper);
-    ck_assert_uint_eq(aid_count_workers(), 0);
+    ck_assert_uint_le(aid_count_workers(), 1); /* the next one waits */
     ck_assert_uint_eq(aid_count_loops(path), 0);
     (void)unlink(path);
     (void)unlink(base);
@@ -207,7 +207,7 @@ START_TEST(worker_misbehaves)
     ck_assert_msg(strstr(message, cases[_i].words) != NULL, "%s", message);
     helper = rig_pid_of("org.banger.Helper1");
     ck_assert_str_eq(aid_write(image, &file, 1, NULL), cases[_i].error);
-    ck_assert_uint_eq(aid_count_workers(), 0);
+    ck_assert_uint_le(aid_count_workers(), 1); /* the next one waits */
     ck_assert_int_eq(rig_pid_of("org.banger.Helper1"), helper);
     after = aid_digest(image);
     ck_assert_str_eq(before, after);
@@ -273,7 +273,6 @@ probe_cage(const char *probe)
 
     ck_assert_int_ge(loop, 0);
     ck_assert(banger_worker_start(&worker, &settings, probe, loop, CALL_MAX, NULL));
-    ck_assert(banger_worker_send(&worker, NULL, 0, NULL));
     ck_assert(banger_worker_receive(&worker, &reply, sizeof reply, NULL));
     ck_assert_uint_lt(reply.length, 256);
     answer = g_malloc0(reply.length + 1);

