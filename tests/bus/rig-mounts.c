@@ -153,6 +153,8 @@ mount_tun(const char *directory)
     rig_require(mknod(node, S_IFCHR | 0666, makedev(10, 200)) == 0 && chmod(node, 0666) == 0,
                 "mknod %s: %s", node, g_strerror(errno));
     bind_mount(node, "/dev/net/tun");
+    rig_require(umount2(stage, MNT_DETACH) == 0 && rmdir(stage) == 0, "umount %s: %s", stage,
+                g_strerror(errno));
 }
 
 /* Puts the @program of the build where `make install` would put it. */

@@ -23,6 +23,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "util/fd.h"
@@ -84,6 +85,16 @@ lock_directory(const char *directory)
     return banger_steal_fd(&fd);
 }
 
+/* Whether @path is a rig's and no rig has begun to use it just now. */
+static bool
+is_left_over(const char *name, const char *path)
+{
+    struct stat st;
+
+    return g_str_has_prefix(name, PREFIX) && stat(path, &st) == 0 && st.st_uid == 0 &&
+           st.st_mtime < time(NULL) - 60;
+}
+
 /* Removes what rigs that were killed left behind: folders that nobody holds the lock of. */
 static void
 sweep(const char *base)
@@ -93,10 +104,9 @@ sweep(const char *base)
 
     while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
         g_autofree char *path = g_build_filename(base, name, NULL);
-        g_autofree char *lock_path = g_build_filename(path, "lock", NULL);
         banger_autofd int lock = -1;
 
-        if (!g_str_has_prefix(name, PREFIX) || !g_file_test(lock_path, G_FILE_TEST_EXISTS))
+        if (!is_left_over(name, path))
             continue;
         lock = lock_directory(path);
         if (lock >= 0)
