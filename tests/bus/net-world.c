@@ -19,6 +19,11 @@
 #include "bus/net-aid.h"
 #include "util/fd.h"
 
+#define DOCKER                                                                                     \
+    "%s -P FORWARD DROP; %s -N DOCKER-USER; %s -A FORWARD -j DOCKER-USER; "                        \
+    "%s -A DOCKER-USER -m comment --comment theirs -m conntrack --ctstate INVALID -j DROP; "       \
+    "%s -A DOCKER-USER -j RETURN"
+
 #define ATTEMPTS 5
 #define ANSWER_MSEC 200
 
@@ -244,6 +249,46 @@ world_ask(const char *name, const char *address)
     banger_autofd int flow = world_open_flow(name, address);
 
     return world_ask_again(flow);
+}
+
+void
+world_nat(sd_bus *bus, const char *guest, const char *tap, bool enable)
+{
+    rig_call_ok(bus, "EnsureNAT", "ssbs", guest, tap, (int)enable, "");
+}
+
+void
+world_make_with_guest(sd_bus *bus)
+{
+    world_make();
+    aid_bridge_and_tap(bus, "tap-fc-1");
+    rig_call_ok(bus, "EnsureBridge", "ssss", "br-fc", "fd00:16::1", "64", "");
+    world_make_guest("guest", "tap-fc-1", WORLD_GUEST "/24", "172.16.0.1");
+    world_make_guest("guest", "tap-fc-1", WORLD_GUEST6 "/64", "fd00:16::1");
+    /* The guest reaches the host: what follows fails for no want of a wire. */
+    world_serve(NULL);
+    ck_assert_str_eq(world_ask("guest", "172.16.0.1"), WORLD_GUEST);
+    ck_assert_str_eq(world_ask("guest", "fd00:16::1"), WORLD_GUEST6);
+}
+
+void
+world_docker_chains(const char *iptables)
+{
+    aid_do(DOCKER, iptables, iptables, iptables, iptables, iptables);
+}
+
+void
+world_assert_no_rules(void)
+{
+    aid_assert_lacks(aid_run("nft list ruleset"), "banger");
+    aid_assert_lacks(aid_run("iptables -S; ip6tables -S"), "banger");
+}
+
+const char *
+world_foreign_rules(void)
+{
+    return aid_run("nft -sa list ruleset | grep -v '\"org.banger.Helper1/' | "
+                   "awk '/^table inet banger/ {skip=1} !skip {print} /^}/ {skip=0}'");
 }
 
 void

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <systemd/sd-bus.h>
 
 /*
  * A world around the host of the rig, for real packets. All in network namespaces of the rig's own:
@@ -47,6 +48,23 @@ const char *world_ask(const char *name, const char *address);
  */
 int world_open_flow(const char *name, const char *address);
 const char *world_ask_again(int flow);
+
+/* EnsureNAT, which must succeed. */
+void world_nat(sd_bus *bus, const char *guest, const char *tap, bool enable);
+
+/* The whole of it: the world, br-fc with the TAP tap-fc-1, the guest behind it, and a server on the
+ * host, which the guest reaches: what fails afterwards fails for no want of a wire. */
+void world_make_with_guest(sd_bus *bus);
+
+/* What Docker does with @iptables, "iptables" or "ip6tables": FORWARD drops by policy and has a
+ * chain DOCKER-USER with rules of an administrator's. */
+void world_docker_chains(const char *iptables);
+
+/* All nftables rules but banger's, handles included; there until aid_forget(). */
+const char *world_foreign_rules(void);
+
+/* Fails unless there is nothing of banger's, as nft(8) sees it and as iptables(8) does. */
+void world_assert_no_rules(void);
 
 /* Ends all programs of the world. */
 void world_end(void);

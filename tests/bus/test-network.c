@@ -1,15 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* EnsureBridge, CreateTap and DeleteTap over the bus, against the real kernel. */
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/if.h>
-#include <linux/if_tun.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
+/* EnsureBridge over the bus against the real kernel, and many callers of the network methods at
+ * once. */
 #include "bus/net-aid.h"
 
 #define BRIDGE "br-fc", "172.16.0.1", "24"
@@ -34,18 +26,6 @@ static void
 ensure_bridge(const char *name, const char *address, const char *cidr)
 {
     rig_call_ok(bus, "EnsureBridge", "ssss", name, address, cidr, "");
-}
-
-static void
-create_tap(const char *name)
-{
-    rig_call_ok(bus, "CreateTap", "sssss", BRIDGE, name, "");
-}
-
-static void
-delete_tap(const char *name)
-{
-    rig_call_ok(bus, "DeleteTap", "ss", name, "");
 }
 
 /* All there is to see of a link, but what changes by itself. */
@@ -280,139 +260,6 @@ START_TEST(address_refused_leaves_nothing)
 }
 END_TEST
 
-START_TEST(tap_is_made)
-{
-    const char *link = NULL;
-
-    create_tap("tap-fc-1");
-    link = look("tap-fc-1");
-    aid_assert_contains(link,
-                        "tun type tap pi off vnet_hdr off persist on user banger group banger");
-    aid_assert_contains(link, "master br-fc");
-    aid_assert_contains(link, "alias org.banger.Helper1");
-    aid_assert_contains(link, ",UP");
-    create_tap("tap-pool-0");
-    aid_assert_contains(look("tap-pool-0"), "master br-fc");
-}
-END_TEST
-
-START_TEST(tap_again_is_silent)
-{
-    AidMonitor monitor;
-
-    create_tap("tap-fc-1");
-    monitor = aid_monitor_open();
-    aid_monitor_settle(&monitor);
-    create_tap("tap-fc-1");
-    aid_monitor_assert_quiet(&monitor);
-    aid_monitor_close(&monitor);
-}
-END_TEST
-
-/* The errno of attaching to the TAP as @uid, or 0. */
-static int
-attach_as(uid_t uid, const char *name)
-{
-    pid_t child = fork();
-    int status;
-
-    if (child == 0) {
-        struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
-        int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
-
-        (void)g_strlcpy(request.ifr_name, name, sizeof request.ifr_name);
-        if (fd < 0 || setresgid(uid, uid, uid) != 0 || setresuid(uid, uid, uid) != 0)
-            _exit(255);
-        _exit(ioctl(fd, TUNSETIFF, &request) == 0 ? 0 : errno);
-    }
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert(WIFEXITED(status));
-    return WEXITSTATUS(status);
-}
-
-START_TEST(tap_is_the_owners_alone)
-{
-    create_tap("tap-fc-1");
-    ck_assert_int_eq(attach_as(RIG_UID_STRANGER, "tap-fc-1"), EPERM);
-    ck_assert_int_eq(attach_as(RIG_UID_OWNER, "tap-fc-1"), 0);
-}
-END_TEST
-
-START_TEST(tap_is_put_in_order)
-{
-    create_tap("tap-fc-1");
-    aid_do("ip link set tap-fc-1 nomaster down alias ''");
-    create_tap("tap-fc-1");
-    aid_assert_contains(look("tap-fc-1"), "master br-fc");
-    aid_assert_contains(look("tap-fc-1"), "alias org.banger.Helper1");
-    aid_assert_contains(look("tap-fc-1"), ",UP");
-    /* Made by the older helper, without a group. */
-    aid_do("ip link del tap-fc-1; ip tuntap add tap-fc-1 mode tap user banger");
-    create_tap("tap-fc-1");
-    aid_assert_contains(look("tap-fc-1"), "user banger group banger");
-    aid_assert_contains(look("tap-fc-1"), "master br-fc");
-    /* Moved from one bridge to another. */
-    rig_call_ok(bus, "CreateTap", "sssss", "br-two", "172.18.0.1", "24", "tap-fc-1", "");
-    aid_assert_contains(look("tap-fc-1"), "master br-two");
-}
-END_TEST
-
-START_TEST(tap_of_another_is_untouched)
-{
-    static const char *const commands[] = {
-        "ip tuntap add tap-fc-1 mode tap user stranger group stranger",
-        "ip tuntap add tap-fc-1 mode tap",
-        "ip tuntap add tap-fc-1 mode tun user banger group banger",
-        "ip link add tap-fc-1 type veth peer tap-peer",
-    };
-
-    for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
-        const char *before = NULL;
-        const char *after = NULL;
-
-        aid_do("%s", commands[i]);
-        before = look("tap-fc-1");
-        rig_call_fails(bus, AID_ERROR("AlreadyExists"), "CreateTap", "sssss", BRIDGE, "tap-fc-1",
-                       "");
-        after = look("tap-fc-1");
-        ck_assert_str_eq(before, after);
-        /* The bridge that the failed call made is gone with it. */
-        ck_assert(!aid_link_exists("br-fc"));
-        aid_do("ip link del tap-fc-1");
-    }
-}
-END_TEST
-
-START_TEST(delete_is_idempotent)
-{
-    AidMonitor monitor = aid_monitor_open();
-
-    delete_tap("tap-fc-1");
-    aid_monitor_assert_quiet(&monitor);
-    aid_monitor_close(&monitor);
-    create_tap("tap-fc-1");
-    delete_tap("tap-fc-1");
-    ck_assert(!aid_link_exists("tap-fc-1"));
-    delete_tap("tap-fc-1");
-    ck_assert(aid_link_exists("br-fc"));
-}
-END_TEST
-
-START_TEST(delete_spares_what_is_no_tap)
-{
-    aid_do("ip link add tap-fc-1 type veth peer tap-peer");
-    rig_call_fails(bus, AID_ERROR("NotManaged"), "DeleteTap", "ss", "tap-fc-1", "");
-    ck_assert(aid_link_exists("tap-fc-1"));
-    aid_do("ip link del tap-fc-1; ip tuntap add tap-fc-1 mode tun");
-    rig_call_fails(bus, AID_ERROR("NotManaged"), "DeleteTap", "ss", "tap-fc-1", "");
-    /* A TAP of somebody else, under a second name. */
-    aid_do("ip link del tap-fc-1; ip tuntap add vpn0 mode tap; "
-           "ip link property add dev vpn0 altname tap-fc-vpn");
-    rig_call_fails(bus, AID_ERROR("NotManaged"), "DeleteTap", "ss", "tap-fc-vpn", "");
-    ck_assert(aid_link_exists("vpn0"));
-}
-END_TEST
-
 static void
 fill_same_tap(sd_bus_message *message, guint i)
 {
@@ -501,13 +348,6 @@ main(int argc, char **argv)
     tcase_add_test(tcase, older_bridge_is_adopted);
     tcase_add_test(tcase, malformed_arguments);
     tcase_add_test(tcase, address_refused_leaves_nothing);
-    tcase_add_test(tcase, tap_is_made);
-    tcase_add_test(tcase, tap_again_is_silent);
-    tcase_add_test(tcase, tap_is_the_owners_alone);
-    tcase_add_test(tcase, tap_is_put_in_order);
-    tcase_add_test(tcase, tap_of_another_is_untouched);
-    tcase_add_test(tcase, delete_is_idempotent);
-    tcase_add_test(tcase, delete_spares_what_is_no_tap);
     tcase_add_test(tcase, two_callers_with_one_name);
     tcase_add_test(tcase, many_callers_with_many_names);
     suite_add_tcase(suite, tcase);
