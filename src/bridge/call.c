@@ -85,26 +85,39 @@ deliver_failure(const Call *call, const GError *error)
     deliver_error(call, fault);
 }
 
+static bool
+write_result(const Call *call, sd_bus_message *reply, GString *out, GError **error)
+{
+    banger_envelope_begin_result(call->envelope, out);
+    if (!banger_transcode_reply(call->envelope->method->out, reply, out, error))
+        return false;
+    banger_envelope_end_result(call->envelope, out);
+    return true;
+}
+
 static void
 deliver_result(const Call *call, sd_bus_message *reply)
 {
     g_autoptr(GError) error = NULL;
     GString *answer = g_string_new(NULL);
+    size_t size;
 
-    banger_envelope_begin_result(call->envelope, answer);
-    if (banger_transcode_reply(call->envelope->method->out, reply, answer, &error)) {
-        banger_envelope_end_result(call->envelope, answer);
-        if (call->envelope->is_notification)
-            g_clear_pointer(&answer, free_text);
-        if (call->deliver(answer, call->data)) {
-            write_record(call, NULL);
-            return;
-        }
-        (void)banger_set_error(
-            &error, BANGER_ERROR_LIMITS_EXCEEDED,
-            "done, but too many answers wait to be read for another of %zu bytes", answer->len);
+    if (!write_result(call, reply, answer, &error)) {
+        free_text(answer);
+        deliver_failure(call, error);
+        return;
+    }
+    size = answer->len;
+    if (call->envelope->is_notification)
+        g_clear_pointer(&answer, free_text);
+    if (call->deliver(answer, call->data)) {
+        write_record(call, NULL);
+        return;
     }
     free_text(answer);
+    (void)banger_set_error(&error, BANGER_ERROR_LIMITS_EXCEEDED,
+                           "done, but too many answers wait to be read for another of %zu bytes",
+                           size);
     deliver_failure(call, error);
 }
 
@@ -145,7 +158,7 @@ send_message(Call *call, GError **error)
     r = sd_bus_message_append_basic(message, 's', envelope->op_id);
     if (r >= 0)
         r = sd_bus_call_async(connection, NULL, message, on_reply, call,
-                              BANGER_CALL_TIMEOUT_SEC * G_USEC_PER_SEC);
+                              (uint64_t)BANGER_CALL_TIMEOUT_SEC * G_USEC_PER_SEC);
     if (r < 0)
         return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, -r, "cannot call the helper");
     return true;

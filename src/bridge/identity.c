@@ -12,7 +12,10 @@
 bool
 banger_identity_find(const char *name, BangerIdentity *ret_identity, GError **error)
 {
-    const struct passwd *user;
+    struct passwd user;
+    struct passwd *found;
+    char buffer[4096];
+    int errnum;
 
     if (name == NULL && geteuid() != 0) {
         *ret_identity = (BangerIdentity){geteuid(), getegid(), NULL};
@@ -20,14 +23,13 @@ banger_identity_find(const char *name, BangerIdentity *ret_identity, GError **er
     }
     if (name == NULL)
         name = BANGER_OWNER;
-    errno = 0;
-    user = getpwnam(name);
-    if (user == NULL && errno != 0)
-        return banger_set_errno(error, BANGER_ERROR_NOT_FOUND, errno, "cannot look up the user %s",
+    errnum = getpwnam_r(name, &user, buffer, sizeof buffer, &found);
+    if (errnum != 0)
+        return banger_set_errno(error, BANGER_ERROR_NOT_FOUND, errnum, "cannot look up the user %s",
                                 name);
-    if (user == NULL)
+    if (found == NULL)
         return banger_set_error(error, BANGER_ERROR_NOT_FOUND, "there is no user %s", name);
-    *ret_identity = (BangerIdentity){user->pw_uid, user->pw_gid, g_strdup(name)};
+    *ret_identity = (BangerIdentity){user.pw_uid, user.pw_gid, g_strdup(name)};
     return true;
 }
 

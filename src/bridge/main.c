@@ -83,23 +83,18 @@ open_listener(const Arguments *arguments, const BangerIdentity *identity, GError
 }
 
 static bool
-run(const Arguments *arguments, GError **error)
+serve(const Arguments *arguments, const BangerIdentity *identity, GError **error)
 {
-    BangerIdentity identity = {0};
-    g_autofree char *name = NULL;
-    banger_autofd int listener = -1;
-    BangerServerOptions options = {0};
+    banger_autofd int listener = open_listener(arguments, identity, error);
+    BangerServerOptions options = {
+        .listener = listener,
+        .owner = identity->uid,
+        .peer_timeout_sec = (unsigned int)arguments->peer_timeout_sec,
+    };
     bool ok;
 
-    if (!banger_identity_find(arguments->user, &identity, error))
+    if (listener < 0 || !banger_identity_assume(identity, error))
         return false;
-    name = identity.name;
-    listener = open_listener(arguments, &identity, error);
-    if (listener < 0 || !banger_identity_assume(&identity, error))
-        return false;
-    options.listener = listener;
-    options.owner = identity.uid;
-    options.peer_timeout_sec = (unsigned int)arguments->peer_timeout_sec;
     /* Nobody would start it again where it bound its socket itself. */
     if (arguments->socket_path == NULL)
         options.idle_timeout_sec = (unsigned int)arguments->idle_timeout_sec;
@@ -107,6 +102,19 @@ run(const Arguments *arguments, GError **error)
     /* If its folder is root's this fails, and the next start replaces what is left. */
     if (arguments->socket_path != NULL)
         (void)unlink(arguments->socket_path);
+    return ok;
+}
+
+static bool
+run(const Arguments *arguments, GError **error)
+{
+    BangerIdentity identity = {0};
+    bool ok;
+
+    if (!banger_identity_find(arguments->user, &identity, error))
+        return false;
+    ok = serve(arguments, &identity, error);
+    g_free(identity.name);
     return ok;
 }
 

@@ -191,8 +191,9 @@ set_up(Server *server)
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGTERM);
     (void)sigaddset(&signals, SIGINT);
-    if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
-        return -errno;
+    r = -pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    if (r < 0)
+        return r;
     r = sd_event_add_signal(event, NULL, SIGTERM, on_signal, server);
     if (r >= 0)
         r = sd_event_add_signal(event, NULL, SIGINT, on_signal, server);

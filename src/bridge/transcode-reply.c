@@ -109,7 +109,7 @@ read_array(const BangerField *field, sd_bus_message *message, GString *out)
     if (r <= 0)
         return r;
     g_string_append_c(out, '[');
-    while ((r = sd_bus_message_at_end(message, 0)) == 0) {
+    while (sd_bus_message_at_end(message, 0) == 0) {
         if (out->str[out->len - 1] != '[')
             g_string_append_c(out, ',');
         r = read_struct(field, message, out);

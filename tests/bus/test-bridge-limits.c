@@ -128,11 +128,9 @@ padded_request(size_t size)
 {
     static const char head[] = "{\"method\":\"priv.delete_tap\",\"params\":{\"tap_name\":"
                                "\"tap-fc-none\"},\"padding\":\"";
-    char *request = g_strnfill(size, 'x');
+    g_autofree char *padding = g_strnfill(size - strlen(head) - strlen("\"}"), 'x');
 
-    memcpy(request, head, strlen(head));
-    memcpy(request + size - 2, "\"}", 2);
-    return request;
+    return g_strconcat(head, padding, "\"}", NULL);
 }
 
 START_TEST(size)

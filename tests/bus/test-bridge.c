@@ -449,6 +449,30 @@ START_TEST(peer_leaves)
 }
 END_TEST
 
+/* Root's request is the owner's for polkit too: the bridge has no right of its own. */
+START_TEST(denied_by_polkit)
+{
+    rig_polkit_set_rules("10-no.rules",
+                         "polkit.addRule(function(action, subject) {"
+                         "  if (action.id == \"org.banger.helper1.delete-tap\" &&"
+                         "      subject.user == \"banger\") return polkit.Result.NO; });");
+    for (int i = 0; i < 2; i++) {
+        int fd = bridge_connect(i == 0 ? 0 : RIG_UID_OWNER);
+        g_autofree char *answer = NULL;
+
+        bridge_send(fd, "{\"method\":\"priv.delete_tap\",\"params\":{\"tap_name\":"
+                        "\"tap-fc-none\"},\"op_id\":\"op-denied\"}");
+        answer = bridge_read_line(fd);
+        ck_assert_msg(
+            g_str_has_prefix(answer, "{\"ok\":false,\"error\":{\"code\":\"unauthorized\",") &&
+                g_str_has_suffix(answer, " (op-denied)\",\"op_id\":\"op-denied\"}}"),
+            "%s", answer);
+        (void)close(fd);
+    }
+    rig_polkit_set_rules("10-no.rules", NULL);
+}
+END_TEST
+
 int
 main(int argc, char **argv)
 {
@@ -474,6 +498,7 @@ main(int argc, char **argv)
     tcase_add_test(tcase, rpc_batch);
     tcase_add_test(tcase, records);
     tcase_add_test(tcase, other_uids);
+    tcase_add_test(tcase, denied_by_polkit);
     tcase_add_test(tcase, socket_is_private);
     tcase_add_test(tcase, helper_dies);
     tcase_add_test(tcase, peer_leaves);

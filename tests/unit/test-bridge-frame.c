@@ -210,15 +210,13 @@ END_TEST
 START_TEST(size)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *text = g_strnfill(BANGER_REQUEST_MAX + 1, 'x');
-    g_autofree char *read = NULL;
+    g_autofree char *padding = g_strnfill(BANGER_REQUEST_MAX - strlen("[\"\"]"), 'x');
+    g_autofree char *largest = g_strconcat("[\"", padding, "\"]", NULL);
+    g_autofree char *larger = g_strconcat("[\"", padding, "x\"]", NULL);
+    g_autofree char *read = read_first(largest, strlen(largest), 65536, &error);
 
-    memcpy(text, "[\"", 2);
-    memcpy(text + BANGER_REQUEST_MAX - 2, "\"]", 2);
-    read = read_first(text, BANGER_REQUEST_MAX, 65536, &error);
-    ck_assert_uint_eq(strlen(read), BANGER_REQUEST_MAX);
-    memcpy(text + BANGER_REQUEST_MAX - 2, "x\"]", 3);
-    ck_assert_ptr_null(read_first(text, BANGER_REQUEST_MAX + 1, 65536, &error));
+    ck_assert_pstr_eq(read, largest);
+    ck_assert_ptr_null(read_first(larger, strlen(larger), 65536, &error));
     ck_assert_ptr_nonnull(strstr(error->message, "larger than 33554432 bytes"));
 }
 END_TEST

@@ -249,11 +249,9 @@ END_TEST
 /* More than the bus would take: the bus would hang up on everybody. */
 START_TEST(too_large)
 {
-    static const char head[] = "{\"tap_name\":\"";
-    g_autofree char *params = g_strnfill(BANGER_REQUEST_MAX, 'x');
+    g_autofree char *name = g_strnfill(BANGER_BUS_ARGUMENTS_MAX + 1, 'x');
+    g_autofree char *params = g_strconcat("{\"tap_name\":\"", name, "\"}", NULL);
 
-    memcpy(params, head, strlen(head));
-    memcpy(params + BANGER_REQUEST_MAX - 2, "\"}", 2);
     check_refused(TAP, params, BANGER_ERROR_LIMITS_EXCEEDED,
                   "tap_name: the arguments are larger than the 32505856 bytes that the bus takes");
 }
