@@ -50,6 +50,18 @@ listen_to_library(int level, const char *file, int line, int errnum, const char 
     va_end(arguments);
 }
 
+/* The node may be there without a driver behind it; opening it loads the driver's module. */
+static bool
+has_driver(void)
+{
+    banger_autofd int fd = -1;
+
+    if (access("/sys/class/misc/device-mapper", F_OK) == 0)
+        return true;
+    fd = open(BANGER_DM_DIRECTORY "control", O_RDWR | O_CLOEXEC);
+    return fd >= 0;
+}
+
 static bool
 is_supported(GError **error)
 {
@@ -57,8 +69,7 @@ is_supported(GError **error)
 
     last_words[0] = '\0';
     dm_log_with_errno_init(listen_to_library);
-    if (access("/sys/class/misc/device-mapper", F_OK) < 0 &&
-        access(BANGER_DM_DIRECTORY "control", F_OK) < 0)
+    if (!has_driver())
         return banger_set_error(error, BANGER_ERROR_NOT_SUPPORTED,
                                 "this host's kernel has no device-mapper");
     if (!dm_driver_version(version, sizeof version))
