@@ -111,6 +111,35 @@ START_TEST(opens_another_file)
 }
 END_TEST
 
+/* A path that was checked leads elsewhere by the time the VMM opens it. */
+START_TEST(path_is_exchanged)
+{
+    static const char *const exchanged[][2] = {
+        {"/drives/rootfs", MACHINE_STATE "exchanged"},
+        {"/boot-source", MACHINE_STATE "kernel"},
+        {"/metrics", MACHINE_STATE "fails.metrics"},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(exchanged); i++) {
+        g_autofree char *orders = g_strdup_printf("replace %s %s " MACHINE_STATE "another",
+                                                  exchanged[i][0], exchanged[i][1]);
+
+        machine_write(MACHINE_STATE "exchanged", "the drive");
+        machine_write(MACHINE_STATE "another", "not the owner's, say");
+        g_array_set_size(machine->drives, 0);
+        machine_add_drive(machine, "rootfs", MACHINE_STATE "exchanged", false, true);
+        machine_order("fails", orders);
+        if (g_str_equal(exchanged[i][0], "/metrics"))
+            machine_write(MACHINE_STATE "fails.metrics", "");
+        machine_launch_fails(bus, machine, "NotManaged", "opened other files");
+        machine_write(MACHINE_STATE "kernel", "kernel");
+    }
+    (void)unlink(MACHINE_STATE "exchanged");
+    (void)unlink(MACHINE_STATE "another");
+    (void)unlink(MACHINE_STATE "fails.metrics");
+}
+END_TEST
+
 START_TEST(keeps_what_was_there)
 {
     g_autofree char *log = NULL;
@@ -253,6 +282,7 @@ main(int argc, char **argv)
     tcase_add_test(tcase, answers_badly);
     tcase_add_test(tcase, leaves_a_child);
     tcase_add_test(tcase, opens_another_file);
+    tcase_add_test(tcase, path_is_exchanged);
     tcase_add_test(tcase, keeps_what_was_there);
     tcase_add_test(tcase, binary_ends_at_once);
     tcase_add_test(tcase, binary_cannot_run);

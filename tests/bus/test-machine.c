@@ -291,6 +291,44 @@ START_TEST(outlives_the_helper)
 }
 END_TEST
 
+static bool
+has_got_to_vsock(void *data)
+{
+    g_autofree char *record = NULL;
+
+    (void)data;
+    return g_file_get_contents(MACHINE_STATE "half.record", &record, NULL, NULL) &&
+           strstr(record, "PUT /vsock") != NULL;
+}
+
+/* A helper that is killed in the middle of a launch leaves what can be found and removed by name.
+ */
+START_TEST(helper_killed_half_way)
+{
+    Machine *machine = machine_new("half");
+    sd_bus_message *message = machine_message(bus, machine, "");
+    pid_t helper, pid;
+
+    machine_order("half", "record " MACHINE_STATE "half.record\nhang /vsock\n");
+    ck_assert_int_ge(sd_bus_call_async(bus, NULL, message, NULL, NULL, 0), 0);
+    ck_assert_int_ge(sd_bus_flush(bus), 0);
+    sd_bus_message_unref(message);
+    rig_wait_for(has_got_to_vsock, NULL, "the launch to get half-way");
+    helper = rig_pid_of(BANGER_BUS_NAME);
+    ck_assert_int_gt(helper, 0);
+    ck_assert_int_eq(kill(helper, SIGKILL), 0);
+    rig_wait_for(is_off_the_bus, &helper, "the bus to forget the helper");
+
+    pid = (pid_t)find(MACHINE_RUN "half.sock");
+    machine_launch_fails(bus, machine, "AlreadyExists", NULL);
+    kill_machine(pid);
+    machine_order("half", NULL);
+    pid = machine_launch(bus, machine);
+    kill_machine(pid);
+    machine_free(machine);
+}
+END_TEST
+
 /* The program is replaced under a VMM, as a package's upgrade does: it is still one of ours. */
 START_TEST(outlives_an_upgrade)
 {
@@ -335,8 +373,9 @@ END_TEST
 static void
 set_up_host(void)
 {
-    static const char *const names[] = {"all",      "least",   "clean",   "twice",  "other",
-                                        "survivor", "upgrade", "journal", "mapped", NULL};
+    static const char *const names[] = {"all",    "least",    "clean",   "twice",
+                                        "other",  "survivor", "upgrade", "journal",
+                                        "mapped", "half",     NULL};
 
     machine_rig_set_up(names);
 }
@@ -360,6 +399,7 @@ main(int argc, char **argv)
     tcase_add_test(tcase, inherits_nothing);
     tcase_add_test(tcase, launched_twice);
     tcase_add_test(tcase, outlives_the_helper);
+    tcase_add_test(tcase, helper_killed_half_way);
     tcase_add_test(tcase, outlives_an_upgrade);
     tcase_add_test(tcase, record_in_the_journal);
     suite_add_tcase(suite, tcase);

@@ -21,6 +21,7 @@
  *     forge STEP         answer 400 with a fault_message of 1 MiB of odd bytes
  *     say STEP TEXT      write TEXT to standard error and go on
  *     open STEP PATH     open PATH, and go on with it open
+ *     replace STEP PATH TARGET   make PATH a symbolic link to TARGET, and go on
  *     fork STEP          leave a child behind that sleeps, and go on
  *     record PATH        append each request to PATH: method, path, body, separated by blanks
  *

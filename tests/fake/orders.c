@@ -39,6 +39,16 @@ crash(void)
     _exit(1);
 }
 
+/* Makes the first word of @text, a path, a link to the second. */
+static void
+replace(const char *text)
+{
+    g_auto(GStrv) words = g_strsplit(text, " ", 2);
+
+    if (unlink(words[0]) < 0 || symlink(words[1], words[0]) < 0)
+        perror(text);
+}
+
 static FakeOrder
 follow(const char *verb, const char *text, const char **ret_text)
 {
@@ -53,6 +63,8 @@ follow(const char *verb, const char *text, const char **ret_text)
         (void)fprintf(stderr, "%s\n", text);
     if (g_str_equal(verb, "open") && open(text, O_RDWR) < 0)
         perror(text);
+    if (g_str_equal(verb, "replace"))
+        replace(text);
     if (g_str_equal(verb, "fork") && fork() == 0)
         hang();
     if (g_str_equal(verb, "refuse"))
