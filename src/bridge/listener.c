@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -28,6 +29,12 @@ banger_listener_from_systemd(int *ret_fd, GError **error)
     *ret_fd = n == 1 ? SD_LISTEN_FDS_START : -1;
     return true;
 }
+
+/* unix(7): an O_PATH descriptor of the file that a socket is bound to. <linux/un.h> has it, but
+ * does not go together with <sys/un.h>. */
+#ifndef SIOCUNIXFILE
+#define SIOCUNIXFILE 0x89e0
+#endif
 
 /* The errno value of connecting to @address: 0 if somebody listens there. */
 static int
@@ -90,6 +97,21 @@ bind_private(int fd, const struct sockaddr_un *address)
     return r;
 }
 
+/*
+ * Gives the bound socket's file to @uid and @gid. By the socket itself, since another program may
+ * have put another file at the path meanwhile, where the folder is not root's.
+ */
+static int
+give_away(int fd, uid_t uid, gid_t gid)
+{
+    banger_autofd int file = -1;
+
+    if (uid == geteuid())
+        return 0;
+    file = ioctl(fd, SIOCUNIXFILE);
+    return file < 0 ? -1 : fchownat(file, "", uid, gid, AT_EMPTY_PATH);
+}
+
 int
 banger_listener_bind(const char *path, uid_t uid, gid_t gid, GError **error)
 {
@@ -108,7 +130,7 @@ banger_listener_bind(const char *path, uid_t uid, gid_t gid, GError **error)
     if (lock < 0 || !remove_stale(&address, error))
         return -1;
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || bind_private(fd, &address) < 0 || lchown(path, uid, gid) < 0 ||
+    if (fd < 0 || bind_private(fd, &address) < 0 || give_away(fd, uid, gid) < 0 ||
         listen(fd, SOMAXCONN) < 0) {
         (void)banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno, "cannot listen at %s",
                                path);

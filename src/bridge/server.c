@@ -191,6 +191,7 @@ set_up(Server *server)
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGTERM);
     (void)sigaddset(&signals, SIGINT);
+    (void)sigaddset(&signals, SIGPIPE); /* of standard error, where records may go */
     r = -pthread_sigmask(SIG_BLOCK, &signals, NULL);
     if (r < 0)
         return r;
