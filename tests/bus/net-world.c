@@ -26,6 +26,7 @@
 
 #define ATTEMPTS 5
 #define ANSWER_MSEC 200
+#define PATIENCE 15 /* so many seconds for an answer that must come */
 
 static pid_t programs[16];
 static size_t n_programs;
@@ -243,6 +244,24 @@ world_ask_again(int flow)
     return "";
 }
 
+void
+world_assert_flow(int flow, const char *expected)
+{
+    const char *text = "";
+
+    for (int attempt = 0; text[0] == '\0' && attempt < PATIENCE; attempt++)
+        text = world_ask_again(flow);
+    ck_assert_str_eq(text, expected);
+}
+
+void
+world_assert_answer(const char *name, const char *address, const char *expected)
+{
+    banger_autofd int flow = world_open_flow(name, address);
+
+    world_assert_flow(flow, expected);
+}
+
 const char *
 world_ask(const char *name, const char *address)
 {
@@ -267,8 +286,8 @@ world_make_with_guest(sd_bus *bus)
     world_make_guest("guest", "tap-fc-1", WORLD_GUEST6 "/64", "fd00:16::1");
     /* The guest reaches the host: what follows fails for no want of a wire. */
     world_serve(NULL);
-    ck_assert_str_eq(world_ask("guest", "172.16.0.1"), WORLD_GUEST);
-    ck_assert_str_eq(world_ask("guest", "fd00:16::1"), WORLD_GUEST6);
+    world_assert_answer("guest", "172.16.0.1", WORLD_GUEST);
+    world_assert_answer("guest", "fd00:16::1", WORLD_GUEST6);
 }
 
 void

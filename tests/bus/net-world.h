@@ -49,6 +49,11 @@ const char *world_ask(const char *name, const char *address);
 int world_open_flow(const char *name, const char *address);
 const char *world_ask_again(int flow);
 
+/* Require an answer, however long a loaded machine takes, and that it is @expected. For "no answer"
+ * use the two above, when one that must come has come that way before. */
+void world_assert_answer(const char *name, const char *address, const char *expected);
+void world_assert_flow(int flow, const char *expected);
+
 /* EnsureNAT, which must succeed. */
 void world_nat(sd_bus *bus, const char *guest, const char *tap, bool enable);
 

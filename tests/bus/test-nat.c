@@ -189,7 +189,7 @@ START_TEST(half_removed_table_is_repaired)
     for (size_t i = 0; i < G_N_ELEMENTS(damages); i++) {
         aid_do("%s", damages[i]);
         world_nat(bus, WORLD_GUEST, "tap-fc-1", true);
-        ck_assert_str_eq(world_ask("guest", WORLD_ADDRESS), WORLD_HOST);
+        world_assert_answer("guest", WORLD_ADDRESS, WORLD_HOST);
         /* A table that is gone takes the others' records with it. */
         if (i == 0)
             world_nat(bus, "172.16.0.9", "tap-fc-2", true);
