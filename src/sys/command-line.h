@@ -5,8 +5,8 @@
 #include <stddef.h>
 
 /*
- * Command lines as /proc/PID/cmdline shows them: @length bytes, each argument ended by a NUL. Pure.
- * The last byte of a non-empty @text must be a NUL.
+ * Command lines as /proc/PID/cmdline shows them: @length bytes, each argument ended by a NUL. A NUL
+ * follows the last byte, whatever that is: a process may write anything there. Pure.
  */
 
 /* Whether an argument (the program's name aside) is @value or is --@option=@value. */
