@@ -5,12 +5,14 @@
 #include <fcntl.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "bus/net-aid.h"
+#include "model/settings.h"
 
 #define BRIDGE "br-fc", "172.16.0.1", "24"
 
@@ -184,6 +186,41 @@ START_TEST(delete_spares_what_is_no_tap)
 }
 END_TEST
 
+/* Begins CreateTap on a connection of its own, and kills the helper @usec later. */
+static void
+create_tap_and_kill(gulong usec)
+{
+    sd_bus *own = rig_bus_open(0);
+    sd_bus_message *message = rig_message_new(own, "CreateTap");
+    RigPending *call;
+
+    ck_assert_int_ge(sd_bus_message_append(message, "sssss", BRIDGE, "tap-fc-1", ""), 0);
+    call = rig_call_start(own, message);
+    g_usleep(usec);
+    rig_stop_service(BANGER_BUS_NAME, SIGKILL);
+    rig_pending_wait(own, call);
+    rig_pending_free(call);
+    sd_bus_flush_close_unref(own);
+}
+
+START_TEST(killed_at_any_moment)
+{
+    for (gulong round = 0; round < 20; round++) {
+        /* The helper runs, so that it is the call that is hit and not the start. */
+        delete_tap("tap-fc-0");
+        create_tap_and_kill(round * 100);
+        /* What is left, if anything, the same call finishes and the matching one removes. */
+        if (aid_link_exists("tap-fc-1"))
+            aid_assert_contains(look("tap-fc-1"), "persist on user banger group banger");
+        create_tap("tap-fc-1");
+        aid_assert_contains(look("tap-fc-1"), "master br-fc");
+        aid_assert_contains(look("br-fc"), "inet 172.16.0.1/24 ");
+        delete_tap("tap-fc-1");
+        aid_do("ip link del br-fc");
+    }
+}
+END_TEST
+
 int
 main(int argc, char **argv)
 {
@@ -203,6 +240,7 @@ main(int argc, char **argv)
     tcase_add_test(tcase, tap_of_another_is_untouched);
     tcase_add_test(tcase, delete_is_idempotent);
     tcase_add_test(tcase, delete_spares_what_is_no_tap);
+    tcase_add_test(tcase, killed_at_any_moment);
     suite_add_tcase(suite, tcase);
     return harness_run("bus/tap", suite);
 }
