@@ -129,8 +129,8 @@ receive_header(BangerWorkerRequest *ret_request, BangerWorkerFailure *failure)
 bool
 banger_channel_read_request(BangerWorkerInputs *ret_inputs, BangerWorkerFailure *failure)
 {
-    BangerWorkerFile table[FILES_MAX];
-    BangerWorkerRequest request;
+    BangerWorkerFile table[FILES_MAX] = {0};
+    BangerWorkerRequest request = {0};
     BangerWorkerInput *files;
     unsigned char *buffer;
     size_t total = 0;

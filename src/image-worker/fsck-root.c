@@ -37,26 +37,32 @@ hold_program(BangerWorkerFailure *failure)
     return true;
 }
 
+/* Repeats the symbolic link @from at @to. */
+static bool
+repeat_link(const char *from, const char *to, BangerWorkerFailure *failure)
+{
+    char target[PATH_MAX] = "";
+    ssize_t length = readlink(from, target, sizeof target - 1);
+
+    if (length < 0 || symlink(target, to) < 0)
+        return refuse(failure, "cannot show libraries");
+    return true;
+}
+
 /* Shows the directory @name of the host, read-only, or repeats the link that it is there. */
 static bool
 show(const char *name, BangerWorkerFailure *failure)
 {
     const unsigned long flags = MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV;
-    char from[32], to[64], target[PATH_MAX];
+    char from[32], to[64];
     struct stat st;
-    ssize_t length;
 
     (void)snprintf(from, sizeof from, "/%s", name);
     (void)snprintf(to, sizeof to, MOUNT_POINT "/%s", name);
     if (lstat(from, &st) < 0)
         return errno == ENOENT || refuse(failure, "cannot look for libraries");
-    if (S_ISLNK(st.st_mode)) {
-        length = readlink(from, target, sizeof target - 1);
-        if (length < 0)
-            return refuse(failure, "cannot look for libraries");
-        target[length] = '\0';
-        return symlink(target, to) == 0 || refuse(failure, "cannot show libraries");
-    }
+    if (S_ISLNK(st.st_mode))
+        return repeat_link(from, to, failure);
     if (mkdir(to, 0755) < 0 || mount(from, to, NULL, MS_BIND, NULL) < 0 ||
         mount(NULL, to, NULL, MS_REMOUNT | flags, NULL) < 0)
         return refuse(failure, "cannot show libraries");

@@ -64,8 +64,8 @@ bool
 banger_guest_file_read(ext2_filsys fs, const char *path, size_t max, void **ret_data,
                        size_t *ret_length, BangerWorkerFailure *failure)
 {
-    BangerGuestEntry entry;
-    struct ext2_inode inode;
+    BangerGuestEntry entry = {0};
+    struct ext2_inode inode = {0};
     errcode_t error;
     __u64 size;
     void *data;
@@ -98,7 +98,8 @@ banger_guest_file_read(ext2_filsys fs, const char *path, size_t max, void **ret_
 }
 
 static int
-first_attribute(char *name, char *value, size_t value_length, void *ret_name)
+first_attribute(char *name, char *value, /* NOLINT(readability-non-const-parameter) */
+                size_t value_length, void *ret_name)
 {
     (void)value;
     (void)value_length;
@@ -148,8 +149,8 @@ typedef struct {
  * range, is a damaged file system's.
  */
 static int
-release_block(ext2_filsys fs, blk64_t *block, e2_blkcnt_t count, blk64_t ref_block, int ref_offset,
-              void *data)
+release_block(ext2_filsys fs, blk64_t *block, /* NOLINT(readability-non-const-parameter) */
+              e2_blkcnt_t count, blk64_t ref_block, int ref_offset, void *data)
 {
     Release *release = data;
     blk64_t cluster = EXT2FS_B2C(fs, *block);
@@ -323,7 +324,7 @@ put_content(ext2_filsys fs, ext2_ino_t ino, const void *data, size_t length)
 static errcode_t
 write_content(ext2_filsys fs, ext2_ino_t ino, const void *data, size_t length)
 {
-    struct ext2_inode inode;
+    struct ext2_inode inode = {0};
     errcode_t error = put_content(fs, ino, data, length);
 
     if (error == 0)
@@ -341,7 +342,7 @@ banger_guest_file_write(ext2_filsys fs, const char *path, unsigned int mode, con
     int size = EXT2_INODE_SIZE(fs->super);
     /* What outgrows the inode is moved to a block by libext2fs: a guess is enough here. */
     bool is_inline = ext2fs_has_feature_inline_data(fs->super) && length < (size_t)size;
-    BangerGuestEntry entry;
+    BangerGuestEntry entry = {0};
     Inode *inode = calloc(1, sizeof *inode);
     errcode_t error;
     bool found;

@@ -134,7 +134,7 @@ static bool
 check_directory_writable(ext2_filsys fs, ext2_ino_t directory, const char *name,
                          BangerWorkerFailure *failure)
 {
-    struct ext2_inode inode;
+    struct ext2_inode inode = {0};
 
     if (!banger_guest_inode_read(fs, directory, &inode, sizeof inode, name, failure))
         return false;
@@ -148,7 +148,7 @@ check_directory_writable(ext2_filsys fs, ext2_ino_t directory, const char *name,
 static bool
 touch_directory(ext2_filsys fs, ext2_ino_t directory, BangerWorkerFailure *failure)
 {
-    struct ext2_inode inode;
+    struct ext2_inode inode = {0};
     errcode_t error = ext2fs_read_inode(fs, directory, &inode);
 
     if (error == 0) {
@@ -183,7 +183,7 @@ static bool
 make_directory(Walk *walk, const char *name)
 {
     ext2_filsys fs = walk->fs;
-    struct ext2_inode parent;
+    struct ext2_inode parent = {0};
     ext2_ino_t ino;
     errcode_t error;
 
@@ -236,7 +236,7 @@ static bool
 step_into(Walk *walk, const char *name, bool is_last, ext2_ino_t ino, BangerGuestEntry *entry,
           bool *ret_done)
 {
-    struct ext2_inode inode;
+    struct ext2_inode inode = {0};
 
     if (!banger_guest_inode_read(walk->fs, ino, &inode, sizeof inode, walk->path, walk->failure))
         return false;
@@ -276,8 +276,8 @@ step_into_nothing(Walk *walk, const char *name, bool is_last, BangerGuestEntry *
 static bool
 step(Walk *walk, BangerGuestEntry *entry, bool *ret_done)
 {
-    char name[EXT2_NAME_LEN + 1];
-    ext2_ino_t ino;
+    char name[EXT2_NAME_LEN + 1] = "";
+    ext2_ino_t ino = 0;
     errcode_t error;
     bool is_last = false;
 
@@ -308,7 +308,7 @@ banger_guest_path_walk(ext2_filsys fs, const char *path, bool create, BangerGues
                        BangerWorkerFailure *failure)
 {
     Walk *walk = calloc(1, sizeof *walk);
-    BangerGuestEntry entry;
+    BangerGuestEntry entry = {0};
     bool done = false;
     bool well = true;
 

@@ -28,7 +28,7 @@ crash(void)
 {
     volatile uintptr_t nowhere = 8; /* read at run time, or the compiler objects */
 
-    return *(volatile int *)nowhere;
+    return *(volatile long *)nowhere;
 }
 
 static long

@@ -13,7 +13,8 @@
 /* All writes of libext2fs but odd ones are whole multiples of the smallest block. */
 #define GRANULE 1024u
 #define GRANULES_MAX (128u << 10) /* 128 MiB: a full request thrice over */
-#define SUPERBLOCK_GRANULE 1u     /* at byte 1024 */
+#define SUPERBLOCK_GRANULE 1u
+#define SUPERBLOCK_AT ((uint64_t)1024)
 #define RUN_MAX (1u << 20)
 
 typedef struct {
@@ -69,9 +70,10 @@ static errcode_t
 obtain(uint64_t number, bool fill, unsigned char **ret_data)
 {
     unsigned char *data = find(number);
-    size_t slot;
 
     if (data == NULL) {
+        size_t slot;
+
         if (number >= overlay.image_granules)
             return EXT2_ET_SHORT_WRITE;
         if (overlay.n_used >= GRANULES_MAX)
@@ -379,7 +381,7 @@ write_marked_superblock(ext2_filsys fs, int fd, const unsigned char *superblock,
     memcpy(&marked, superblock, sizeof marked);
     marked.s_state &= (__u16)~ext2fs_cpu_to_le16(EXT2_VALID_FS);
     (void)ext2fs_superblock_csum_set(fs, &marked);
-    return write_at(fd, &marked, sizeof marked, SUPERBLOCK_GRANULE * GRANULE, failure);
+    return write_at(fd, &marked, sizeof marked, SUPERBLOCK_AT, failure);
 }
 
 bool
@@ -396,8 +398,7 @@ banger_overlay_commit(ext2_filsys fs, int fd, BangerWorkerFailure *failure)
            (superblock == NULL || write_marked_superblock(fs, fd, superblock, failure)) &&
            write_runs(fd, granules, n, failure) && flush(fd, failure) &&
            (superblock == NULL ||
-            (write_at(fd, superblock, GRANULE, SUPERBLOCK_GRANULE * GRANULE, failure) &&
-             flush(fd, failure)));
+            (write_at(fd, superblock, GRANULE, SUPERBLOCK_AT, failure) && flush(fd, failure)));
     free(granules);
     return done;
 }

@@ -18,6 +18,7 @@
 #include "util/worker-protocol.h"
 
 #define PIPE_SIZE (1 << 20)
+#define PIPE_SIZE_DEFAULT ((size_t)64 << 10)
 
 /* Its user, looked up once; a user that does not exist yet is looked for again. */
 bool
@@ -27,11 +28,11 @@ banger_worker_find_user(const BangerSettings *settings, uid_t *ret_uid, gid_t *r
     static GMutex lock;
     static uid_t known_uid;
     static gid_t known_gid;
-    char buffer[4096];
-    struct passwd entry, *found = NULL;
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lock);
 
     if (known_uid == 0) {
+        struct passwd entry, *found = NULL;
+        char buffer[4096];
         int status = getpwnam_r(BANGER_WORKER_USER, &entry, buffer, sizeof buffer, &found);
 
         if (found == NULL)
@@ -196,7 +197,7 @@ wait_ready(const BangerWorker *worker, struct pollfd *fds, nfds_t n, GError **er
 {
     for (;;) {
         gint64 left = worker->deadline - g_get_monotonic_time();
-        int ready = poll(fds, n, left <= 0 ? 0 : (int)MIN(left / 1000 + 1, 1000 * 1000));
+        int ready = poll(fds, n, left <= 0 ? 0 : (int)MIN(left / 1000 + 1, G_USEC_PER_SEC));
 
         if (ready > 0)
             return true;
@@ -327,6 +328,8 @@ reap(BangerWorker *worker)
 static bool
 judge_end(int status, int *ret_status, GError **error)
 {
+    const char *words = WIFSIGNALED(status) ? sigdescr_np(WTERMSIG(status)) : NULL;
+
     if (WIFEXITED(status)) {
         *ret_status = WEXITSTATUS(status);
         return true;
@@ -337,7 +340,7 @@ judge_end(int status, int *ret_status, GError **error)
                                 "sandbox does not allow");
     return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
                             "the image worker was killed by signal %d (%s)", WTERMSIG(status),
-                            strsignal(WTERMSIG(status)));
+                            words != NULL ? words : "real-time");
 }
 
 bool
@@ -355,7 +358,7 @@ banger_worker_wait(BangerWorker *worker, int *ret_status, GError **error)
 static bool
 explain_silence(BangerWorker *worker, GError **error)
 {
-    int status;
+    int status = 0;
 
     return banger_worker_wait(worker, &status, error) &&
            banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
@@ -366,9 +369,9 @@ bool
 banger_worker_receive(BangerWorker *worker, void *buffer, size_t length, GError **error)
 {
     char *to = buffer;
-    size_t n;
+    size_t n = 0;
 
-    if (length > 64 * 1024)
+    if (length > PIPE_SIZE_DEFAULT)
         (void)fcntl(worker->reply, F_SETPIPE_SZ, PIPE_SIZE);
     while (length > 0) {
         if (!receive_some(worker, to, length, &n, error))
@@ -385,7 +388,7 @@ bool
 banger_worker_receive_tail(BangerWorker *worker, size_t max, GString *ret_text, GError **error)
 {
     char buffer[4096];
-    size_t n;
+    size_t n = 0;
 
     do {
         if (!receive_some(worker, buffer, sizeof buffer, &n, error))
