@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -184,6 +185,93 @@ START_TEST(socket_activation)
 }
 END_TEST
 
+/* Forwards another socket to the rig's bus, as the owner, for whom the bus takes the bridge then.
+ */
+static pid_t
+start_forwarding(const char *real)
+{
+    g_autofree char *to = g_strdup_printf("UNIX-CONNECT:%s", real);
+    pid_t pid = fork();
+
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)setpgid(0, 0);
+        if (setgid(RIG_UID_OWNER) == 0 && setuid(RIG_UID_OWNER) == 0)
+            (void)execlp("socat", "socat", "UNIX-LISTEN:" BANGER_RUNTIME_DIRECTORY "/bus,fork", to,
+                         NULL);
+        _exit(127);
+    }
+    return pid;
+}
+
+static bool
+is_socket(void *data)
+{
+    return access(data, F_OK) == 0;
+}
+
+static void
+stop_forwarding(pid_t pid)
+{
+    ck_assert_int_eq(kill(-pid, SIGKILL), 0);
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+    ck_assert_int_eq(unlink(BANGER_RUNTIME_DIRECTORY "/bus"), 0);
+}
+
+/*
+ * The bus cannot be reached: there is an answer all the same, and once it can be the next request
+ * works. The connection to it is lost in the middle of a call: the same.
+ */
+START_TEST(bus_comes_and_goes)
+{
+    static char forwarded[] = BANGER_RUNTIME_DIRECTORY "/bus";
+    g_autofree char *real = g_strdup(strstr(g_getenv("DBUS_SYSTEM_BUS_ADDRESS"), "path=") + 5);
+    pid_t bridge, forwarder, helper;
+    g_autofree char *unreachable = NULL;
+    g_autofree char *lost = NULL;
+    g_autofree char *address = NULL;
+    int fd;
+
+    ck_assert(
+        g_setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=" BANGER_RUNTIME_DIRECTORY "/bus", TRUE));
+    bridge = bridge_start(NULL);
+    fd = bridge_connect(0);
+    bridge_send(fd, DELETE);
+    unreachable = bridge_read_line(fd);
+    ck_assert_msg(
+        g_str_has_prefix(unreachable,
+                         "{\"ok\":false,\"error\":{\"code\":\"operation_failed\",\"message\":"
+                         "\"cannot reach the system bus: "),
+        "%s", unreachable);
+    forwarder = start_forwarding(real);
+    rig_wait_for(is_socket, forwarded, "socat does not listen");
+    bridge_send(fd, DELETE);
+    bridge_expect_line(fd, DONE);
+
+    address = g_strdup_printf("unix:path=%s", real);
+    ck_assert(g_setenv("DBUS_SYSTEM_BUS_ADDRESS", address, TRUE));
+    helper = rig_pid_of(BANGER_BUS_NAME);
+    ck_assert_int_gt(helper, 0);
+    ck_assert_int_eq(kill(helper, SIGSTOP), 0);
+    bridge_send(fd, DELETE);
+    g_usleep(200000);
+    stop_forwarding(forwarder);
+    lost = bridge_read_line(fd);
+    ck_assert_msg(g_str_has_prefix(
+                      lost, "{\"ok\":false,\"error\":{\"code\":\"operation_failed\",\"message\":"),
+                  "%s", lost);
+    ck_assert_int_eq(kill(helper, SIGCONT), 0);
+    forwarder = start_forwarding(real);
+    rig_wait_for(is_socket, forwarded, "socat does not listen");
+    bridge_send(fd, DELETE);
+    bridge_expect_line(fd, DONE);
+    (void)close(fd);
+    bridge_stop(bridge);
+    stop_forwarding(forwarder);
+}
+END_TEST
+
 int
 main(int argc, char **argv)
 {
@@ -200,6 +288,7 @@ main(int argc, char **argv)
     tcase_add_test(tcase, stale_socket);
     tcase_add_test(tcase, no_socket_there);
     tcase_add_test(tcase, without_rights);
+    tcase_add_test(tcase, bus_comes_and_goes);
     tcase_add_test(tcase, socket_activation);
     suite_add_tcase(suite, tcase);
     return harness_run("bus/bridge-life", suite);
