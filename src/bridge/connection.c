@@ -253,16 +253,18 @@ read_piece(BangerConnection *connection)
     return connection->waiting != NULL;
 }
 
-/* Keeps the account and the time limit of a request that is not complete. */
+/* Keeps the time limit of a request that is not complete, and the account of what it takes: that is
+ * not over before the request has been begun. */
 static void
 account_request(BangerConnection *connection)
 {
     size_t before = connection->request.held;
-    size_t now = banger_frame_pending(connection->frame);
+    size_t pending = banger_frame_pending(connection->frame);
+    size_t now = connection->waiting != NULL || connection->batch != NULL ? before : pending;
 
     if (now < before)
         banger_hold_shrink(&connection->request, before - now);
-    if (now == 0)
+    if (pending == 0)
         banger_timer_disarm(connection->request_timer);
     else if (before == 0)
         banger_timer_arm(connection->context->event, &connection->request_timer,
@@ -280,6 +282,7 @@ take_piece(BangerConnection *connection)
     struct json_object *request = NULL;
     size_t used = 0;
 
+    account_request(connection);
     if (connection->piece_at == connection->piece_end && !read_piece(connection))
         return false;
     if (connection->phase != PHASE_READING)
@@ -302,11 +305,14 @@ take_piece(BangerConnection *connection)
     return true;
 }
 
+/* Answers that are not read keep the next request from being read, but none that has its time limit
+ * running already. */
 static bool
 may_begin(const BangerConnection *connection)
 {
     return !connection->in_order && connection->n_calls < BANGER_CALLS_PER_CONNECTION_MAX &&
-           banger_outbox_pending(&connection->outbox) < BANGER_UNSENT_MAX;
+           (banger_outbox_pending(&connection->outbox) < BANGER_UNSENT_MAX ||
+            banger_frame_pending(connection->frame) > 0);
 }
 
 /* One step on the way of the next request; false if none can be made now. */
