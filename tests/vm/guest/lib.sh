@@ -170,7 +170,7 @@ run_bus_program() {
     kill "$journal"
     sed 's/\tbus\//\tvm-bus\//' "$results"
     if [ "$code" -ne 0 ] && [ "$code" -ne 77 ]; then
-        tail -n 40 "$TEST_LOG" | sed 's/^/# | /'
+        grep -vE '^(pass|fail|skip)\t' "$TEST_LOG" | tail -n 40 | sed 's/^/# | /'
     fi
     [ -s "$results" ] || report fail "$1" "said nothing and ended with $code: $(tail -n 1 "$TEST_LOG")"
 }
