@@ -82,8 +82,7 @@ signal_ours(const BangerSettings *settings, uint32_t pid, int signal, BangerProc
         !banger_process_check_ours(&process, settings, error) ||
         !banger_process_signal(&process, signal, error))
         return false;
-    *ret_process = process;
-    process = (BangerProcess)BANGER_PROCESS_INIT;
+    *ret_process = banger_process_steal(&process);
     return true;
 }
 

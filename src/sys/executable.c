@@ -147,7 +147,7 @@ banger_executable_check_running(const char *path, const struct stat *running, GE
     g_autofree char *former = NULL;
     banger_autofd int parent = -1;
     const char *name;
-    struct stat st;
+    struct stat st = {0};
 
     if (path[0] != '/')
         return banger_set_error(error, BANGER_ERROR_NOT_MANAGED, "%s is not a path of this system",

@@ -36,7 +36,8 @@ take_body(char *data, size_t size, size_t count, void *user_data)
 }
 
 static size_t
-count_header(char *data, size_t size, size_t count, void *user_data)
+count_header(char *data, /* NOLINT(readability-non-const-parameter) */
+             size_t size, size_t count, void *user_data)
 {
     BangerFirecrackerApi *api = user_data;
 
@@ -60,7 +61,9 @@ open_socket(void *user_data, curlsocktype purpose, struct curl_sockaddr *address
 
 /* Called between connecting and sending: speaks to nobody but the process that was started. */
 static int
-check_peer(void *user_data, char *remote, char *local, int remote_port, int local_port)
+check_peer(void *user_data, char *remote, /* NOLINT(readability-non-const-parameter) */
+           char *local,                   /* NOLINT(readability-non-const-parameter) */
+           int remote_port, int local_port)
 {
     BangerFirecrackerApi *api = user_data;
     struct ucred peer = {0};

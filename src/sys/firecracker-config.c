@@ -150,7 +150,18 @@ find(const char *text, size_t length, const char *wanted)
 static char
 unescape(char escape)
 {
-    return strchr("\"\\/", escape) != NULL && escape != '\0' ? escape : ' ';
+    if (escape == '"' || escape == '\\' || escape == '/')
+        return escape;
+    return ' ';
+}
+
+/* @character, or a blank for one that would not show. */
+static char
+shown(char character)
+{
+    if ((guchar)character < 0x20 || character == 0x7f)
+        return ' ';
+    return character;
 }
 
 char *
@@ -172,7 +183,7 @@ banger_firecracker_fault_message(const char *body, size_t length)
         if (*at == '\\' && at + 1 < end)
             g_string_append_c(message, unescape(*++at));
         else
-            g_string_append_c(message, (guchar)*at < 0x20 || *at == 0x7f ? ' ' : *at);
+            g_string_append_c(message, shown(*at));
     }
     return g_utf8_make_valid(message->str, (gssize)message->len);
 }

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sys/process-scan.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,7 +18,7 @@ typedef struct {
     const char *value;
     pid_t found;
     bool ours;
-    unsigned long long start_time;
+    guint64 start_time;
 } Scan;
 
 /* Reads PID/@name in one go, the files of proc(5) give themselves whole. Returns -1 or its length.
@@ -42,23 +40,34 @@ read_file(int proc, const char *pid, const char *name, char *buffer, size_t size
     return length;
 }
 
-/* When the process started, in clock ticks since boot: field 22 of /proc/PID/stat; 0 if unknown. */
-static unsigned long long
+/*
+ * The field @n, from 3 on, of @text, that of /proc/PID/stat (proc(5)); NULL if it has none. Field
+ * 2, the process's name, may contain anything, but ends with the last parenthesis.
+ */
+static const char *
+stat_field(const char *text, unsigned int n)
+{
+    const char *at = strrchr(text, ')');
+
+    for (unsigned int i = 2; at != NULL && i < n; i++) {
+        at = strchr(at, ' ');
+        if (at != NULL)
+            at++;
+    }
+    return at;
+}
+
+/* When the process started, in clock ticks since boot; 0 if unknown. */
+static guint64
 start_time_of(int proc, const char *pid)
 {
     char text[1024];
-    const char *rest;
-    unsigned long long start_time;
+    const char *field;
 
     if (read_file(proc, pid, "stat", text, sizeof text) <= 0)
         return 0;
-    rest = strrchr(text, ')');
-    if (rest == NULL || sscanf(rest,
-                               ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d "
-                               "%*d %*d %*d %*d %llu",
-                               &start_time) != 1)
-        return 0;
-    return start_time;
+    field = stat_field(text, 22);
+    return field != NULL ? g_ascii_strtoull(field, NULL, 10) : 0;
 }
 
 static bool
@@ -75,7 +84,7 @@ static void
 consider(Scan *scan, int proc, const char *pid)
 {
     pid_t number = (pid_t)strtol(pid, NULL, 10);
-    unsigned long long start_time = start_time_of(proc, pid);
+    guint64 start_time = start_time_of(proc, pid);
     bool ours = is_ours(scan->settings, number);
 
     if (scan->found != 0 && (ours == scan->ours ? start_time <= scan->start_time : scan->ours))
@@ -114,19 +123,20 @@ banger_process_scan(const BangerSettings *settings, const char *option, const ch
 {
     Scan scan = {.settings = settings, .option = option, .value = value};
     g_autoptr(GArray) others = g_array_new(FALSE, FALSE, sizeof(pid_t));
-    DIR *proc = opendir("/proc");
-    const struct dirent *entry;
+    banger_autofd int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    g_autoptr(GDir) directory = g_dir_open("/proc", 0, NULL);
+    const char *name;
 
-    if (proc == NULL)
+    if (proc < 0 || directory == NULL)
         return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
                                 "cannot list the processes");
-    while ((entry = readdir(proc)) != NULL) {
-        pid_t other = (pid_t)strtol(entry->d_name, NULL, 10);
+    while ((name = g_dir_read_name(directory)) != NULL) {
+        pid_t other = (pid_t)strtol(name, NULL, 10);
 
         if (other <= 0)
             continue;
-        if (is_likely(&scan, dirfd(proc), entry->d_name))
-            look_at(&scan, dirfd(proc), entry->d_name);
+        if (is_likely(&scan, proc, name))
+            look_at(&scan, proc, name);
         else
             g_array_append_val(others, other);
     }
@@ -134,9 +144,8 @@ banger_process_scan(const BangerSettings *settings, const char *option, const ch
         char pid[16];
 
         g_snprintf(pid, sizeof pid, "%d", g_array_index(others, pid_t, i));
-        look_at(&scan, dirfd(proc), pid);
+        look_at(&scan, proc, pid);
     }
-    (void)closedir(proc);
     *ret_pid = scan.found;
     if (ret_ours != NULL)
         *ret_ours = scan.ours;
@@ -148,27 +157,25 @@ static bool
 is_member(int proc, const char *pid, pid_t group)
 {
     char text[1024];
-    const char *rest;
-    char state;
-    int of;
+    const char *state;
+    const char *of;
 
     if (read_file(proc, pid, "stat", text, sizeof text) <= 0)
         return false;
-    rest = strrchr(text, ')');
-    return rest != NULL && sscanf(rest, ") %c %*d %d", &state, &of) == 2 && of == group &&
-           state != 'Z' && state != 'X';
+    state = stat_field(text, 3);
+    of = stat_field(text, 5);
+    return of != NULL && g_ascii_strtoll(of, NULL, 10) == group && *state != 'Z' && *state != 'X';
 }
 
 bool
 banger_process_group_lives(pid_t group)
 {
-    DIR *proc = opendir("/proc");
-    const struct dirent *entry;
+    banger_autofd int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    g_autoptr(GDir) directory = g_dir_open("/proc", 0, NULL);
+    const char *pid;
     bool lives = false;
 
-    while (proc != NULL && !lives && (entry = readdir(proc)) != NULL)
-        lives = g_ascii_isdigit(entry->d_name[0]) && is_member(dirfd(proc), entry->d_name, group);
-    if (proc != NULL)
-        (void)closedir(proc);
+    while (proc >= 0 && directory != NULL && !lives && (pid = g_dir_read_name(directory)) != NULL)
+        lives = g_ascii_isdigit(pid[0]) && is_member(proc, pid, group);
     return lives;
 }

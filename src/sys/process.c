@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sys/process.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
@@ -19,6 +17,7 @@
 
 #define CGROUP_PREFIX "/banger.slice/banger-vm-"
 #define CGROUP_SUFFIX ".service"
+#define UIDS "\nUid:"       /* real, effective, saved and of the file system */
 #define SMALL_FILE_MAX 4096 /* of /proc/PID/stat, status and cgroup */
 
 #ifdef BANGER_TEST_HOOKS
@@ -81,8 +80,7 @@ banger_process_open(uint32_t pid, BangerProcess *ret_process, GError **error)
                    ? refuse_ended(process.pid, error)
                    : banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
                                       "cannot open process %d", process.pid);
-    *ret_process = process;
-    process = (BangerProcess)BANGER_PROCESS_INIT;
+    *ret_process = banger_process_steal(&process);
     return true;
 }
 
@@ -165,7 +163,7 @@ state_of(const BangerProcess *process)
     if (read_file(process->directory, "stat", stat_text, sizeof stat_text) <= 0)
         return 0;
     end = strrchr(stat_text, ')');
-    return end != NULL && end[1] == ' ' ? end[2] : '\0';
+    return (char)(end != NULL && end[1] == ' ' ? end[2] : '\0');
 }
 
 /* Whether all four user ids of @process are one of those that a VMM has. */
@@ -173,16 +171,18 @@ static bool
 check_uids(const BangerProcess *process, const BangerSettings *settings, GError **error)
 {
     char status[SMALL_FILE_MAX];
-    const char *line;
-    unsigned int uids[4];
+    const char *at;
+    uid_t uids[4];
 
     if (read_file(process->directory, "status", status, sizeof status) <= 0)
         return refuse_ended(process->pid, error);
-    line = strstr(status, "\nUid:");
-    if (line == NULL ||
-        sscanf(line, "\nUid: %u %u %u %u", &uids[0], &uids[1], &uids[2], &uids[3]) != 4)
+    at = strstr(status, UIDS);
+    if (at == NULL)
         return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
                                 "cannot read the user ids of process %d", process->pid);
+    at += strlen(UIDS);
+    for (size_t i = 0; i < G_N_ELEMENTS(uids); i++)
+        uids[i] = (uid_t)g_ascii_strtoull(at, (char **)&at, 10);
     for (size_t i = 1; i < G_N_ELEMENTS(uids); i++)
         if (uids[i] != uids[0])
             return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
@@ -335,26 +335,24 @@ bool
 banger_process_check_files(const BangerProcess *process, const struct stat *allowed,
                            size_t n_allowed, size_t n_required, GError **error)
 {
-    int fd = openat(process->directory, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    banger_autofd int fd = openat(process->directory, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", fd);
     g_autofree bool *seen = g_new0(bool, n_allowed);
-    const struct dirent *entry;
+    g_autoptr(GDir) directory = fd >= 0 ? g_dir_open(path, 0, NULL) : NULL;
     bool all_allowed = true;
-    DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
+    const char *name;
 
-    if (directory == NULL) {
-        banger_close_fd(&fd);
+    if (directory == NULL)
         return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
                                 "cannot list the open files of process %d", process->pid);
-    }
-    while (all_allowed && (entry = readdir(directory)) != NULL) {
+    while (all_allowed && (name = g_dir_read_name(directory)) != NULL) {
         struct stat st;
 
-        if (entry->d_name[0] == '.' || fstatat(dirfd(directory), entry->d_name, &st, 0) < 0)
+        if (fstatat(fd, name, &st, 0) < 0)
             continue;
         if ((S_ISREG(st.st_mode) && st.st_nlink > 0) || S_ISBLK(st.st_mode))
             all_allowed = find_file(allowed, n_allowed, &st, seen);
     }
-    (void)closedir(directory);
     for (size_t i = 0; all_allowed && i < n_required; i++)
         all_allowed = seen[i];
     if (!all_allowed)

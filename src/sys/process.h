@@ -38,6 +38,16 @@ bool banger_process_open(uint32_t pid, BangerProcess *ret_process, GError **erro
 /* Closes the descriptors of @process. */
 void banger_process_close(BangerProcess *process);
 
+/* Returns @process with its descriptors, and leaves it without. */
+static inline BangerProcess
+banger_process_steal(BangerProcess *process)
+{
+    BangerProcess stolen = *process;
+
+    *process = (BangerProcess)BANGER_PROCESS_INIT;
+    return stolen;
+}
+
 /*
  * The one function that decides whether @process is a virtual machine monitor of banger's, which it
  * is if

@@ -8,7 +8,7 @@
 
 #include "sys/unit-private.h"
 
-#define STOP_TIMEOUT_USEC (5 * G_USEC_PER_SEC)
+#define STOP_TIMEOUT_USEC ((uint64_t)5 * G_USEC_PER_SEC)
 
 /* Appends the property @name of @type with the values that follow, if nothing failed so far. */
 #define APPEND(r, message, name, type, ...)                                                        \
@@ -29,7 +29,7 @@ append_service(sd_bus_message *message, const BangerUnitSpec *spec)
     APPEND(r, message, "AddRef", "b", 1);
     APPEND(r, message, "CollectMode", "s", "inactive-or-failed");
     APPEND(r, message, "TimeoutStartUSec", "t", (uint64_t)BANGER_UNIT_START_MS * 1000);
-    APPEND(r, message, "TimeoutStopUSec", "t", (uint64_t)STOP_TIMEOUT_USEC);
+    APPEND(r, message, "TimeoutStopUSec", "t", STOP_TIMEOUT_USEC);
     APPEND(r, message, "IgnoreSIGPIPE", "b", 0);
     APPEND(r, message, "StandardInput", "s", "null");
     APPEND(r, message, "StandardOutput", "s", "journal");

@@ -64,7 +64,7 @@ reset_signals(void)
     for (int number = 1; number < NSIG; number++)
         (void)sigaction(number, &action, NULL);
     (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, &none, NULL);
 }
 
 /*

@@ -21,7 +21,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(sd_bus_error, sd_bus_error_free)
 
 #define SYSTEMD "org.freedesktop.systemd1"
 #define MANAGER SYSTEMD ".Manager"
-#define CALL_TIMEOUT_USEC (10 * G_USEC_PER_SEC)
+#define CALL_TIMEOUT_USEC ((uint64_t)10 * G_USEC_PER_SEC)
 #define SYSTEMD_STATUS_FIRST 200 /* what its child exits with if it cannot execute the program */
 #define SYSTEMD_STATUS_LAST 245
 #define SETTLE_TRIES 100
@@ -251,8 +251,7 @@ open_main_process(Systemd *systemd, BangerProcess *ret_process, GError **error)
         return refuse(error, "find the process of", systemd->name, NULL, r);
     if (pid != 0 && banger_process_open(pid, &process, NULL) &&
         get_property(systemd, SYSTEMD ".Service", "MainPID", 'u', &again) >= 0 && again == pid) {
-        *ret_process = process;
-        process = (BangerProcess)BANGER_PROCESS_INIT;
+        *ret_process = banger_process_steal(&process);
         return true;
     }
     return refuse_job(systemd, error);

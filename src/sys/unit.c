@@ -63,5 +63,6 @@ banger_unit_format_end(int code, int status)
 {
     if (code == CLD_EXITED)
         return g_strdup_printf("exited with status %d", status);
-    return g_strdup_printf("was killed by signal %d (%s)", status, strsignal(status));
+    return g_strdup_printf("was killed by signal %d (%s)", status,
+                           sigdescr_np(status) != NULL ? sigdescr_np(status) : "unknown");
 }

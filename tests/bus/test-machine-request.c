@@ -232,10 +232,11 @@ END_TEST
 START_TEST(binaries)
 {
     static const char good[] = MACHINE_BINARY;
+    static const char own[] = MACHINE_STATE "firecracker";
     static const char *const writable[] = {
         "/usr/local/bin/fc-group",  "/usr/local/bin/fc-others",   "/usr/local/bin/fc-owners",
         "/usr/local/bin/fc-noexec", "/run/fc-folder/firecracker", "/usr/local/bin/fc-link",
-        "/usr/local/bin",           "/usr/local/bin/fc-fifo",     MACHINE_STATE "firecracker"};
+        "/usr/local/bin",           "/usr/local/bin/fc-fifo",     own};
     pid_t pid;
 
     machine_install_double("/usr/local/bin/fc-group", 0, 0775);

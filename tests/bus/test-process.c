@@ -18,6 +18,14 @@
 #define NOT_FOUND "org.banger.Helper1.Error.NotFound"
 #define BAD_PARAMS "org.banger.Helper1.Error.BadParams"
 
+/* Constants of their own, since a literal of two parts in a list of others looks like a lost comma.
+ */
+static const char x_sock[] = MACHINE_RUN "x.sock";
+static const char copy_sock[] = MACHINE_RUN "copy.sock";
+static const char strangers_sock[] = MACHINE_RUN "strangers.sock";
+static const char signals_sock[] = MACHINE_RUN "signals.sock";
+static const char own_copy[] = MACHINE_STATE "firecracker";
+
 static sd_bus *bus;
 
 static void
@@ -91,15 +99,14 @@ start_is_refused(uid_t uid, const char *const *argv)
 START_TEST(not_a_vmm)
 {
     static const char *const sleeps[] = {"/bin/sleep", "600", NULL};
-    static const char *const script[] = {"/bin/bash",          "-c", "sleep 600; :", "--api-sock",
-                                         MACHINE_RUN "x.sock", NULL};
+    static const char *const script[] = {
+        "/bin/bash", "-c", "sleep 600; :", "--api-sock", x_sock, NULL};
     static const char *const options[] = {
-        "/bin/bash", "--norc", "-c", "sleep 600; :", "--api-sock", MACHINE_RUN "x.sock", NULL};
-    static const char *const copy[] = {
-        MACHINE_STATE "firecracker", "--api-sock", MACHINE_RUN "copy.sock", "--id", "copy", NULL};
+        "/bin/bash", "--norc", "-c", "sleep 600; :", "--api-sock", x_sock, NULL};
+    static const char *const copy[] = {own_copy, "--api-sock", copy_sock, "--id", "copy", NULL};
     static const char *const elsewhere[] = {MACHINE_BINARY, "--api-sock", "/tmp/elsewhere.sock",
                                             "--id",         "elsewhere",  NULL};
-    static const char *const strangers[] = {MACHINE_BINARY, "--api-sock", MACHINE_RUN "s.sock",
+    static const char *const strangers[] = {MACHINE_BINARY, "--api-sock", strangers_sock,
                                             "--id",         "strangers",  NULL};
 
     machine_install_double(MACHINE_STATE "firecracker", RIG_UID_OWNER, 0755);
@@ -120,8 +127,7 @@ END_TEST
 START_TEST(dressed_up)
 {
     static const char *const plain[] = {"/bin/sleep", "600", NULL};
-    static const char *const named[] = {"firecracker", "--api-sock", MACHINE_RUN "x.sock",
-                                        "--id",        "x",          NULL};
+    static const char *const named[] = {"firecracker", "--api-sock", x_sock, "--id", "x", NULL};
     pid_t pid = fork();
 
     ck_assert_int_ge(pid, 0);
@@ -169,8 +175,8 @@ END_TEST
 /* A thread of the helper's: it is no process, and must not be taken for one. */
 START_TEST(thread_id)
 {
-    pid_t helper = rig_pid_of(BANGER_BUS_NAME);
     g_autofree char *path = NULL;
+    pid_t helper;
     g_autoptr(GDir) tasks = NULL;
     const char *task;
     unsigned int threads = 0;
@@ -319,8 +325,8 @@ END_TEST
 /* Of two that name the socket the younger; ours before anybody else's. */
 START_TEST(finding_among_several)
 {
-    static const char *const strangers[] = {
-        "/bin/bash", "-c", "sleep 600; :", "x", "--api-sock", MACHINE_RUN "signals.sock", NULL};
+    static const char *const strangers[] = {"/bin/bash",  "-c", "sleep 600; :", "x", "--api-sock",
+                                            signals_sock, NULL};
     Machine *machine = machine_new("signals");
     pid_t pid = machine_launch(bus, machine);
     pid_t first = start(RIG_UID_STRANGER, strangers);
