@@ -22,6 +22,7 @@
  */
 static const char x_sock[] = MACHINE_RUN "x.sock";
 static const char copy_sock[] = MACHINE_RUN "copy.sock";
+static const char elsewhere_sock[] = MACHINE_STATE "elsewhere.sock";
 static const char strangers_sock[] = MACHINE_RUN "strangers.sock";
 static const char signals_sock[] = MACHINE_RUN "signals.sock";
 static const char own_copy[] = MACHINE_STATE "firecracker";
@@ -104,13 +105,16 @@ START_TEST(not_a_vmm)
     static const char *const options[] = {
         "/bin/bash", "--norc", "-c", "sleep 600; :", "--api-sock", x_sock, NULL};
     static const char *const copy[] = {own_copy, "--api-sock", copy_sock, "--id", "copy", NULL};
-    static const char *const elsewhere[] = {MACHINE_BINARY, "--api-sock", "/tmp/elsewhere.sock",
+    static const char *const elsewhere[] = {MACHINE_BINARY, "--api-sock", elsewhere_sock,
                                             "--id",         "elsewhere",  NULL};
     static const char *const strangers[] = {MACHINE_BINARY, "--api-sock", strangers_sock,
                                             "--id",         "strangers",  NULL};
 
     machine_install_double(MACHINE_STATE "firecracker", RIG_UID_OWNER, 0755);
     ck_assert_int_eq(chmod(BANGER_RUNTIME_DIRECTORY, 0757), 0);
+    (void)unlink(elsewhere_sock);
+    (void)unlink(copy_sock);
+    (void)unlink(strangers_sock);
     start_is_refused(RIG_UID_OWNER, sleeps);
     start_is_refused(0, sleeps);
     start_is_refused(RIG_UID_OWNER, script);
@@ -119,7 +123,7 @@ START_TEST(not_a_vmm)
     start_is_refused(RIG_UID_OWNER, elsewhere);
     start_is_refused(RIG_UID_STRANGER, strangers);
     ck_assert_int_eq(chmod(BANGER_RUNTIME_DIRECTORY, 0750), 0);
-    (void)unlink("/tmp/elsewhere.sock");
+    (void)unlink(elsewhere_sock);
 }
 END_TEST
 
