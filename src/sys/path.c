@@ -320,6 +320,13 @@ banger_path_give(int fd, const char *path, uid_t uid, gid_t gid, mode_t mode, GE
     return true;
 }
 
+/*
+ * How long a writer may take to go, and how often to look. A process that is just being started, by
+ * the helper for another call or by the caller, has all descriptors of its parent until its exec.
+ */
+#define NO_WRITER_WAIT_USEC (G_USEC_PER_SEC / 2)
+#define NO_WRITER_LOOK_USEC 2000
+
 bool
 banger_path_check_no_writer(int fd, const char *path, GError **error)
 {
@@ -327,9 +334,14 @@ banger_path_check_no_writer(int fd, const char *path, GError **error)
      * which would end the process; SIGURG is ignored. */
     if (fcntl(fd, F_SETSIG, SIGURG) < 0)
         return true;
-    if (fcntl(fd, F_SETLEASE, F_RDLCK) == 0) {
-        (void)fcntl(fd, F_SETLEASE, F_UNLCK);
-        return true;
+    for (gint64 end = g_get_monotonic_time() + NO_WRITER_WAIT_USEC;;) {
+        if (fcntl(fd, F_SETLEASE, F_RDLCK) == 0) {
+            (void)fcntl(fd, F_SETLEASE, F_UNLCK);
+            return true;
+        }
+        if (errno != EAGAIN || g_get_monotonic_time() >= end)
+            break;
+        g_usleep(NO_WRITER_LOOK_USEC);
     }
     return errno != EAGAIN ||
            banger_set_error(error, BANGER_ERROR_BUSY, "%s is open for writing elsewhere", path);
