@@ -123,6 +123,18 @@ become(uid_t uid, gid_t gid, BangerWorkerFailure *failure)
     return true;
 }
 
+/* A check may take minutes of processor time: it gives way to the helper and its callers. */
+static bool
+give_way(BangerSandboxKind kind, BangerWorkerFailure *failure)
+{
+    const struct sched_param priority = {0};
+
+    if (kind == BANGER_SANDBOX_E2FSCK &&
+        (setpriority(PRIO_PROCESS, 0, 10) < 0 || sched_setscheduler(0, SCHED_BATCH, &priority) < 0))
+        return refuse(failure, "cannot lower its priority");
+    return true;
+}
+
 bool
 banger_sandbox_enter(BangerSandboxKind kind, uid_t uid, gid_t gid, BangerWorkerFailure *failure)
 {
@@ -135,8 +147,9 @@ banger_sandbox_enter(BangerSandboxKind kind, uid_t uid, gid_t gid, BangerWorkerF
                                                    : BANGER_WORKER_FD_IMAGE + 1,
                     ~0u, 0) < 0)
         return refuse(failure, "cannot close other descriptors");
-    if (!leave_file_systems(kind, uid, gid, failure) || !set_limits(kind, failure) ||
-        !drop_bounding_set(failure) || !become(uid, gid, failure) || !drop_capabilities(failure))
+    if (!give_way(kind, failure) || !leave_file_systems(kind, uid, gid, failure) ||
+        !set_limits(kind, failure) || !drop_bounding_set(failure) || !become(uid, gid, failure) ||
+        !drop_capabilities(failure))
         return false;
     /* After the change of user, which forgets it. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
