@@ -4,11 +4,11 @@
  * Part of the helper in a build with --enable-tsan only. GLib's locks and queues are futexes of its
  * own, in a library that is not instrumented: ThreadSanitizer sees nothing of the order they make,
  * and would call every hand-over a race. These stand in front of GLib's functions for the helper's
- * code, and tell it. (What a worker hands back to the main loop it sees by itself: that goes
- * through an eventfd.)
+ * code, and tell it.
  */
 #include <dlfcn.h>
 #include <glib.h>
+#include <poll.h>
 #include <sanitizer/tsan_interface.h>
 
 static struct {
@@ -18,24 +18,32 @@ static struct {
     void (*cond_wait)(GCond *, GMutex *);
     gboolean (*cond_wait_until)(GCond *, GMutex *, gint64);
     GThreadPool *(*pool_new)(GFunc, gpointer, gint, gboolean, GError **);
+    guint (*source_attach)(GSource *, GMainContext *);
+    int (*poll)(struct pollfd *, nfds_t, int);
     gboolean (*pool_push)(GThreadPool *, gpointer, GError **);
 } real;
 
-__attribute__((constructor)) static void
+/* At the first call: libraries' constructors lock, too, before this program's could run. */
+__attribute__((no_sanitize("thread"))) static void
 look_up(void)
 {
+    if (real.pool_push != NULL)
+        return;
     *(void **)&real.mutex_lock = dlsym(RTLD_NEXT, "g_mutex_lock");
     *(void **)&real.mutex_unlock = dlsym(RTLD_NEXT, "g_mutex_unlock");
     *(void **)&real.mutex_trylock = dlsym(RTLD_NEXT, "g_mutex_trylock");
     *(void **)&real.cond_wait = dlsym(RTLD_NEXT, "g_cond_wait");
     *(void **)&real.cond_wait_until = dlsym(RTLD_NEXT, "g_cond_wait_until");
     *(void **)&real.pool_new = dlsym(RTLD_NEXT, "g_thread_pool_new");
+    *(void **)&real.source_attach = dlsym(RTLD_NEXT, "g_source_attach");
+    *(void **)&real.poll = dlsym(RTLD_NEXT, "poll");
     *(void **)&real.pool_push = dlsym(RTLD_NEXT, "g_thread_pool_push");
 }
 
 void
 g_mutex_lock(GMutex *mutex)
 {
+    look_up();
     real.mutex_lock(mutex);
     __tsan_acquire(mutex);
 }
@@ -43,6 +51,7 @@ g_mutex_lock(GMutex *mutex)
 void
 g_mutex_unlock(GMutex *mutex)
 {
+    look_up();
     __tsan_release(mutex);
     real.mutex_unlock(mutex);
 }
@@ -50,8 +59,10 @@ g_mutex_unlock(GMutex *mutex)
 gboolean
 g_mutex_trylock(GMutex *mutex)
 {
-    gboolean locked = real.mutex_trylock(mutex);
+    gboolean locked;
 
+    look_up();
+    locked = real.mutex_trylock(mutex);
     if (locked)
         __tsan_acquire(mutex);
     return locked;
@@ -60,6 +71,7 @@ g_mutex_trylock(GMutex *mutex)
 void
 g_cond_wait(GCond *cond, GMutex *mutex)
 {
+    look_up();
     __tsan_release(mutex);
     real.cond_wait(cond, mutex);
     __tsan_acquire(mutex);
@@ -70,6 +82,7 @@ g_cond_wait_until(GCond *cond, GMutex *mutex, gint64 end_time)
 {
     gboolean signalled;
 
+    look_up();
     __tsan_release(mutex);
     signalled = real.cond_wait_until(cond, mutex, end_time);
     __tsan_acquire(mutex);
@@ -97,6 +110,7 @@ g_thread_pool_new(GFunc func, gpointer user_data, gint max_threads, gboolean exc
 {
     Work *one = g_new0(Work, 1);
 
+    look_up();
     one->func = func;
     one->user_data = user_data;
     return real.pool_new(work, one, max_threads, exclusive, error);
@@ -105,6 +119,29 @@ g_thread_pool_new(GFunc func, gpointer user_data, gint max_threads, gboolean exc
 gboolean
 g_thread_pool_push(GThreadPool *pool, gpointer data, GError **error)
 {
+    look_up();
     __tsan_release(data);
     return real.pool_push(pool, data, error);
+}
+
+/* What is attached to the main loop is met by its next iteration, each of which polls. */
+static char handed_back;
+
+guint
+g_source_attach(GSource *source, GMainContext *context)
+{
+    look_up();
+    __tsan_release(&handed_back);
+    return real.source_attach(source, context);
+}
+
+int
+poll(struct pollfd *fds, nfds_t n_fds, int timeout)
+{
+    int r;
+
+    look_up();
+    r = real.poll(fds, n_fds, timeout);
+    __tsan_acquire(&handed_back);
+    return r;
 }

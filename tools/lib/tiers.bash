@@ -71,6 +71,16 @@ tier_valgrind() {
     analysis valgrind
 }
 
+# The helper under ThreadSanitizer while the bus tier calls it.
+tier_tsan() {
+    analysis tsan
+}
+
+# Which lines of src the unit and bus tiers run, and the bar.
+tier_coverage() {
+    analysis coverage
+}
+
 # analysis SCRIPT: one of tests/analysis, which build below $work and report their tests themselves.
 analysis() {
     BANGER_BUILD_ROOT=$work run_program "$1" "tests/analysis/$1" "$work/source/tests/analysis/$1"
