@@ -183,7 +183,7 @@ bridge_read_line(int fd)
 
         ck_assert_int_ge(n, 0);
         if (n == 0) {
-            ck_assert_msg(line->len == 0, "half a line: %s", line->str);
+            ck_assert_msg(line->len == 0, "half a line: %.1000s", line->str);
             g_string_free(line, TRUE);
             return NULL;
         }
@@ -204,7 +204,8 @@ bridge_expect_line(int fd, const char *expected)
 {
     g_autofree char *line = bridge_read_line(fd);
 
-    ck_assert_pstr_eq(line, expected);
+    ck_assert_msg(g_strcmp0(line, expected) == 0, "%.1000s instead of %.1000s",
+                  line != NULL ? line : "(nothing)", expected);
 }
 
 void
@@ -212,8 +213,8 @@ bridge_expect_words(int fd, const char *words)
 {
     g_autofree char *line = bridge_read_line(fd);
 
-    ck_assert_msg(line != NULL && strstr(line, words) != NULL, "%s is missing in %s", words,
-                  line != NULL ? line : "(nothing)");
+    ck_assert_msg(line != NULL && strstr(line, words) != NULL, "%.1000s is missing in %.1000s",
+                  words, line != NULL ? line : "(nothing)");
 }
 
 void
@@ -242,8 +243,8 @@ bridge_check(const char *text, const char *expected)
 {
     g_autofree char *answer = bridge_ask(text);
 
-    ck_assert_msg(strcmp(answer, expected) == 0, "%s\nanswered   %s\ninstead of %s", text, answer,
-                  expected);
+    ck_assert_msg(strcmp(answer, expected) == 0, "%.1000s\nanswered   %.1000s\ninstead of %.1000s",
+                  text, answer, expected);
 }
 
 size_t

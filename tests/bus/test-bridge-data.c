@@ -38,6 +38,12 @@ set_up_host(void)
 static void
 set_up(void)
 {
+    bridge = bridge_start(NULL);
+}
+
+static void
+set_up_impatient(void)
+{
     bridge = bridge_start(impatient);
 }
 
@@ -259,10 +265,14 @@ main(int argc, char **argv)
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, files);
     tcase_add_test(tcase, file_too_large);
-    tcase_add_test(tcase, answers_that_nobody_reads);
     tcase_add_test(tcase, life_of_a_machine);
     tcase_add_test(tcase, resolved_binary);
     tcase_add_test(tcase, life_of_a_snapshot);
+    suite_add_tcase(suite, tcase);
+    tcase = tcase_create("unread");
+    tcase_set_timeout(tcase, 240);
+    tcase_add_checked_fixture(tcase, set_up_impatient, tear_down);
+    tcase_add_test(tcase, answers_that_nobody_reads);
     suite_add_tcase(suite, tcase);
     return harness_run("bus/bridge-data", suite);
 }
