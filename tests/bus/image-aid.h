@@ -73,7 +73,10 @@ void *aid_bytes(uint32_t seed, size_t length);
 /* The loop devices that are attached to @path. */
 unsigned int aid_count_loops(const char *path);
 
-/* Whether this kernel has device-mapper; else marks the test as skipped. */
+/* Whether this kernel has device-mapper. */
+bool aid_kernel_has_dm(void);
+
+/* The same; else marks the test as skipped. */
 bool aid_have_dm(void);
 
 /* The processes of banger-image-worker that run now. */
