@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "bus/image-aid.h"
+#include "sys/loop.h"
 #include "util/fd.h"
 
 #define MIB ((uint64_t)1 << 20)
@@ -254,6 +255,7 @@ cleanup_ok(const char *base_loop, const char *cow_loop, const char *name, const 
 START_TEST(cleanup_leaves_foreign_loops)
 {
     g_autofree char *loop = NULL;
+    banger_autofd int file = -1, attached = -1; /* detached when this process ends */
     Snapshot snapshot;
 
     if (!aid_have_dm())
@@ -261,7 +263,10 @@ START_TEST(cleanup_leaves_foreign_loops)
     snapshot = make_files(8 * MIB);
     ck_assert(g_file_set_contents("/run/foreign", "", 0, NULL));
     ck_assert_int_eq(truncate("/run/foreign", MIB), 0);
-    loop = g_strchomp(aid_run_words(NULL, "losetup", "-f", "--show", "/run/foreign"));
+    file = open("/run/foreign", O_RDWR | O_CLOEXEC);
+    ck_assert_int_ge(file, 0);
+    attached = banger_loop_attach(file, "/run/foreign", false, &loop, NULL);
+    ck_assert_int_ge(attached, 0);
     (void)create(&snapshot, NAME, NULL);
     cleanup_ok(loop, loop, NAME, "");
     ck_assert_uint_eq(aid_count_loops("/run/foreign"), 1);
@@ -272,7 +277,6 @@ START_TEST(cleanup_leaves_foreign_loops)
     ck_assert(are_detached(&snapshot));
     cleanup_ok(snapshot.base_loop, snapshot.cow_loop, NAME, DEVICE); /* once more */
     cleanup_ok("", "", "", "");
-    g_free(aid_run_words(NULL, "losetup", "-d", loop));
     (void)unlink("/run/foreign");
     finish(&snapshot);
 }
