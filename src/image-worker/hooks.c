@@ -6,12 +6,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <linux/loop.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
@@ -180,6 +182,34 @@ probe_code(void)
     return page == MAP_FAILED ? -1 : 0;
 }
 
+/* As a loop device: without AUTOCLEAR it would outlive everything. */
+static long
+probe_loop(void)
+{
+    struct loop_info64 info = {0};
+
+    return ioctl(BANGER_WORKER_FD_IMAGE, LOOP_SET_STATUS64, &info);
+}
+
+/* Whoever is the owner of a descriptor is sent a signal when something happens to it. */
+static long
+probe_signal_owner(void)
+{
+    return fcntl(BANGER_WORKER_FD_REPLY, F_SETOWN, getppid());
+}
+
+static long
+probe_signal_number(void)
+{
+    return fcntl(BANGER_WORKER_FD_REPLY, F_SETSIG, SIGKILL);
+}
+
+static long
+probe_signal_flag(void)
+{
+    return fcntl(BANGER_WORKER_FD_REPLY, F_SETFL, O_ASYNC);
+}
+
 static const struct {
     const char *name;
     long (*run)(void);
@@ -195,10 +225,14 @@ static const struct {
     {"probe-exec", probe_exec},
     {"probe-fork", probe_fork},
     {"probe-kill", probe_kill},
+    {"probe-loop", probe_loop},
     {"probe-mount", probe_mount},
     {"probe-open", probe_open},
     {"probe-ptrace", probe_ptrace},
     {"probe-setuid", probe_setuid},
+    {"probe-signal-flag", probe_signal_flag},
+    {"probe-signal-number", probe_signal_number},
+    {"probe-signal-owner", probe_signal_owner},
     {"probe-socket", probe_socket},
     {"probe-unix-socket", probe_unix_socket},
     {"probe-unshare", probe_unshare},

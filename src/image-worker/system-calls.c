@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <sched.h>
 #include <stddef.h>
 #include <sys/mman.h>
@@ -79,8 +80,6 @@ static const int e2fsck_calls[] = {
     SCMP_SYS(getpid),
     SCMP_SYS(gettid),
 
-    SCMP_SYS(ioctl),
-    SCMP_SYS(fcntl),
     SCMP_SYS(dup),
     SCMP_SYS(dup2),
     SCMP_SYS(uname),
@@ -147,11 +146,42 @@ allow_for_library(scmp_filter_ctx filter)
     return status;
 }
 
+/* Allows @call with these values of its second argument only, a request of 32 bits. */
+static int
+allow_requests(scmp_filter_ctx filter, int call, const unsigned int *requests, size_t n)
+{
+    int status = 0;
+
+    for (size_t i = 0; status == 0 && i < n; i++)
+        status = seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1,
+                                  SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, requests[i]));
+    return status;
+}
+
+/*
+ * Questions to the device, and to descriptors. Not LOOP_SET_STATUS64, which would keep the loop
+ * attached for ever; not F_SETOWN, F_SETSIG and O_ASYNC, which signal other processes of the user.
+ */
+static int
+allow_controls(scmp_filter_ctx filter)
+{
+    static const unsigned int ioctls[] = {BLKGETSIZE64, BLKSSZGET, BLKPBSZGET, BLKROGET,
+                                          BLKDISCARDZEROES};
+    static const unsigned int fcntls[] = {F_GETFD, F_SETFD, F_GETFL};
+    int status = allow_requests(filter, SCMP_SYS(ioctl), ioctls, sizeof ioctls / sizeof ioctls[0]);
+
+    if (status == 0)
+        status = allow_requests(filter, SCMP_SYS(fcntl), fcntls, sizeof fcntls / sizeof fcntls[0]);
+    return status;
+}
+
 static int
 allow_for_e2fsck(scmp_filter_ctx filter)
 {
     int status = allow_all(filter, e2fsck_calls, sizeof e2fsck_calls / sizeof e2fsck_calls[0]);
 
+    if (status == 0)
+        status = allow_controls(filter);
     if (status == 0)
         status = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(execveat), 2,
                                   SCMP_A0(SCMP_CMP_EQ, BANGER_SANDBOX_FD_PROGRAM),

@@ -107,7 +107,7 @@ recover(const BangerSettings *settings, const char *path, int *fd, GError **erro
     const char *name = device_name(path);
     g_autofree char *loop = NULL;
     banger_autofd int device = -1;
-    bool corrected;
+    bool corrected, done;
 
     if (name != NULL) {
         banger_close_fd(fd);
@@ -115,8 +115,12 @@ recover(const BangerSettings *settings, const char *path, int *fd, GError **erro
     } else {
         device = banger_loop_attach(*fd, path, false, &loop, error);
     }
-    return device >= 0 &&
+    done = device >= 0 &&
            banger_image_check(settings, device, path, BANGER_IMAGE_RECOVER, &corrected, error);
+    /* Whatever became of AUTOCLEAR: the worker had the device open. */
+    if (loop != NULL)
+        banger_loop_clear(device);
+    return done;
 }
 
 bool

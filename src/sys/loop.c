@@ -99,6 +99,12 @@ banger_loop_attach(int backing_fd, const char *path, bool read_only, char **ret_
     return -1;
 }
 
+void
+banger_loop_clear(int fd)
+{
+    (void)ioctl(fd, LOOP_CLR_FD);
+}
+
 /* Reads the status of @loop; false if it is not attached or not there. */
 static bool
 read_status(const char *loop, struct loop_info64 *ret_info)

@@ -22,6 +22,10 @@
 int banger_loop_attach(int backing_fd, const char *path, bool read_only, char **ret_device,
                        GError **error);
 
+/* Detaches the device that @fd of banger_loop_attach() is open on, at its last close at the latest.
+ */
+void banger_loop_clear(int fd);
+
 typedef enum {
     BANGER_LOOP_ANY,
     BANGER_LOOP_WRITABLE,

@@ -3,6 +3,7 @@
  * Images that lie, and a worker that a hostile image took over: an error or an answer, in bounded
  * time, and the helper goes on. The worker misbehaves by image-worker/hooks.h.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
 #include <string.h>
@@ -293,6 +294,21 @@ START_TEST(sandbox_of_e2fsck)
 }
 END_TEST
 
+/* What libext2fs gets a no for, and e2fsck might have needed some of. */
+START_TEST(sandbox_of_e2fsck_requests)
+{
+    static const char *const requests[] = {"probe-loop", "probe-signal-flag", "probe-signal-number",
+                                           "probe-signal-owner"};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(requests); i++) {
+        g_autofree char *expected = g_strdup_printf("refused: %s: errno %d\n", requests[i], EPERM);
+        g_autofree char *answer = probe_cage(requests[i]);
+
+        ck_assert_str_eq(answer, expected);
+    }
+}
+END_TEST
+
 START_TEST(sandbox_of_e2fsck_descriptors)
 {
     g_autofree char *answer = probe_cage("probe-write");
@@ -305,21 +321,25 @@ int
 main(int argc, char **argv)
 {
     Suite *suite = suite_create("image-hostile");
+    TCase *cage = tcase_create("cage");
     TCase *tcase = tcase_create("hostile");
 
     (void)argc;
     (void)g_setenv("BANGER_IMAGE_TIMEOUT_MSEC", WORKER_TIMEOUT_MSEC, TRUE);
     aid_enter("bus/image-hostile", argv, NULL);
+    tcase_set_timeout(cage, 400);
     tcase_set_timeout(tcase, 400);
-    tcase_add_loop_test(tcase, worker_misbehaves, 0, 7);
-    tcase_add_test(tcase, worker_eats_memory);
-    tcase_add_loop_test(tcase, sandbox_of_library, 0, G_N_ELEMENTS(probes));
-    tcase_add_test(tcase, sandbox_has_no_other_descriptor);
-    tcase_add_loop_test(tcase, sandbox_of_e2fsck, 0, G_N_ELEMENTS(probes));
-    tcase_add_test(tcase, sandbox_of_e2fsck_descriptors);
+    tcase_add_loop_test(cage, worker_misbehaves, 0, 7);
+    tcase_add_test(cage, worker_eats_memory);
+    tcase_add_loop_test(cage, sandbox_of_library, 0, G_N_ELEMENTS(probes));
+    tcase_add_test(cage, sandbox_has_no_other_descriptor);
+    tcase_add_loop_test(cage, sandbox_of_e2fsck, 0, G_N_ELEMENTS(probes));
+    tcase_add_test(cage, sandbox_of_e2fsck_requests);
+    tcase_add_test(cage, sandbox_of_e2fsck_descriptors);
     tcase_add_test(tcase, truncated);
     tcase_add_test(tcase, absurd_sizes);
     tcase_add_loop_test(tcase, flipped_bytes, 0, N_PARTS);
+    suite_add_tcase(suite, cage);
     suite_add_tcase(suite, tcase);
     return harness_run("bus/image-hostile", suite);
 }
