@@ -226,6 +226,9 @@ empty(ext2_filsys fs, ext2_ino_t ino, Inode *inode, int size)
         error = ext2fs_read_inode_full(fs, ino, &inode->inode, size);
     if (error == 0 && ext2fs_file_acl_block(fs, &inode->inode) != 0)
         error = ext2fs_free_ext_attr(fs, ino, &inode->large);
+    /* The kernel counts here what the inodes of large attributes hold, libext2fs does not. */
+    if (error == 0 && ext2fs_has_feature_ea_inode(fs->super))
+        error = ext2fs_iblk_set(fs, &inode->inode, 0);
     if (error == 0 && ext2fs_get_stat_i_blocks(fs, &inode->inode) != 0)
         error = EXT2_ET_INODE_CORRUPTED;
     clear_inner_attributes(inode, size);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "bus/image-aid.h"
@@ -199,6 +200,27 @@ START_TEST(replace_keeps_inode)
 END_TEST
 
 /* A directory of 20,000 entries, indexed by the kernel, takes 300 more. */
+/* The kernel adds the blocks of an attribute's own inode to those of the file. */
+START_TEST(attribute_of_the_kernel)
+{
+    g_autofree char *image = aid_make_image("image", 64 * MIB, "-t ext4 -O ea_inode");
+    char mount_point[] = "/run/attribute";
+    g_autofree char *value = aid_bytes(5, 20000);
+    AidFile file = {"/file", "new", 3, 0600};
+
+    ck_assert_int_eq(mkdir(mount_point, 0755), 0);
+    g_free(aid_run_words(NULL, "mount", "-o", "loop", image, mount_point));
+    ck_assert(g_file_set_contents("/run/attribute/file", "old", 3, NULL));
+    ck_assert_int_eq(setxattr("/run/attribute/file", "user.large", value, 20000, 0), 0);
+    g_free(aid_run_words(NULL, "umount", mount_point));
+    ck_assert_int_eq(rmdir(mount_point), 0);
+    aid_write_ok(image, &file, 1);
+    aid_check_clean(image);
+    aid_read_equals(image, "/file", "new", 3);
+    (void)unlink(image);
+}
+END_TEST
+
 START_TEST(htree_directory)
 {
     g_autofree char *image = aid_make_image("image", 256 * MIB, "-t ext4 -b 1024 -N 40000");
@@ -264,6 +286,7 @@ main(int argc, char **argv)
     suite_add_tcase(suite, kinds_case);
     tcase_set_timeout(other, 240);
     tcase_add_loop_test(other, replace_keeps_inode, 0, 4);
+    tcase_add_test(other, attribute_of_the_kernel);
     tcase_add_test(other, htree_directory);
     tcase_add_test(other, read_limit);
     suite_add_tcase(suite, other);
