@@ -381,7 +381,7 @@ write_marked_superblock(ext2_filsys fs, int fd, const unsigned char *superblock,
     memcpy(&marked, superblock, sizeof marked);
     marked.s_state &= (__u16)~ext2fs_cpu_to_le16(EXT2_VALID_FS);
     (void)ext2fs_superblock_csum_set(fs, &marked);
-    return write_at(fd, &marked, sizeof marked, SUPERBLOCK_AT, failure);
+    return write_at(fd, &marked, sizeof marked, SUPERBLOCK_AT, failure) && flush(fd, failure);
 }
 
 bool

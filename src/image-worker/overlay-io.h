@@ -19,8 +19,8 @@ bool banger_overlay_is_dirty(void);
 
 /*
  * Writes what was kept to @fd, in this order, so that an interruption half-way is visible to the
- * next e2fsck or mount: the superblock marked as not cleanly unmounted; everything else; a flush
- * to the disk; the superblock as it shall be; a flush. Space that a sparse image lacks is
- * allocated before the first write.
+ * next e2fsck or mount: the superblock marked as not cleanly unmounted; a flush to the disk;
+ * everything else; a flush; the superblock as it shall be; a flush. Space that a sparse image lacks
+ * is allocated before the first write.
  */
 bool banger_overlay_commit(ext2_filsys fs, int fd, BangerWorkerFailure *failure);
