@@ -101,6 +101,16 @@ lie_status(void)
 }
 
 static long
+lie_committing(void)
+{
+    uint32_t reply[4] = {BANGER_WORKER_MAGIC, BANGER_WORKER_VERSION, BANGER_WORKER_COMMITTING, 0};
+
+    if (write(BANGER_WORKER_FD_REPLY, reply, sizeof reply) < 0)
+        abort();
+    return hang();
+}
+
+static long
 probe_open(void)
 {
     return syscall(SYS_openat, AT_FDCWD, "/etc/passwd", O_RDONLY);
@@ -216,6 +226,7 @@ static const struct {
 } hooks[] = {
     {"crash", crash},
     {"hang", hang},
+    {"lie-committing", lie_committing},
     {"lie-length", lie_length},
     {"lie-magic", lie_magic},
     {"lie-short", lie_short},

@@ -8,6 +8,7 @@
 
 #include "image-worker/guest-file.h"
 #include "image-worker/overlay-io.h"
+#include "image-worker/sandbox.h"
 
 #define FILE_MAX ((size_t)16 << 20)
 
@@ -132,5 +133,9 @@ banger_image_write(const BangerWorkerInputs *inputs, BangerWorkerFailure *failur
         return banger_worker_fail_ext2(failure, error, "cannot bring the image up to date");
     /* From here on the helper's death is no reason to stop: that would leave half a change. */
     (void)prctl(PR_SET_PDEATHSIG, 0);
-    return !banger_overlay_is_dirty() || banger_overlay_commit(fs, BANGER_WORKER_FD_IMAGE, failure);
+    if (!banger_overlay_is_dirty())
+        return true;
+    return banger_sandbox_allow_commit(failure) &&
+           banger_channel_reply(BANGER_WORKER_COMMITTING, NULL, 0) &&
+           banger_overlay_commit(fs, BANGER_WORKER_FD_IMAGE, failure);
 }

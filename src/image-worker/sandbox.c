@@ -35,6 +35,14 @@ limit(int resource, rlim_t value)
     return setrlimit((__rlimit_resource_t)resource, &new) == 0;
 }
 
+/* The limit that can still be raised, to double. */
+static bool
+limit_processor_time(rlim_t seconds)
+{
+    return limit(RLIMIT_CPU, 2 * seconds) &&
+           setrlimit(RLIMIT_CPU, &(struct rlimit){seconds, 2 * seconds}) == 0;
+}
+
 /* Memory, processor time, descriptors: nothing grows past what is due. */
 static bool
 set_limits(BangerSandboxKind kind, BangerWorkerFailure *failure)
@@ -45,7 +53,7 @@ set_limits(BangerSandboxKind kind, BangerWorkerFailure *failure)
     if (!limit(RLIMIT_AS, is_library ? (rlim_t)512 << 20 : (rlim_t)2 << 30))
         return refuse(failure, "cannot limit memory");
 #endif
-    if (!limit(RLIMIT_CORE, 0) || !limit(RLIMIT_CPU, is_library ? 60 : 600) ||
+    if (!limit(RLIMIT_CORE, 0) || !limit_processor_time(is_library ? 60 : 600) ||
         !limit(RLIMIT_NOFILE, is_library ? BANGER_WORKER_FD_IMAGE + 1 : 32) ||
         !limit(RLIMIT_MEMLOCK, 0) || !limit(RLIMIT_MSGQUEUE, 0))
         return refuse(failure, "cannot set resource limits");
@@ -61,6 +69,19 @@ banger_sandbox_bound_image(BangerWorkerFailure *failure)
         return refuse(failure, "no image");
     if (S_ISREG(st.st_mode) && !limit(RLIMIT_FSIZE, (rlim_t)st.st_size))
         return refuse(failure, "cannot limit the size of the image");
+    return true;
+}
+
+bool
+banger_sandbox_allow_commit(BangerWorkerFailure *failure)
+{
+    struct rlimit time;
+
+    if (getrlimit(RLIMIT_CPU, &time) < 0)
+        return refuse(failure, "cannot see its processor time");
+    time.rlim_cur = time.rlim_max;
+    if (setrlimit(RLIMIT_CPU, &time) < 0)
+        return refuse(failure, "cannot get more processor time");
     return true;
 }
 

@@ -32,6 +32,9 @@ bool banger_sandbox_enter(BangerSandboxKind kind, uid_t uid, gid_t gid,
 /* Bounds what the process may write to the size of its image, once that has come. */
 bool banger_sandbox_bound_image(BangerWorkerFailure *failure);
 
+/* Gives LIBRARY more processor time: what has been begun to be written must be finished. */
+bool banger_sandbox_allow_commit(BangerWorkerFailure *failure);
+
 /* Where banger_sandbox_enter() left e2fsck, open by O_PATH and closed by the exec itself. */
 #define BANGER_SANDBOX_FD_PROGRAM 4
 

@@ -11,6 +11,7 @@
 
 #define READ_TIMEOUT (60 * G_USEC_PER_SEC)
 #define WRITE_TIMEOUT (180 * G_USEC_PER_SEC)
+#define COMMIT_TIMEOUT (600 * G_USEC_PER_SEC)
 #define CHECK_TIMEOUT (600 * G_USEC_PER_SEC)
 
 #define OUTPUT_MAX (16u << 10) /* of e2fsck, kept in memory */
@@ -191,6 +192,18 @@ banger_image_read(const BangerSettings *settings, int fd, const char *path, cons
     return done;
 }
 
+/* Waits for the end of a write that has begun, which is only given up when all hope is gone. */
+static bool
+wait_for_commit(BangerWorker *worker, BangerWorkerReply *reply, GError **error)
+{
+    banger_worker_set_timeout(worker, COMMIT_TIMEOUT);
+    if (receive_header(worker, 0, reply, error))
+        return reply->status == BANGER_WORKER_OK || refuse_answer(error);
+    if (reply->status == BANGER_WORKER_COMMITTING) /* still: nothing came after it */
+        g_prefix_error(error, "it may have been changed in part, check it with e2fsck: ");
+    return false;
+}
+
 static bool
 write_files(const BangerSettings *settings, int fd, const GArray *files, bool *ret_needs_recovery,
             GError **error)
@@ -203,6 +216,8 @@ write_files(const BangerSettings *settings, int fd, const GArray *files, bool *r
         return false;
     if (reply.status == BANGER_WORKER_RUNNING)
         return refuse_answer(error);
+    if (reply.status == BANGER_WORKER_COMMITTING && !wait_for_commit(&worker, &reply, error))
+        return false;
     if (!finish(&worker, error))
         return false;
     *ret_needs_recovery = reply.status == BANGER_WORKER_NEEDS_RECOVERY;

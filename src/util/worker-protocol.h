@@ -15,7 +15,8 @@
  * With SERVE it waits, perhaps for long: on BANGER_WORKER_FD_REQUEST, a socket, come a
  * BangerWorkerRequest, and with it the image's descriptor (SCM_RIGHTS); n_files of
  * BangerWorkerFile; and the paths and contents in the same order, path before content, without
- * padding. On BANGER_WORKER_FD_REPLY goes a BangerWorkerReply and `length` bytes. The end of file
+ * padding. On BANGER_WORKER_FD_REPLY goes a BangerWorkerReply and `length` bytes; when writing, a
+ * COMMITTING without any before, as soon as the image is about to be touched. The end of file
  * instead of a request is the end of the worker.
  *
  * With CHECK and RECOVER, which run e2fsck, BANGER_WORKER_FD_IMAGE is open on the block device from
@@ -33,7 +34,7 @@
 #define BANGER_WORKER_FD_IMAGE 3
 
 #define BANGER_WORKER_MAGIC 0x42494d57u /* "BIMW" */
-#define BANGER_WORKER_VERSION 2u
+#define BANGER_WORKER_VERSION 3u
 
 /* Commands, as the words of the command line. */
 #define BANGER_WORKER_SERVE "serve"
@@ -47,6 +48,7 @@
 typedef enum {
     BANGER_WORKER_OK,
     BANGER_WORKER_RUNNING,        /* e2fsck runs; its output follows */
+    BANGER_WORKER_COMMITTING,     /* the image is being written to; another reply follows */
     BANGER_WORKER_NEEDS_RECOVERY, /* the journal must be replayed first; nothing was changed */
     BANGER_WORKER_BAD_PARAMS,     /* these and below: the payload is a message */
     BANGER_WORKER_NOT_FOUND,

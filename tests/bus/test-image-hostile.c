@@ -218,6 +218,19 @@ START_TEST(worker_misbehaves)
 }
 END_TEST
 
+/* A worker that stops while it writes. */
+START_TEST(worker_hangs_in_commit)
+{
+    g_autofree char *image = aid_make_image("image", 4 * MIB, "");
+    g_autofree char *message = NULL;
+    AidFile file = {BANGER_HOOK_PREFIX "lie-committing", "x", 1, 0};
+
+    ck_assert_str_eq(aid_write(image, &file, 1, &message), "Timeout");
+    ck_assert_msg(strstr(message, "may have been changed in part") != NULL, "%s", message);
+    (void)unlink(image);
+}
+END_TEST
+
 START_TEST(worker_eats_memory)
 {
     g_autofree char *image = aid_make_image("image", 4 * MIB, "");
@@ -330,6 +343,7 @@ main(int argc, char **argv)
     tcase_set_timeout(cage, 400);
     tcase_set_timeout(tcase, 400);
     tcase_add_loop_test(cage, worker_misbehaves, 0, 7);
+    tcase_add_test(cage, worker_hangs_in_commit);
     tcase_add_test(cage, worker_eats_memory);
     tcase_add_loop_test(cage, sandbox_of_library, 0, G_N_ELEMENTS(probes));
     tcase_add_test(cage, sandbox_has_no_other_descriptor);
