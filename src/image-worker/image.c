@@ -37,8 +37,14 @@ banger_image_read(const BangerWorkerInputs *inputs, void **ret_data, size_t *ret
 
     if (inputs->n_files != 1)
         return banger_worker_fail(failure, BANGER_WORKER_FAILED, "one file at a time is read");
-    return open_image(unixfd_io_manager, 0, &fs, failure) &&
-           banger_guest_file_read(fs, inputs->files[0].path, FILE_MAX, ret_data, ret_length,
+    if (!open_image(unixfd_io_manager, 0, &fs, failure))
+        return false;
+    /* Files may be in the journal only, or older in their place than there. */
+    if (inputs->task == BANGER_WORKER_READ && fs->super->s_journal_dev == 0 &&
+        ext2fs_has_feature_journal_needs_recovery(fs->super))
+        return banger_worker_fail(failure, BANGER_WORKER_NEEDS_RECOVERY,
+                                  "the journal must be replayed first");
+    return banger_guest_file_read(fs, inputs->files[0].path, FILE_MAX, ret_data, ret_length,
                                   failure);
     /* Not closed: the process ends, and nothing was changed. */
 }

@@ -5,6 +5,7 @@
 
 /*
  * Reads the one file of @inputs from the image at BANGER_WORKER_FD_IMAGE. *@ret_data is malloc()ed.
+ * If the journal must be replayed first the status is NEEDS_RECOVERY, but not for READ_LIVE.
  */
 bool banger_image_read(const BangerWorkerInputs *inputs, void **ret_data, size_t *ret_length,
                        BangerWorkerFailure *failure);

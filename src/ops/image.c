@@ -84,21 +84,6 @@ open_alone(const BangerSettings *settings, const char *path, GError **error)
     return name != NULL ? open_device_alone(name, error) : open_file_alone(settings, path, error);
 }
 
-bool
-banger_read_ext4_file(const BangerSettings *settings, const BangerRequest *request,
-                      BangerReply *reply, GError **error)
-{
-    const BangerReadExt4FileRequest *wanted = &request->read_ext4_file;
-    const char *path = wanted->image_path;
-    const char *name = device_name(path);
-    banger_autofd int fd = name != NULL ? banger_dm_open(name, O_RDONLY, error)
-                                        : banger_path_open_file(settings, BANGER_PATH_STATE, path,
-                                                                O_RDONLY, NULL, error);
-
-    return fd >= 0 && banger_image_read(settings, fd, path, wanted->guest_path,
-                                        &reply->read_ext4_file.data, error);
-}
-
 /* Replays the journal. e2fsck wants a device that nobody else has open exclusively, so *@fd goes.
  */
 static bool
@@ -121,6 +106,54 @@ recover(const BangerSettings *settings, const char *path, int *fd, GError **erro
     if (loop != NULL)
         banger_loop_clear(device);
     return done;
+}
+
+static int
+open_to_read(const BangerSettings *settings, const char *path, GError **error)
+{
+    const char *name = device_name(path);
+
+    return name != NULL
+               ? banger_dm_open(name, O_RDONLY, error)
+               : banger_path_open_file(settings, BANGER_PATH_STATE, path, O_RDONLY, NULL, error);
+}
+
+/* Replays the journal of an image to be read, unless it is in use: then its user does. */
+static bool
+recover_to_read(const BangerSettings *settings, const char *path, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    banger_autofd int fd = open_alone(settings, path, &failure);
+
+    if (fd >= 0)
+        return recover(settings, path, &fd, error);
+    if (g_error_matches(failure, BANGER_ERROR, BANGER_ERROR_BUSY))
+        return true;
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return false;
+}
+
+bool
+banger_read_ext4_file(const BangerSettings *settings, const BangerRequest *request,
+                      BangerReply *reply, GError **error)
+{
+    const BangerReadExt4FileRequest *wanted = &request->read_ext4_file;
+    const char *path = wanted->image_path;
+    GBytes **ret_data = &reply->read_ext4_file.data;
+    banger_autofd int fd = open_to_read(settings, path, error);
+    bool needs_recovery = false;
+
+    if (fd < 0 || !banger_image_read(settings, fd, path, wanted->guest_path, &needs_recovery,
+                                     ret_data, error))
+        return false;
+    if (!needs_recovery)
+        return true;
+    banger_close_fd(&fd);
+    if (!recover_to_read(settings, path, error))
+        return false;
+    fd = open_to_read(settings, path, error);
+    return fd >= 0 &&
+           banger_image_read(settings, fd, path, wanted->guest_path, NULL, ret_data, error);
 }
 
 bool

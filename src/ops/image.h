@@ -8,6 +8,7 @@
 
 /*
  * ReadExt4File. The image may be in use: what is read is then as old as the last write of its user.
+ * Where it is not in use a journal that needs recovery is replayed first.
  */
 BangerOperation banger_read_ext4_file;
 

@@ -140,7 +140,7 @@ converse(BangerWorker *worker, const BangerSettings *settings, BangerWorkerTask 
 
     build_request(&request, task, files, n_files);
     return banger_worker_take(worker, settings,
-                              task == BANGER_WORKER_READ ? READ_TIMEOUT : WRITE_TIMEOUT, error) &&
+                              task == BANGER_WORKER_WRITE ? WRITE_TIMEOUT : READ_TIMEOUT, error) &&
            banger_worker_send(worker, fd, (struct iovec *)(void *)request.parts->data,
                               request.parts->len, error) &&
            receive_header(worker, max, ret_reply, error);
@@ -161,17 +161,23 @@ finish(BangerWorker *worker, GError **error)
 }
 
 static bool
-read_file(const BangerSettings *settings, int fd, const char *guest_path, GBytes **ret_data,
-          GError **error)
+read_file(const BangerSettings *settings, int fd, const char *guest_path, bool *ret_needs_recovery,
+          GBytes **ret_data, GError **error)
 {
     g_auto(BangerWorker) worker = BANGER_WORKER_INIT;
     BangerExt4File file = {.guest_path = (char *)guest_path};
     g_autofree void *data = NULL;
     BangerWorkerReply reply;
 
-    if (!converse(&worker, settings, BANGER_WORKER_READ, fd, &file, 1, BANGER_GUEST_FILE_MAX,
-                  &reply, error))
+    if (!converse(&worker, settings,
+                  ret_needs_recovery != NULL ? BANGER_WORKER_READ : BANGER_WORKER_READ_LIVE, fd,
+                  &file, 1, BANGER_GUEST_FILE_MAX, &reply, error))
         return false;
+    if (ret_needs_recovery != NULL) {
+        *ret_needs_recovery = reply.status == BANGER_WORKER_NEEDS_RECOVERY;
+        if (*ret_needs_recovery)
+            return true;
+    }
     if (reply.status != BANGER_WORKER_OK)
         return refuse_answer(error);
     data = g_malloc((gsize)reply.length + 1);
@@ -183,9 +189,9 @@ read_file(const BangerSettings *settings, int fd, const char *guest_path, GBytes
 
 bool
 banger_image_read(const BangerSettings *settings, int fd, const char *path, const char *guest_path,
-                  GBytes **ret_data, GError **error)
+                  bool *ret_needs_recovery, GBytes **ret_data, GError **error)
 {
-    bool done = read_file(settings, fd, guest_path, ret_data, error);
+    bool done = read_file(settings, fd, guest_path, ret_needs_recovery, ret_data, error);
 
     if (!done)
         g_prefix_error(error, "cannot read from %s: ", path);

@@ -18,9 +18,14 @@
  * guest paths.
  */
 
-/* Reads the file @guest_path, at most BANGER_GUEST_FILE_MAX bytes. @fd is open for reading. */
+/*
+ * Reads the file @guest_path, at most BANGER_GUEST_FILE_MAX bytes. @fd is open for reading. If
+ * *@ret_needs_recovery is true after a success there is no data: the journal must be replayed by
+ * banger_image_check() first. With NULL what the journal holds does not count.
+ */
 bool banger_image_read(const BangerSettings *settings, int fd, const char *path,
-                       const char *guest_path, GBytes **ret_data, GError **error);
+                       const char *guest_path, bool *ret_needs_recovery, GBytes **ret_data,
+                       GError **error);
 
 /*
  * Writes @files (of BangerExt4File), all or none, flushed to the disk. @fd is open for reading and

@@ -59,8 +59,9 @@ typedef enum {
 } BangerWorkerStatus;
 
 typedef enum {
-    BANGER_WORKER_READ,  /* one file: its content is the reply */
-    BANGER_WORKER_WRITE, /* all files, or none */
+    BANGER_WORKER_READ,      /* one file: its content is the reply */
+    BANGER_WORKER_READ_LIVE, /* the same, and never mind what only the journal holds */
+    BANGER_WORKER_WRITE,     /* all files, or none */
     BANGER_WORKER_N_TASKS,
 } BangerWorkerTask;
 

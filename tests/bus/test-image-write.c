@@ -239,6 +239,25 @@ START_TEST(journal_is_replayed)
 }
 END_TEST
 
+/* What is in the journal only is read as well; but not replayed under whoever uses the image. */
+START_TEST(journal_is_read)
+{
+    g_autofree char *image = make_dirty_image("-t ext4");
+    g_autofree char *before = aid_digest(image), *after = NULL;
+    banger_autofd int fd = open(image, O_RDWR | O_CLOEXEC);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_str_eq(aid_read(image, "/from-the-journal", NULL, NULL), "NotFound");
+    after = aid_digest(image);
+    ck_assert_str_eq(before, after);
+    banger_close_fd(&fd);
+    aid_read_equals(image, "/from-the-journal", "replayed", 8);
+    aid_check_clean(image);
+    ck_assert_uint_eq(aid_count_loops(image), 0);
+    (void)unlink(image);
+}
+END_TEST
+
 /* Marked as one with errors, as not unmounted, with features that are not known or not kept. */
 START_TEST(unfit_file_systems)
 {
@@ -334,6 +353,7 @@ main(int argc, char **argv)
     tcase_add_test(tcase, no_inodes);
     tcase_add_test(tcase, nearly_full);
     tcase_add_test(tcase, symbolic_links);
+    tcase_add_test(tcase, journal_is_read);
     tcase_add_loop_test(tcase, journal_is_replayed, 0, 3);
     tcase_add_loop_test(tcase, unfit_file_systems, 0, 7);
     tcase_add_test(tcase, no_image_at_all);
