@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/loop.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -108,6 +109,14 @@ lie_committing(void)
     if (write(BANGER_WORKER_FD_REPLY, reply, sizeof reply) < 0)
         abort();
     return hang();
+}
+
+static long
+babble(void)
+{
+    while (write(BANGER_WORKER_FD_REPLY, "babble\n", 7) == 7)
+        ;
+    return -1;
 }
 
 static long
@@ -220,10 +229,33 @@ probe_signal_flag(void)
     return fcntl(BANGER_WORKER_FD_REPLY, F_SETFL, O_ASYNC);
 }
 
+static void *
+idle(void *data)
+{
+    (void)hang();
+    return data;
+}
+
+static long
+probe_threads(void)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+    int status = 0;
+
+    (void)pthread_attr_init(&attributes);
+    (void)pthread_attr_setstacksize(&attributes, 64 << 10);
+    for (int i = 0; status == 0 && i < 2000; i++)
+        status = pthread_create(&thread, &attributes, idle, NULL);
+    errno = status;
+    return status == 0 ? 0 : -1;
+}
+
 static const struct {
     const char *name;
     long (*run)(void);
 } hooks[] = {
+    {"babble", babble},
     {"crash", crash},
     {"hang", hang},
     {"lie-committing", lie_committing},
@@ -245,6 +277,7 @@ static const struct {
     {"probe-signal-number", probe_signal_number},
     {"probe-signal-owner", probe_signal_owner},
     {"probe-socket", probe_socket},
+    {"probe-threads", probe_threads},
     {"probe-unix-socket", probe_unix_socket},
     {"probe-unshare", probe_unshare},
     {"probe-write", probe_write},

@@ -69,12 +69,12 @@ serve_probe(const char *command)
 #endif
 
 static bool
-serve(const char *command, uid_t uid, gid_t gid, BangerWorkerFailure *failure)
+serve(const char *command, uid_t uid, gid_t gid, pid_t parent, BangerWorkerFailure *failure)
 {
     if (strcmp(command, BANGER_WORKER_SERVE) == 0)
-        return banger_sandbox_enter(BANGER_SANDBOX_LIBRARY, uid, gid, failure) &&
+        return banger_sandbox_enter(BANGER_SANDBOX_LIBRARY, uid, gid, parent, failure) &&
                serve_request(failure);
-    if (!banger_sandbox_enter(BANGER_SANDBOX_E2FSCK, uid, gid, failure))
+    if (!banger_sandbox_enter(BANGER_SANDBOX_E2FSCK, uid, gid, parent, failure))
         return false;
 #ifdef BANGER_TEST_HOOKS
     if (serve_probe(command))
@@ -99,13 +99,14 @@ int
 main(int argc, char **argv)
 {
     BangerWorkerFailure failure = {.status = BANGER_WORKER_FAILED};
-    unsigned int uid, gid;
+    unsigned int uid, gid, parent;
 
-    if (argc != 4 || !parse_id(argv[2], &uid) || !parse_id(argv[3], &gid)) {
+    if (argc != 5 || !parse_id(argv[2], &uid) || !parse_id(argv[3], &gid) ||
+        !parse_id(argv[4], &parent)) {
         (void)fputs("banger-image-worker is started by banger-helperd\n", stderr);
         return EXIT_FAILURE;
     }
-    if (!serve(argv[1], uid, gid, &failure))
+    if (!serve(argv[1], uid, gid, (pid_t)parent, &failure))
         (void)banger_channel_reply_failure(&failure);
     /* Nothing to tidy up: no exit handler has work to do that the sandbox allows. */
     _exit(EXIT_SUCCESS);

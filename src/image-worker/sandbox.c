@@ -57,6 +57,9 @@ set_limits(BangerSandboxKind kind, BangerWorkerFailure *failure)
         !limit(RLIMIT_NOFILE, is_library ? BANGER_WORKER_FD_IMAGE + 1 : 32) ||
         !limit(RLIMIT_MEMLOCK, 0) || !limit(RLIMIT_MSGQUEUE, 0))
         return refuse(failure, "cannot set resource limits");
+    /* Of all processes of the user together; libext2fs's cage makes none. */
+    if (!is_library && !limit(RLIMIT_NPROC, BANGER_SANDBOX_THREADS_MAX))
+        return refuse(failure, "cannot limit threads");
     return true;
 }
 
@@ -157,10 +160,9 @@ give_way(BangerSandboxKind kind, BangerWorkerFailure *failure)
 }
 
 bool
-banger_sandbox_enter(BangerSandboxKind kind, uid_t uid, gid_t gid, BangerWorkerFailure *failure)
+banger_sandbox_enter(BangerSandboxKind kind, uid_t uid, gid_t gid, pid_t parent,
+                     BangerWorkerFailure *failure)
 {
-    pid_t parent = getppid();
-
     errno = 0;
     if (uid == 0 || gid == 0)
         return refuse(failure, "the worker's user must not be root");

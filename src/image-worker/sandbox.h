@@ -24,9 +24,9 @@ typedef enum {
  * capability, cannot gain any, sees no file system but its cage's, has no network and no
  * descriptors but the ones of util/worker-protocol.h (for LIBRARY without an image yet; for E2FSCK
  * also the program's, at BANGER_SANDBOX_FD_PROGRAM), and may make only the system calls its kind
- * needs.
+ * needs. It dies with the helper, the process @parent, or at once if that has died already.
  */
-bool banger_sandbox_enter(BangerSandboxKind kind, uid_t uid, gid_t gid,
+bool banger_sandbox_enter(BangerSandboxKind kind, uid_t uid, gid_t gid, pid_t parent,
                           BangerWorkerFailure *failure);
 
 /* Bounds what the process may write to the size of its image, once that has come. */
@@ -34,6 +34,9 @@ bool banger_sandbox_bound_image(BangerWorkerFailure *failure);
 
 /* Gives LIBRARY more processor time: what has been begun to be written must be finished. */
 bool banger_sandbox_allow_commit(BangerWorkerFailure *failure);
+
+/* Threads of all e2fsck together. One starts two: it cannot see how many processors there are. */
+#define BANGER_SANDBOX_THREADS_MAX 256
 
 /* Where banger_sandbox_enter() left e2fsck, open by O_PATH and closed by the exec itself. */
 #define BANGER_SANDBOX_FD_PROGRAM 4

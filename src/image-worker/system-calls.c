@@ -87,7 +87,6 @@ static const int e2fsck_calls[] = {
     SCMP_SYS(getrlimit),
     SCMP_SYS(times),
     SCMP_SYS(getdents64),
-    SCMP_SYS(sched_getaffinity),
     SCMP_SYS(clock_nanosleep),
     SCMP_SYS(nanosleep),
     SCMP_SYS(alarm),

@@ -149,7 +149,8 @@ banger_worker_spawn(BangerWorker *worker, uid_t uid, gid_t gid, const char *comm
     int request[2] = {-1, -1}, reply[2] = {-1, -1};
     g_autofree char *uid_text = g_strdup_printf("%u", uid);
     g_autofree char *gid_text = g_strdup_printf("%u", gid);
-    char *arguments[] = {(char *)program(), (char *)command, uid_text, gid_text, NULL};
+    g_autofree char *parent = g_strdup_printf("%d", getpid());
+    char *arguments[] = {(char *)program(), (char *)command, uid_text, gid_text, parent, NULL};
     banger_autofd int image = -1;
     int status = 0;
 
@@ -191,22 +192,30 @@ banger_worker_start(BangerWorker *worker, const BangerSettings *settings, const 
     return true;
 }
 
+static bool
+check_time(const BangerWorker *worker, GError **error)
+{
+    return g_get_monotonic_time() < worker->deadline ||
+           banger_set_error(error, BANGER_ERROR_TIMEOUT,
+                            "the image worker was not done in time and was killed");
+}
+
 /* Waits until one of @fds is ready. False, with @error, when the worker's time is over. */
 static bool
 wait_ready(const BangerWorker *worker, struct pollfd *fds, nfds_t n, GError **error)
 {
     for (;;) {
         gint64 left = worker->deadline - g_get_monotonic_time();
-        int ready = poll(fds, n, left <= 0 ? 0 : (int)MIN(left / 1000 + 1, G_USEC_PER_SEC));
+        int ready;
 
+        if (!check_time(worker, error))
+            return false;
+        ready = poll(fds, n, left <= 0 ? 0 : (int)MIN(left / 1000 + 1, G_USEC_PER_SEC));
         if (ready > 0)
             return true;
         if (ready < 0 && errno != EINTR)
             return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
                                     "cannot wait for the image worker");
-        if (ready == 0 && left <= 0)
-            return banger_set_error(error, BANGER_ERROR_TIMEOUT,
-                                    "the image worker was not done in time and was killed");
     }
 }
 
@@ -391,7 +400,8 @@ banger_worker_receive_tail(BangerWorker *worker, size_t max, GString *ret_text, 
     size_t n = 0;
 
     do {
-        if (!receive_some(worker, buffer, sizeof buffer, &n, error))
+        /* What talks all the time is never waited for. */
+        if (!check_time(worker, error) || !receive_some(worker, buffer, sizeof buffer, &n, error))
             return false;
         g_string_append_len(ret_text, buffer, (gssize)n);
         if (ret_text->len > max)

@@ -7,10 +7,10 @@
  * What the helper and banger-image-worker say to each other. One process serves one request. The
  * worker starts as
  *
- *     banger-image-worker COMMAND UID GID
+ *     banger-image-worker COMMAND UID GID PARENT
  *
- * as root, with the descriptors below and no others, becomes UID:GID in its sandbox, and only then
- * reads.
+ * as root, PARENT being the helper's process id, with the descriptors below and no others, becomes
+ * UID:GID in its sandbox, and only then reads.
  *
  * With SERVE it waits, perhaps for long: on BANGER_WORKER_FD_REQUEST, a socket, come a
  * BangerWorkerRequest, and with it the image's descriptor (SCM_RIGHTS); n_files of

@@ -14,6 +14,7 @@
 #include "image-worker/hooks.h"
 #include "sys/loop.h"
 #include "sys/worker.h"
+#include "util/error.h"
 #include "util/fd.h"
 #include "util/worker-protocol.h"
 
@@ -270,29 +271,39 @@ START_TEST(sandbox_has_no_other_descriptor)
 }
 END_TEST
 
-/* In the place of e2fsck, on a loop device: what @probe could do. */
-static char *
-probe_cage(const char *probe)
+/* Starts a worker that runs the hook @probe in the place of e2fsck, on a loop device. */
+static int
+start_in_cage(const char *probe, BangerWorker *worker, char **ret_device)
 {
     const struct passwd *owner = getpwnam(BANGER_OWNER);
     BangerSettings settings = {.owner_user = owner->pw_name, .owner_uid = owner->pw_uid};
     g_autofree char *image = aid_make_image("image", 4 * MIB, "");
-    g_autofree char *device = NULL;
     banger_autofd int fd = open(image, O_RDWR | O_CLOEXEC);
-    banger_autofd int loop = banger_loop_attach(fd, image, false, &device, NULL);
+    banger_autofd int loop = banger_loop_attach(fd, image, false, ret_device, NULL);
+
+    ck_assert_int_ge(loop, 0);
+    ck_assert(banger_worker_start(worker, &settings, probe, loop, CALL_MAX, NULL));
+    (void)unlink(image);
+    return banger_steal_fd(&loop);
+}
+
+/* What @probe could do there. */
+static char *
+probe_cage(const char *probe)
+{
     g_auto(BangerWorker) worker = BANGER_WORKER_INIT;
+    g_autofree char *device = NULL;
+    banger_autofd int loop = start_in_cage(probe, &worker, &device);
     BangerWorkerReply reply;
     char *answer;
     int status;
 
     ck_assert_int_ge(loop, 0);
-    ck_assert(banger_worker_start(&worker, &settings, probe, loop, CALL_MAX, NULL));
     ck_assert(banger_worker_receive(&worker, &reply, sizeof reply, NULL));
     ck_assert_uint_lt(reply.length, 256);
     answer = g_malloc0(reply.length + 1);
     ck_assert(banger_worker_receive(&worker, answer, reply.length, NULL));
     ck_assert(banger_worker_wait(&worker, &status, NULL));
-    (void)unlink(image);
     return answer;
 }
 
@@ -319,6 +330,31 @@ START_TEST(sandbox_of_e2fsck_requests)
 
         ck_assert_str_eq(answer, expected);
     }
+}
+END_TEST
+
+START_TEST(sandbox_of_e2fsck_threads)
+{
+    g_autofree char *expected = g_strdup_printf("refused: probe-threads: errno %d\n", EAGAIN);
+    g_autofree char *answer = probe_cage("probe-threads");
+
+    ck_assert_str_eq(answer, expected);
+}
+END_TEST
+
+/* What never stops talking is stopped when its time is over. */
+START_TEST(time_is_over_while_it_talks)
+{
+    g_auto(BangerWorker) worker = BANGER_WORKER_INIT;
+    g_autofree char *device = NULL;
+    g_autoptr(GString) text = g_string_new(NULL);
+    g_autoptr(GError) error = NULL;
+    banger_autofd int loop = start_in_cage("babble", &worker, &device);
+
+    ck_assert(!banger_worker_receive_tail(&worker, 1024, text, &error));
+    ck_assert(g_error_matches(error, BANGER_ERROR, BANGER_ERROR_TIMEOUT));
+    ck_assert_uint_le(text->len, 1024);
+    ck_assert_int_ge(loop, 0);
 }
 END_TEST
 
@@ -349,6 +385,8 @@ main(int argc, char **argv)
     tcase_add_test(cage, sandbox_has_no_other_descriptor);
     tcase_add_loop_test(cage, sandbox_of_e2fsck, 0, G_N_ELEMENTS(probes));
     tcase_add_test(cage, sandbox_of_e2fsck_requests);
+    tcase_add_test(cage, sandbox_of_e2fsck_threads);
+    tcase_add_test(cage, time_is_over_while_it_talks);
     tcase_add_test(cage, sandbox_of_e2fsck_descriptors);
     tcase_add_test(tcase, truncated);
     tcase_add_test(tcase, absurd_sizes);
