@@ -46,15 +46,15 @@ static bool
 load(BangerCurl *ret_functions, GError **error)
 {
     void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-    BangerCurl found;
+    BangerCurl found = {0};
 
     if (library == NULL)
         return banger_set_error(error, BANGER_ERROR_NOT_SUPPORTED, "cannot load libcurl: %s",
-                                dlerror());
+                                dlerror()); /* NOLINT(concurrency-mt-unsafe): under the lock */
     /* HTTP over a local socket: nothing of TLS is set up. */
     if (!look_up(library, &found, error))
         return false;
-    if (found.global_init(CURL_GLOBAL_NOTHING) != CURLE_OK)
+    if (found.global_init == NULL || found.global_init(CURL_GLOBAL_NOTHING) != CURLE_OK)
         return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED, "cannot set up libcurl");
     *ret_functions = found;
     return true;
