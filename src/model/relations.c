@@ -154,6 +154,27 @@ check_network(const BangerBridge *network, GError **error)
     return true;
 }
 
+/*
+ * What the VMM writes text into must be nothing that the guest has: neither a drive, nor what it
+ * boots from.
+ */
+static bool
+check_output(const BangerLaunchFirecrackerRequest *launch, const char *member, const char *path,
+             GError **error)
+{
+    const char *what = NULL;
+
+    if (g_str_equal(path, launch->kernel_image_path))
+        what = "the kernel";
+    else if (g_str_equal(path, launch->initrd_path))
+        what = "the initrd";
+    for (guint i = 0; what == NULL && i < launch->drives->len; i++)
+        if (g_str_equal(path, g_array_index(launch->drives, BangerDrive, i).path))
+            what = "a drive";
+    return what == NULL || banger_set_error(error, BANGER_ERROR_BAD_PARAMS, "%s: \"%s\" is %s too",
+                                            member, path, what);
+}
+
 bool
 banger_relations_launch_firecracker(BangerRequest *request, const BangerSettings *settings,
                                     GError **error)
@@ -164,6 +185,8 @@ banger_relations_launch_firecracker(BangerRequest *request, const BangerSettings
     if (g_str_equal(launch->log_path, launch->metrics_path))
         return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
                                 "metrics_path: \"%s\" is the log too", launch->metrics_path);
-    return check_drives(launch->drives, error) && check_vsock(launch, error) &&
+    return check_output(launch, "log_path", launch->log_path, error) &&
+           check_output(launch, "metrics_path", launch->metrics_path, error) &&
+           check_drives(launch->drives, error) && check_vsock(launch, error) &&
            check_network(&launch->network, error);
 }

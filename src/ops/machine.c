@@ -168,9 +168,33 @@ remove_file(gpointer data)
     (void)banger_path_unlink(file->settings, BANGER_PATH_STATE, file->path, file->fd, NULL);
 }
 
-/* Creates the log or metrics file @path, which firecracker before 1.14 wants to exist. */
-static int
-create_file(Launch *launch, const char *path, BangerUndo *undo, GError **error)
+/*
+ * Adds the log or metrics file @path, open as @fd, to what the VMM may open, unless it is there
+ * under another path already: its text would go into the guest's disk.
+ */
+static bool
+note_file(Launch *launch, int fd, const char *path, GError **error)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno, "cannot examine %s",
+                                path);
+    for (size_t i = 0; i < launch->n_files; i++)
+        if (launch->files[i].st_dev == st.st_dev && launch->files[i].st_ino == st.st_ino)
+            return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
+                                    "%s is a file that the virtual machine uses otherwise too",
+                                    path);
+    launch->files[launch->n_files++] = st;
+    return true;
+}
+
+/*
+ * Creates the log or metrics file @path, which firecracker before 1.14 wants to exist. *@ret_fd is
+ * set whenever it was opened, also on failure: the undo record needs it.
+ */
+static bool
+create_file(Launch *launch, const char *path, int *ret_fd, BangerUndo *undo, GError **error)
 {
     const BangerSettings *settings = launch->settings;
     bool created = false;
@@ -178,27 +202,26 @@ create_file(Launch *launch, const char *path, BangerUndo *undo, GError **error)
                                      settings->owner_gid, 0640, &created, error);
 
     if (fd < 0)
-        return -1;
+        return false;
+    *ret_fd = fd;
     if (created) {
         CreatedFile *file = g_new(CreatedFile, 1);
 
         *file = (CreatedFile){settings, path, fd};
         banger_undo_push(undo, remove_file, file, g_free);
     }
-    if (fstat(fd, &launch->files[launch->n_files]) == 0)
-        launch->n_files++;
-    return fd;
+    return note_file(launch, fd, path, error);
 }
 
 static bool
 create_files(Launch *launch, BangerUndo *undo, GError **error)
 {
-    launch->log_fd = create_file(launch, launch->request->log_path, undo, error);
-    if (launch->log_fd < 0)
+    const BangerLaunchFirecrackerRequest *request = launch->request;
+
+    if (!create_file(launch, request->log_path, &launch->log_fd, undo, error))
         return false;
     launch->log_start = lseek(launch->log_fd, 0, SEEK_END);
-    launch->metrics_fd = create_file(launch, launch->request->metrics_path, undo, error);
-    return launch->metrics_fd >= 0;
+    return create_file(launch, request->metrics_path, &launch->metrics_fd, undo, error);
 }
 
 /* Removes what the VMM bound, now that it is gone. */

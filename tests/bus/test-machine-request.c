@@ -109,6 +109,8 @@ START_TEST(odd_names)
         {"socket_path", MACHINE_STATE "x.sock"},
         {"vsock_path", MACHINE_RUN "request.sock"},
         {"metrics_path", MACHINE_STATE "request.log"},
+        {"metrics_path", MACHINE_STATE "kernel"},
+        {"log_path", MACHINE_STATE "rootfs"},
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
