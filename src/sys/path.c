@@ -210,6 +210,25 @@ create_exclusively(int root_fd, const char *below, uid_t uid, gid_t gid, mode_t 
     return fd;
 }
 
+/* Opens the existing file @below, which must be of who creates it, @uid, or of the owner. */
+static int
+open_created(const BangerSettings *settings, int root_fd, const char *below, const char *path,
+             uid_t uid, GError **error)
+{
+    struct stat st;
+    banger_autofd int fd = open_judged(settings, root_fd, below, path, S_IFREG, &st, error);
+
+    if (fd < 0)
+        return -1;
+    if (st.st_uid != uid && st.st_uid != settings->owner_uid) {
+        (void)banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
+                               "%s exists already and belongs to uid %u, not to %s", path,
+                               st.st_uid, settings->owner_user);
+        return -1;
+    }
+    return banger_steal_fd(&fd);
+}
+
 int
 banger_path_create_file(const BangerSettings *settings, BangerPathRoot root, const char *path,
                         uid_t uid, gid_t gid, mode_t mode, bool *ret_created, GError **error)
@@ -234,7 +253,7 @@ banger_path_create_file(const BangerSettings *settings, BangerPathRoot root, con
             (void)refuse_open(errno, path, error);
             return -1;
         }
-        existing = open_judged(settings, root_fd, below, path, S_IFREG, NULL, &failure);
+        existing = open_created(settings, root_fd, below, path, uid, &failure);
         if (existing >= 0)
             break;
         if (!g_error_matches(failure, BANGER_ERROR, BANGER_ERROR_NOT_FOUND) ||

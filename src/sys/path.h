@@ -36,8 +36,9 @@ int banger_path_open_file(const BangerSettings *settings, BangerPathRoot root, c
 
 /*
  * Creates the regular file @path with owner @uid:@gid and @mode, or opens it for appending if it
- * exists already: then owner and mode stay as they are. @ret_created, which may be NULL, says
- * which. Returns a descriptor open for writing, or -1.
+ * exists already: then owner and mode stay as they are. An existing file must belong to @uid or to
+ * the owner (NotManaged): root's own file is not what somebody else's output may go to.
+ * @ret_created, which may be NULL, says which. Returns a descriptor open for writing, or -1.
  */
 int banger_path_create_file(const BangerSettings *settings, BangerPathRoot root, const char *path,
                             uid_t uid, gid_t gid, mode_t mode, bool *ret_created, GError **error);

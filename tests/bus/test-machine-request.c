@@ -220,6 +220,9 @@ START_TEST(paths_that_lead_astray)
     ck_assert_int_eq(unlink(MACHINE_STATE "two-names"), 0);
     for (size_t i = 0; i < G_N_ELEMENTS(state_paths); i++)
         path_fails(state_paths[i], MACHINE_STATE "one-name", "NotManaged");
+    ck_assert_int_eq(chown(MACHINE_STATE "one-name", 0, 0), 0);
+    path_fails("log_path", MACHINE_STATE "one-name", "NotManaged");
+    path_fails("metrics_path", MACHINE_STATE "one-name", "NotManaged");
     ck_assert_int_eq(symlink("/run/dbus", MACHINE_RUN "folder-link"), 0);
     ck_assert_int_eq(symlink("/run/dbus/x", MACHINE_RUN "link"), 0);
     machine_write(MACHINE_RUN "file", "");
