@@ -158,13 +158,18 @@ is_member(int proc, const char *pid, pid_t group)
 {
     char text[1024];
     const char *state;
+    const char *threads;
     const char *of;
 
     if (read_file(proc, pid, "stat", text, sizeof text) <= 0)
         return false;
     state = stat_field(text, 3);
     of = stat_field(text, 5);
-    return of != NULL && g_ascii_strtoll(of, NULL, 10) == group && *state != 'Z' && *state != 'X';
+    threads = stat_field(text, 20);
+    if (threads == NULL || g_ascii_strtoll(of, NULL, 10) != group)
+        return false;
+    /* The state is the first thread's, which may have ended before the others. */
+    return g_ascii_strtoll(threads, NULL, 10) > 1 || (*state != 'Z' && *state != 'X');
 }
 
 bool

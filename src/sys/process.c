@@ -153,19 +153,6 @@ is_our_cgroup(const char *cgroup)
     return false;
 }
 
-/* The state letter of /proc/PID/stat (proc(5)), or 0. The name before it may contain anything. */
-static char
-state_of(const BangerProcess *process)
-{
-    char stat_text[SMALL_FILE_MAX];
-    const char *end;
-
-    if (read_file(process->directory, "stat", stat_text, sizeof stat_text) <= 0)
-        return 0;
-    end = strrchr(stat_text, ')');
-    return (char)(end != NULL && end[1] == ' ' ? end[2] : '\0');
-}
-
 /* Whether all four user ids of @process are one of those that a VMM has. */
 static bool
 check_uids(const BangerProcess *process, const BangerSettings *settings, GError **error)
@@ -242,9 +229,9 @@ banger_process_check_ours(const BangerProcess *process, const BangerSettings *se
                           GError **error)
 {
     char cgroup[SMALL_FILE_MAX];
-    char state = state_of(process);
 
-    if (state == '\0' || state == 'Z' || state == 'X')
+    /* Not by the state of /proc/PID/stat: it is the first thread's, which may have ended alone. */
+    if (banger_process_wait_end(process, 0))
         return banger_set_error(error, BANGER_ERROR_NOT_FOUND, "process %d has ended",
                                 process->pid);
     if (read_file(process->directory, "cgroup", cgroup, sizeof cgroup) > 0 && is_our_cgroup(cgroup))

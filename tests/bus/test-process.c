@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -173,6 +174,43 @@ START_TEST(odd_pids)
     refused((uint32_t)zombie, NOT_FOUND);
     refused((uint32_t)getpid(), NOT_MANAGED);
     ck_assert_int_eq(waitpid(zombie, NULL, 0), zombie);
+}
+END_TEST
+
+static void *
+sleep_on(void *data)
+{
+    for (;;)
+        (void)pause();
+    return data;
+}
+
+static bool
+is_zombie(void *data)
+{
+    g_autofree char *state = machine_proc_status(*(pid_t *)data, "State");
+
+    return state[0] == 'Z';
+}
+
+/* A process whose first thread ended looks like a zombie, but has not ended. */
+START_TEST(first_thread_ended)
+{
+    pid_t pid = fork();
+
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        pthread_t thread;
+
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 &&
+            pthread_create(&thread, NULL, sleep_on, NULL) == 0)
+            (void)syscall(SYS_exit, 0);
+        _exit(127);
+    }
+    rig_wait_for(is_zombie, &pid, "end of the first thread");
+    refused((uint32_t)pid, NOT_MANAGED);
+    ck_assert_int_eq(waitpid(pid, NULL, WNOHANG), 0);
+    end(pid);
 }
 END_TEST
 
@@ -460,6 +498,7 @@ main(int argc, char **argv)
     tcase_add_test(tcase, not_a_vmm);
     tcase_add_test(tcase, dressed_up);
     tcase_add_test(tcase, odd_pids);
+    tcase_add_test(tcase, first_thread_ended);
     tcase_add_test(tcase, thread_id);
     tcase_add_test(tcase, signals);
     tcase_add_test(tcase, running);
