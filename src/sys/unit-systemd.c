@@ -167,10 +167,11 @@ start_transient_unit(Systemd *systemd, const BangerUnitSpec *spec, sd_bus_error 
 
 /*
  * Starts the unit. One of that name that ended is forgotten a moment after its last reference is
- * gone, and is in the way until then.
+ * gone, and is in the way until then. *@ret_exists is set if systemd said that there is one, which
+ * is then not this launch's.
  */
 static bool
-start_unit(Systemd *systemd, const BangerUnitSpec *spec, GError **error)
+start_unit(Systemd *systemd, const BangerUnitSpec *spec, bool *ret_exists, GError **error)
 {
     for (int i = 0;; i++) {
         g_auto(sd_bus_error) bus_error = SD_BUS_ERROR_NULL;
@@ -180,10 +181,12 @@ start_unit(Systemd *systemd, const BangerUnitSpec *spec, GError **error)
             return true;
         if (!sd_bus_error_has_name(&bus_error, SYSTEMD ".UnitExists"))
             return refuse(error, "start", systemd->name, &bus_error, r);
-        if (is_active(systemd) || i == SETTLE_TRIES)
+        if (is_active(systemd) || i == SETTLE_TRIES) {
+            *ret_exists = true;
             return banger_set_error(error, BANGER_ERROR_ALREADY_EXISTS,
                                     "the virtual machine %s runs already, as %s", spec->vm_id,
                                     systemd->name);
+        }
         (void)sd_bus_call_method(systemd->bus, SYSTEMD, "/org/freedesktop/systemd1", MANAGER,
                                  "ResetFailedUnit", NULL, NULL, "s", systemd->name);
         g_usleep(SETTLE_USEC);
@@ -261,12 +264,19 @@ static bool
 start(BangerUnit *unit, const BangerUnitSpec *spec, GError **error)
 {
     Systemd *systemd = g_new0(Systemd, 1);
+    bool exists = false;
     int r;
 
     unit->data = systemd;
     systemd->name = g_strdup_printf("banger-vm-%s.service", spec->vm_id);
-    if (!connect_to_systemd(systemd, error) || !start_unit(systemd, spec, error))
+    if (!connect_to_systemd(systemd, error))
         return false;
+    if (!start_unit(systemd, spec, &exists, error)) {
+        /* The answer may only be late: what it would have told of must not go on. */
+        if (!exists)
+            unit->kind->stop(unit);
+        return false;
+    }
     r = wait_for_job(systemd, BANGER_UNIT_START_MS);
     if (r >= 0 && g_strcmp0(systemd->result, "done") == 0 &&
         open_main_process(systemd, &unit->process, error))
