@@ -37,6 +37,21 @@ append_service(sd_bus_message *message, const BangerUnitSpec *spec)
     return r;
 }
 
+/* Appends the arguments, in which "$" is a variable to systemd, and "$$" is "$". */
+static int
+append_arguments(sd_bus_message *message, const char *const *argv)
+{
+    g_autoptr(GPtrArray) escaped = g_ptr_array_new_with_free_func(g_free);
+
+    for (; *argv != NULL; argv++) {
+        g_auto(GStrv) parts = g_strsplit(*argv, "$", -1);
+
+        g_ptr_array_add(escaped, g_strjoinv("$$", parts));
+    }
+    g_ptr_array_add(escaped, NULL);
+    return sd_bus_message_append_strv(message, (char **)escaped->pdata);
+}
+
 /* ExecStart: a(sasb), the program, its arguments, and that a failure counts. */
 static int
 append_command(sd_bus_message *message, const BangerUnitSpec *spec)
@@ -54,7 +69,7 @@ append_command(sd_bus_message *message, const BangerUnitSpec *spec)
     if (r >= 0)
         r = sd_bus_message_append(message, "s", spec->argv[0]);
     if (r >= 0)
-        r = sd_bus_message_append_strv(message, (char **)(void *)spec->argv);
+        r = append_arguments(message, spec->argv);
     if (r >= 0)
         r = sd_bus_message_append(message, "b", 0);
     for (int i = 0; r >= 0 && i < 4; i++)
