@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "bridge/batch.h"
 
+#include "bridge/json.h"
+
 struct BangerBatch {
-    struct json_object *array;
+    struct json_object *array; /* the members not begun yet; NULL once all are */
     size_t next;
     size_t length;
     size_t n_running;
@@ -28,15 +30,21 @@ batch_free(BangerBatch *batch)
     banger_hold_shrink(&batch->hold, batch->hold.held);
     if (batch->answers != NULL)
         g_string_free(batch->answers, TRUE);
-    (void)json_object_put(batch->array);
+    banger_json_put(batch->array);
     g_free(batch);
 }
 
 struct json_object *
 banger_batch_begin(BangerBatch *batch)
 {
+    struct json_object *member =
+        json_object_get(json_object_array_get_idx(batch->array, batch->next));
+
     batch->n_running++;
-    return json_object_array_get_idx(batch->array, batch->next++);
+    (void)json_object_array_put_idx(batch->array, batch->next++, NULL);
+    if (banger_batch_all_begun(batch))
+        g_clear_pointer(&batch->array, banger_json_put);
+    return member;
 }
 
 bool
@@ -77,6 +85,7 @@ void
 banger_batch_abandon(BangerBatch *batch)
 {
     batch->length = 0;
+    g_clear_pointer(&batch->array, banger_json_put);
     if (batch->n_running == 0)
         batch_free(batch);
 }

@@ -10,11 +10,13 @@
 /* A batch of JSON-RPC: its members are begun one by one, and answered together in one array. */
 typedef struct BangerBatch BangerBatch;
 
-/* @array is not empty; a reference is taken. The answers are accounted in @budget. */
+/* @array is not empty; a reference is taken, and its members are taken out of it as they begin. The
+ * answers are accounted in @budget. */
 BangerBatch *banger_batch_new(struct json_object *array, BangerBudget *budget);
 
 /* The next member to begin (NULL is a JSON null), which is one more that banger_batch_end() is owed
- * for. */
+ * for. The reference is the caller's, and the only one if nobody else has the array: what a batch
+ * that is in flight asked for is not kept with it. */
 struct json_object *banger_batch_begin(BangerBatch *batch);
 
 /* Whether all members have been begun. */

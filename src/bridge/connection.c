@@ -179,7 +179,7 @@ static void
 begin_member(BangerConnection *connection)
 {
     BangerBatch *batch = connection->batch;
-    struct json_object *member = banger_batch_begin(batch);
+    g_autoptr(BangerJson) member = banger_batch_begin(batch);
 
     /* The last one's answer may free the batch. */
     if (banger_batch_all_begun(batch))
