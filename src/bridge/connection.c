@@ -260,7 +260,8 @@ account_request(BangerConnection *connection)
 {
     size_t before = connection->request.held;
     size_t pending = banger_frame_pending(connection->frame);
-    size_t now = connection->waiting != NULL || connection->batch != NULL ? before : pending;
+    /* The tokener's buffer and the value made of it: each as large as the text at most. */
+    size_t now = connection->waiting != NULL || connection->batch != NULL ? before : 2 * pending;
 
     if (now < before)
         banger_hold_shrink(&connection->request, before - now);

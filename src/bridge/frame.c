@@ -10,17 +10,38 @@ struct BangerFrame {
     struct json_tokener *tokener;
 };
 
+static struct json_tokener *
+new_tokener(void)
+{
+    /* The tokener counts a scalar as a level of its own. Its stack is its limit: the scanner
+     * refuses a deeper request before it comes here. */
+    struct json_tokener *tokener = json_tokener_new_ex((int)BANGER_REQUEST_DEPTH_MAX + 1);
+
+    if (tokener == NULL)
+        g_error("json_tokener_new_ex: out of memory");
+    return tokener;
+}
+
 BangerFrame *
 banger_frame_new(void)
 {
     BangerFrame *frame = g_new0(BangerFrame, 1);
 
-    /* The tokener counts a scalar as a level of its own. Its stack is its limit: the scanner
-     * refuses a deeper request before it comes here. */
-    frame->tokener = json_tokener_new_ex((int)BANGER_REQUEST_DEPTH_MAX + 1);
-    if (frame->tokener == NULL)
-        g_error("json_tokener_new_ex: out of memory");
+    frame->tokener = new_tokener();
     return frame;
+}
+
+/* Makes the tokener ready for the next request. Its buffer is as large as the largest string it
+ * has seen, and only a new one's is small again. */
+static void
+renew_tokener(BangerFrame *frame)
+{
+    if (frame->scan.size <= BANGER_SMALL_REQUEST_MAX) {
+        json_tokener_reset(frame->tokener);
+        return;
+    }
+    json_tokener_free(frame->tokener);
+    frame->tokener = new_tokener();
 }
 
 void
@@ -71,7 +92,7 @@ banger_frame_feed(BangerFrame *frame, const char *data, size_t length, size_t *r
     if (scanned == BANGER_SCAN_MORE && status == json_tokener_continue)
         return BANGER_FRAME_MORE;
     if (scanned == BANGER_SCAN_END && status == json_tokener_success) {
-        json_tokener_reset(frame->tokener);
+        renew_tokener(frame);
         *ret_request = request;
         return BANGER_FRAME_REQUEST;
     }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <malloc.h>
 #include <string.h>
 
 #include "bridge/frame.h"
@@ -221,6 +222,28 @@ START_TEST(size)
 }
 END_TEST
 
+/* Nothing of a large request stays behind in a connection that idles. */
+START_TEST(large_leaves_nothing)
+{
+    g_autoptr(BangerFrame) frame = banger_frame_new();
+    g_autofree char *padding = g_strnfill(31u << 20, 'x');
+    g_autofree char *text = g_strdup_printf("{\"a\":\"%s\"}", padding);
+    struct mallinfo2 before = mallinfo2();
+    struct mallinfo2 after;
+    struct json_object *request = NULL;
+    size_t used;
+
+    ck_assert_int_eq(banger_frame_feed(frame, text, strlen(text), &used, &request, NULL),
+                     BANGER_FRAME_REQUEST);
+    json_object_put(request);
+    after = mallinfo2();
+    ck_assert_uint_lt(after.uordblks + after.hblkhd, before.uordblks + before.hblkhd + (1u << 20));
+    ck_assert_int_eq(banger_frame_feed(frame, "{}", 2, &used, &request, NULL),
+                     BANGER_FRAME_REQUEST);
+    json_object_put(request);
+}
+END_TEST
+
 START_TEST(white_space_is_free)
 {
     g_autoptr(BangerFrame) frame = banger_frame_new();
@@ -337,6 +360,7 @@ main(void)
     tcase_add_test(tcase, incomplete);
     tcase_add_test(tcase, depth);
     tcase_add_test(tcase, size);
+    tcase_add_test(tcase, large_leaves_nothing);
     tcase_add_test(tcase, white_space_is_free);
     tcase_add_test(tcase, values);
     tcase_add_test(tcase, long_number);
