@@ -277,14 +277,34 @@ start_vmm(Launch *launch, BangerUndo *undo, GError **error)
     return true;
 }
 
+/* Gives the owner the API socket, which @path_fd is a descriptor of, and that of vsock. */
 static bool
-give_sockets(Launch *launch, GError **error)
+give_sockets(Launch *launch, int path_fd, GError **error)
 {
     const BangerLaunchFirecrackerRequest *request = launch->request;
+    const BangerSettings *settings = launch->settings;
 
-    return banger_unix_socket_give(launch->settings, request->socket_path, error) &&
+    return banger_path_give(path_fd, request->socket_path, settings->owner_uid, settings->owner_gid,
+                            0600, error) &&
            (request->vsock_path[0] == '\0' ||
             banger_unix_socket_give(launch->settings, request->vsock_path, error));
+}
+
+/* Makes @request; a refusal that quotes the kernel's arguments, which may hold secrets, is cut. */
+static bool
+put(Launch *launch, BangerFirecrackerApi *api, const BangerFirecrackerRequest *request,
+    GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+
+    if (banger_firecracker_api_put(api, request, &failure))
+        return true;
+    if (banger_log_tells(failure->message, launch->request->kernel_args))
+        return banger_set_error(error, banger_error_code(failure),
+                                "PUT %s was refused, with words that show kernel arguments",
+                                request->path);
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return false;
 }
 
 /* Tells the VMM what it is to be, and starts the guest. */
@@ -304,12 +324,12 @@ configure_and_boot(Launch *launch, GError **error)
     if (api == NULL)
         return false;
     for (guint i = 0; i < configuration->len; i++)
-        if (!banger_firecracker_api_put(api, g_ptr_array_index(configuration, i), error))
+        if (!put(launch, api, g_ptr_array_index(configuration, i), error))
             return false;
     if (!banger_process_check_files(process, launch->files, launch->n_files, launch->n_drives,
                                     error) ||
-        !give_sockets(launch, error) ||
-        !banger_firecracker_api_put(api, &banger_firecracker_start, error))
+        !give_sockets(launch, path_fd, error) ||
+        !put(launch, api, &banger_firecracker_start, error))
         return false;
     if (banger_process_wait_end(process, 0))
         return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
@@ -333,7 +353,7 @@ explain(Launch *launch, GError **error)
     g_autoptr(GError) failure = *error;
     g_autoptr(GString) message = g_string_new(NULL);
     g_autofree char *tail =
-        banger_log_tail(launch->settings, launch->request->log_path, launch->log_start);
+        banger_log_tail(launch->log_fd, launch->request->kernel_args, launch->log_start);
     BangerErrorCode code = banger_error_code(failure);
     g_autofree char *end = NULL;
 

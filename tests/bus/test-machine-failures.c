@@ -53,6 +53,12 @@ START_TEST(refuses)
 
         launch_fails(orders, "OperationFailed", words);
     }
+    /* That its arguments are not told is what every failure is looked at for. */
+    launch_fails("refuse /boot-source what is token=s3cret", "OperationFailed",
+                 "PUT /boot-source was refused, with words that show kernel arguments");
+    launch_fails("refuse /boot-source s3cret", "OperationFailed", "PUT /boot-source was refused");
+    launch_fails("say start quoted s3cret\nsay start shown\nexit start 1", "OperationFailed",
+                 machine_has_systemd() ? "exited with status 1" : "last in its log: shown");
 }
 END_TEST
 
