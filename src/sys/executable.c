@@ -3,13 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "util/error.h"
 #include "util/fd.h"
 
 #define DELETED " (deleted)"
+#define LINKS_MAX 40
 
 static const char *const directories[] = {
     "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin",
@@ -101,43 +101,125 @@ check(const char *path, struct stat *ret_stat, GError **error)
     return true;
 }
 
-/* The real path of @requested if there is such a file, else NULL with errno set. */
-static char *
-real_path(const char *requested)
+/* One answer for what is not there and for what not everybody may see. */
+static bool
+refuse_absent(const char *requested, GError **error)
 {
-    char *real = realpath(requested, NULL);
-    char *copy = g_strdup(real);
-
-    free(real);
-    return copy;
+    return banger_set_error(error, BANGER_ERROR_NOT_FOUND, "cannot find the program %s", requested);
 }
 
-static char *
-look_up(const char *name)
+/* Whether programs may be looked for in @directory, on the way to @requested. */
+static bool
+judge_directory(const char *directory, const char *requested, GError **error)
 {
+    struct stat st;
+
+    if (lstat(directory, &st) < 0 || !S_ISDIR(st.st_mode))
+        return refuse_absent(requested, error);
+    if (!is_roots_alone(&st))
+        return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
+                                "a directory on the way to %s can be written by others than root",
+                                requested);
+    if ((st.st_mode & S_IXOTH) == 0 || g_str_equal(directory, "/proc"))
+        return refuse_absent(requested, error);
+    return true;
+}
+
+/* What the link @path leads to, and @rest below that; NULL if it cannot be read. */
+static char *
+follow(const char *path, const char *rest)
+{
+    g_autofree char *target = g_file_read_link(path, NULL);
+
+    return target != NULL ? g_strconcat(target, "/", rest, NULL) : NULL;
+}
+
+/*
+ * Walks to @requested, an absolute path, one component after the other. Nothing is looked at before
+ * the directory that it is in was found to be root's alone and open to everybody: root's rights
+ * show callers no more than their own, and nobody can exchange what was judged.
+ */
+static char *
+walk(const char *requested, struct stat *ret_stat, GError **error)
+{
+    g_autoptr(GString) real = g_string_new(NULL); /* without links; "" is the root directory */
+    g_autofree char *rest = g_strdup(requested);
+    struct stat st = {0};
+
+    for (int links = 0; rest[strspn(rest, "/")] != '\0';) {
+        const char *name = rest + strspn(rest, "/");
+        size_t length = strcspn(name, "/");
+        g_autofree char *next = g_strdup(name + length);
+        size_t parent_length = real->len;
+
+        if (!judge_directory(real->len > 0 ? real->str : "/", requested, error))
+            return NULL;
+        if (length == 2 && strncmp(name, "..", length) == 0) {
+            const char *slash = strrchr(real->str, '/');
+
+            g_string_truncate(real, slash != NULL ? (gsize)(slash - real->str) : 0);
+        } else if (length != 1 || name[0] != '.') {
+            g_string_append_c(real, '/');
+            g_string_append_len(real, name, (gssize)length);
+        }
+        if (lstat(real->len > 0 ? real->str : "/", &st) < 0) {
+            (void)refuse_absent(requested, error);
+            return NULL;
+        }
+        if (S_ISLNK(st.st_mode)) {
+            g_autofree char *led = links++ < LINKS_MAX ? follow(real->str, next) : NULL;
+
+            if (led == NULL) {
+                (void)refuse_absent(requested, error);
+                return NULL;
+            }
+            g_string_truncate(real, led[0] == '/' ? 0 : parent_length);
+            g_free(next);
+            next = g_steal_pointer(&led);
+        }
+        g_free(rest);
+        rest = g_steal_pointer(&next);
+    }
+    if (!judge_file(requested, &st, error))
+        return NULL;
+    *ret_stat = st;
+    return g_strdup(real->str);
+}
+
+/* Looks @name up: the first that is fit, else what is wrong with the last that is not. */
+static char *
+look_up(const char *name, struct stat *ret_stat, GError **error)
+{
+    g_autoptr(GError) unfit = NULL;
+
     for (size_t i = 0; i < G_N_ELEMENTS(directories); i++) {
         g_autofree char *candidate = g_build_filename(directories[i], name, NULL);
-        char *real = real_path(candidate);
+        g_autoptr(GError) failure = NULL;
+        char *real = walk(candidate, ret_stat, &failure);
 
         if (real != NULL)
             return real;
+        if (!g_error_matches(failure, BANGER_ERROR, BANGER_ERROR_NOT_FOUND)) {
+            g_clear_error(&unfit);
+            unfit = g_steal_pointer(&failure);
+        }
     }
-    errno = ENOENT;
+    if (unfit != NULL)
+        g_propagate_error(error, g_steal_pointer(&unfit));
+    else
+        (void)refuse_absent(name, error);
     return NULL;
 }
 
 bool
 banger_executable_resolve(const char *requested, char **ret_path, GError **error)
 {
-    g_autofree char *real = requested[0] == '/' ? real_path(requested) : look_up(requested);
     struct stat st;
+    char *real = requested[0] == '/' ? walk(requested, &st, error) : look_up(requested, &st, error);
 
     if (real == NULL)
-        return banger_set_errno(error, BANGER_ERROR_NOT_FOUND, errno, "cannot find the program %s",
-                                requested);
-    if (!check(real, &st, error))
         return false;
-    *ret_path = g_steal_pointer(&real);
+    *ret_path = real;
     return true;
 }
 

@@ -467,6 +467,13 @@ START_TEST(resolving)
     resolves("sh", sh);
     rig_call_fails(bus, NOT_FOUND, "ResolveFirecrackerBinary", "ss", "no-such-program", "o");
     rig_call_fails(bus, NOT_FOUND, "ResolveFirecrackerBinary", "ss", "/no/such/program", "o");
+    /* Root would see what is there. */
+    rig_call_fails(bus, NOT_FOUND, "ResolveFirecrackerBinary", "ss", "/proc/1/exe", "o");
+    ck_assert_int_eq(mkdir("/run/closed", 0700), 0);
+    machine_install_double("/run/closed/firecracker", 0, 0755);
+    rig_call_fails(bus, NOT_FOUND, "ResolveFirecrackerBinary", "ss", "/run/closed/firecracker",
+                   "o");
+    rig_call_fails(bus, NOT_FOUND, "ResolveFirecrackerBinary", "ss", "/run/closed/absent", "o");
     rig_call_fails(bus, BAD_PARAMS, "ResolveFirecrackerBinary", "ss", "bin/sh", "o");
     rig_call_fails(bus, BAD_PARAMS, "ResolveFirecrackerBinary", "ss", "..", "o");
     rig_call_fails(bus, NOT_MANAGED, "ResolveFirecrackerBinary", "ss", "/etc", "o");
