@@ -192,22 +192,17 @@ banger_path_open_file(const BangerSettings *settings, BangerPathRoot root, const
     return banger_path_reopen(fd, path, flags, error);
 }
 
-/* Creates @below, exclusively. Returns -1 with errno set. */
-static int
-create_exclusively(int root_fd, const char *below, uid_t uid, gid_t gid, mode_t mode)
+/* Gives the file @path, just created without any mode as @fd, away; on failure it is removed. */
+static bool
+give_created(const BangerSettings *settings, BangerPathRoot root, const char *path, int fd,
+             uid_t uid, gid_t gid, mode_t mode, GError **error)
 {
-    /* No mode until it belongs to whom it shall: nobody opens it in between. */
-    int fd =
-        open_beneath(root_fd, below, O_WRONLY | O_APPEND | O_CREAT | O_EXCL, 0, RESOLVE_BENEATH);
-
-    if (fd >= 0 && (fchown(fd, uid, gid) < 0 || fchmod(fd, mode) < 0)) {
-        int errnum = errno;
-
-        (void)unlinkat(root_fd, below, 0);
-        banger_close_fd(&fd);
-        errno = errnum;
-    }
-    return fd;
+    if (fchown(fd, uid, gid) == 0 && fchmod(fd, mode) == 0)
+        return true;
+    (void)banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
+                           "cannot set owner and mode of %s", path);
+    (void)banger_path_unlink(settings, root, path, fd, NULL);
+    return false;
 }
 
 /* Opens the existing file @below, which must be of who creates it, @uid, or of the owner. */
@@ -243,8 +238,14 @@ banger_path_create_file(const BangerSettings *settings, BangerPathRoot root, con
     for (int i = 0; i < CREATE_TRIES && fd < 0; i++) {
         g_autoptr(GError) failure = NULL;
 
-        fd = create_exclusively(root_fd, below, uid, gid, mode);
+        /* No mode until it belongs to whom it shall: nobody opens it in between. */
+        fd = open_beneath(root_fd, below, O_WRONLY | O_APPEND | O_CREAT | O_EXCL, 0,
+                          RESOLVE_BENEATH);
         if (fd >= 0) {
+            if (!give_created(settings, root, path, fd, uid, gid, mode, error)) {
+                banger_close_fd(&fd);
+                return -1;
+            }
             if (ret_created != NULL)
                 *ret_created = true;
             return fd;
