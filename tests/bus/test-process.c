@@ -26,6 +26,7 @@ static const char copy_sock[] = MACHINE_RUN "copy.sock";
 static const char elsewhere_sock[] = MACHINE_STATE "elsewhere.sock";
 static const char strangers_sock[] = MACHINE_RUN "strangers.sock";
 static const char signals_sock[] = MACHINE_RUN "signals.sock";
+static const char other_name[] = "/usr/local/bin/another-program";
 static const char own_copy[] = MACHINE_STATE "firecracker";
 
 static sd_bus *bus;
@@ -106,6 +107,7 @@ START_TEST(not_a_vmm)
     static const char *const options[] = {
         "/bin/bash", "--norc", "-c", "sleep 600; :", "--api-sock", x_sock, NULL};
     static const char *const copy[] = {own_copy, "--api-sock", copy_sock, "--id", "copy", NULL};
+    static const char *const other[] = {other_name, "--api-sock", copy_sock, "--id", "copy", NULL};
     static const char *const elsewhere[] = {MACHINE_BINARY, "--api-sock", elsewhere_sock,
                                             "--id",         "elsewhere",  NULL};
     static const char *const strangers[] = {MACHINE_BINARY, "--api-sock", strangers_sock,
@@ -121,6 +123,9 @@ START_TEST(not_a_vmm)
     start_is_refused(RIG_UID_OWNER, script);
     start_is_refused(0, options);
     start_is_refused(RIG_UID_OWNER, copy);
+    (void)unlink(copy_sock);
+    machine_install_double(other_name, 0, 0755);
+    start_is_refused(RIG_UID_OWNER, other);
     start_is_refused(RIG_UID_OWNER, elsewhere);
     start_is_refused(RIG_UID_STRANGER, strangers);
     ck_assert_int_eq(chmod(BANGER_RUNTIME_DIRECTORY, 0750), 0);
