@@ -13,6 +13,7 @@ typedef struct {
     BangerBus *bus;
     BangerBusLane lane;
     BangerEnvelope *envelope;
+    BangerHold message;
     struct ucred peer;
     gint64 begun; /* g_get_monotonic_time() */
     BangerDeliver deliver;
@@ -23,6 +24,7 @@ static void
 call_free(Call *call)
 {
     banger_envelope_free(call->envelope);
+    banger_hold_shrink(&call->message, call->message.held);
     g_free(call);
 }
 
@@ -139,6 +141,19 @@ on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
     return 1;
 }
 
+/* The account is of what the arguments weigh. */
+static bool
+account_message(Call *call, GError **error)
+{
+    size_t weight = banger_json_weight(call->envelope->params);
+
+    if (banger_hold_grow(&call->message, weight))
+        return true;
+    return banger_set_error(error, BANGER_ERROR_LIMITS_EXCEEDED,
+                            "too many large requests are in flight for another of %zu bytes",
+                            weight);
+}
+
 static bool
 send_message(Call *call, GError **error)
 {
@@ -183,14 +198,15 @@ is_large(const BangerEnvelope *envelope)
 }
 
 void
-banger_call_start(BangerBus *bus, const struct ucred *peer, BangerEnvelope *envelope,
-                  BangerDeliver deliver, gpointer data)
+banger_call_start(BangerBus *bus, BangerBudget *budget, const struct ucred *peer,
+                  BangerEnvelope *envelope, BangerDeliver deliver, gpointer data)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(Call) call = g_new0(Call, 1);
 
     *call = (Call){.bus = bus,
                    .envelope = envelope,
+                   .message = {.budget = budget, .is_one_of_many = true},
                    .peer = *peer,
                    .begun = g_get_monotonic_time(),
                    .deliver = deliver,
@@ -200,7 +216,7 @@ banger_call_start(BangerBus *bus, const struct ucred *peer, BangerEnvelope *enve
         return;
     }
     call->lane = is_large(envelope) ? BANGER_BUS_LARGE : BANGER_BUS_SMALL;
-    if (!send_message(call, &error)) {
+    if (!account_message(call, &error) || !send_message(call, &error)) {
         deliver_failure(call, error);
         return;
     }

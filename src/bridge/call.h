@@ -7,6 +7,7 @@
 
 #include "bridge/bus.h"
 #include "bridge/envelope.h"
+#include "bridge/hold.h"
 
 /*
  * Takes the answer of a call, without a line end; NULL if the caller wants none. Returns false,
@@ -19,7 +20,9 @@ typedef bool (*BangerDeliver)(GString *answer, gpointer data);
 /*
  * Makes the call that @envelope (which it takes) asks for, or refuses it for the envelope's fault,
  * delivers the one answer, and then writes the one journal record of it for @peer. An answer that
- * does not take the helper is delivered before this returns, others from the event loop.
+ * does not take the helper is delivered before this returns, others from the event loop. The
+ * message of the call, which may wait for the bus to take it, is accounted in @budget until the
+ * answer.
  */
-void banger_call_start(BangerBus *bus, const struct ucred *peer, BangerEnvelope *envelope,
-                       BangerDeliver deliver, gpointer data);
+void banger_call_start(BangerBus *bus, BangerBudget *budget, const struct ucred *peer,
+                       BangerEnvelope *envelope, BangerDeliver deliver, gpointer data);

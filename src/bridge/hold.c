@@ -3,17 +3,19 @@
 
 #include "bridge/limits.h"
 
-/* The part of @held that comes out of the budget. */
+/* The part of @held bytes in @hold that comes out of the budget. */
 static size_t
-charge(size_t held)
+charge(const BangerHold *hold, size_t held)
 {
-    return held > BANGER_HELD_FREE ? held - BANGER_HELD_FREE : 0;
+    size_t free_part = hold->is_one_of_many ? 0 : BANGER_HELD_FREE;
+
+    return held > free_part ? held - free_part : 0;
 }
 
 bool
 banger_hold_grow(BangerHold *hold, size_t size)
 {
-    size_t more = charge(hold->held + size) - charge(hold->held);
+    size_t more = charge(hold, hold->held + size) - charge(hold, hold->held);
 
     if (more > 0 && size > BANGER_HELD_ALWAYS &&
         (hold->held + size > BANGER_HELD_PER_CONNECTION_MAX ||
@@ -27,6 +29,6 @@ banger_hold_grow(BangerHold *hold, size_t size)
 void
 banger_hold_shrink(BangerHold *hold, size_t size)
 {
-    hold->budget->used -= charge(hold->held) - charge(hold->held - size);
+    hold->budget->used -= charge(hold, hold->held) - charge(hold, hold->held - size);
     hold->held -= size;
 }

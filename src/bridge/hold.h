@@ -5,8 +5,8 @@
 #include <stddef.h>
 
 /*
- * Accounts of memory that peers make the bridge hold. Each account has BANGER_HELD_FREE of its own;
- * what it holds beyond that comes out of the budget that all share.
+ * Accounts of memory that peers make the bridge hold. What an account holds comes out of the budget
+ * that all share, but for the first BANGER_HELD_FREE, unless it is one of many of a connection.
  */
 typedef struct {
     size_t used;
@@ -15,6 +15,7 @@ typedef struct {
 typedef struct {
     BangerBudget *budget;
     size_t held;
+    bool is_one_of_many; /* nothing is free */
 } BangerHold;
 
 /*

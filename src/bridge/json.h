@@ -17,6 +17,9 @@ struct json_object *banger_json_member(struct json_object *object, const char *n
  */
 const char *banger_json_text(struct json_object *value);
 
+/* As many bytes as the arguments @value take in a message, or a few more. */
+size_t banger_json_weight(struct json_object *value);
+
 static inline void
 banger_json_put(struct json_object *value)
 {

@@ -22,9 +22,10 @@
 #define BANGER_SMALL_REQUEST_MAX (64u << 10)
 
 /*
- * Memory for requests being received and answers being sent. An answer that the peer does not read
- * keeps further requests of that connection unread. The first MiB of a connection is always there;
- * what is larger comes out of one budget, so that large requests compete with each other alone.
+ * Memory for requests being received, messages in flight and answers being sent. An answer that the
+ * peer does not read keeps further requests of that connection unread. The first MiB of a
+ * connection is always there; what is larger comes out of one budget, so that large requests
+ * compete with each other alone.
  */
 #define BANGER_UNSENT_MAX (256u << 10) /* bytes; with more, no request is started */
 #define BANGER_HELD_FREE (1u << 20)    /* bytes a connection always gets, each way */

@@ -9,7 +9,7 @@ banger_outbox_init(BangerOutbox *outbox, BangerBudget *budget)
 {
     g_queue_init(&outbox->answers);
     outbox->sent = 0;
-    outbox->hold = (BangerHold){budget, 0};
+    outbox->hold = (BangerHold){.budget = budget};
 }
 
 static void

@@ -76,7 +76,8 @@ turn_away(Server *server, int fd, const struct ucred *peer, const GError *error)
     BangerEnvelope *envelope =
         banger_envelope_refused(BANGER_DIALECT_LEGACY, banger_fault_from_error(error));
 
-    banger_call_start(server->context.bus, peer, envelope, answer_and_forget, &fd);
+    banger_call_start(server->context.bus, &server->context.budget, peer, envelope,
+                      answer_and_forget, &fd);
 }
 
 static bool

@@ -15,7 +15,7 @@
 START_TEST(small_accounts)
 {
     BangerBudget budget = {BANGER_HELD_MAX};
-    BangerHold hold = {&budget, 0};
+    BangerHold hold = {.budget = &budget};
 
     ck_assert(banger_hold_grow(&hold, BANGER_HELD_FREE));
     ck_assert_uint_eq(budget.used, BANGER_HELD_MAX);
@@ -30,7 +30,7 @@ END_TEST
 START_TEST(one_account)
 {
     BangerBudget budget = {0};
-    BangerHold hold = {&budget, 0};
+    BangerHold hold = {.budget = &budget};
 
     ck_assert(banger_hold_grow(&hold, BANGER_HELD_PER_CONNECTION_MAX));
     ck_assert_uint_eq(budget.used, BANGER_HELD_PER_CONNECTION_MAX - BANGER_HELD_FREE);
@@ -42,6 +42,20 @@ START_TEST(one_account)
 }
 END_TEST
 
+/* Of many of a connection none has a part of its own; what is small enough is always there. */
+START_TEST(one_of_many)
+{
+    BangerBudget budget = {BANGER_HELD_MAX};
+    BangerHold hold = {.budget = &budget, .is_one_of_many = true};
+
+    ck_assert(!banger_hold_grow(&hold, BANGER_HELD_ALWAYS + 1));
+    ck_assert(banger_hold_grow(&hold, BANGER_HELD_ALWAYS));
+    ck_assert_uint_eq(budget.used, BANGER_HELD_MAX + BANGER_HELD_ALWAYS);
+    banger_hold_shrink(&hold, hold.held);
+    ck_assert_uint_eq(budget.used, BANGER_HELD_MAX);
+}
+END_TEST
+
 START_TEST(all_accounts)
 {
     BangerBudget budget = {0};
@@ -49,7 +63,7 @@ START_TEST(all_accounts)
     size_t total = 0;
 
     for (size_t i = 0; i < G_N_ELEMENTS(holds); i++) {
-        holds[i] = (BangerHold){&budget, 0};
+        holds[i] = (BangerHold){.budget = &budget};
         while (banger_hold_grow(&holds[i], MIB))
             total += MIB;
     }
@@ -183,6 +197,7 @@ main(void)
 
     tcase_add_test(tcase, small_accounts);
     tcase_add_test(tcase, one_account);
+    tcase_add_test(tcase, one_of_many);
     tcase_add_test(tcase, all_accounts);
     tcase_add_test(tcase, outbox);
     tcase_add_test(tcase, batch_in_any_order);
