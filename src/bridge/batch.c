@@ -20,7 +20,7 @@ banger_batch_new(struct json_object *array, BangerBudget *budget)
     batch->array = json_object_get(array);
     batch->length = json_object_array_length(array);
     batch->answers = g_string_new(NULL);
-    batch->hold.budget = budget;
+    batch->hold = (BangerHold){.budget = budget, .is_one_of_many = true};
     return batch;
 }
 

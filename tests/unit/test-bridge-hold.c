@@ -172,7 +172,7 @@ START_TEST(batch_too_large)
     BangerBudget budget = {BANGER_HELD_MAX};
     struct json_object *array = json_tokener_parse("[1]");
     BangerBatch *batch = banger_batch_new(array, &budget);
-    g_autofree char *large = g_strnfill(2 * MIB, 'x');
+    g_autofree char *large = g_strnfill(BANGER_HELD_ALWAYS + 1, 'x');
     GString *text = g_string_new(large);
     GString *answer = NULL;
 
