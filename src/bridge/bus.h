@@ -14,7 +14,7 @@ typedef struct BangerBus BangerBus;
 
 typedef enum {
     BANGER_BUS_SMALL,
-    BANGER_BUS_LARGE, /* for calls that carry files, or are large themselves */
+    BANGER_BUS_LARGE, /* for calls whose message is large, or whose reply may be */
     BANGER_BUS_N_LANES,
 } BangerBusLane;
 

@@ -154,14 +154,35 @@ account_message(Call *call, GError **error)
                             weight);
 }
 
+/* Whether there are file contents among @fields. */
+static bool
+carries_bytes(const BangerField *fields)
+{
+    for (const BangerField *field = fields; field->name != NULL; field++)
+        if (field->type == BANGER_TYPE_BYTES ||
+            (field->members != NULL && carries_bytes(field->members)))
+            return true;
+    return false;
+}
+
+/* Whether the message or its reply may be large: not what is around it in a batch. */
+static bool
+is_large(const Call *call)
+{
+    return call->message.held > BANGER_SMALL_REQUEST_MAX ||
+           carries_bytes(call->envelope->method->out);
+}
+
 static bool
 send_message(Call *call, GError **error)
 {
     const BangerEnvelope *envelope = call->envelope;
     __attribute__((cleanup(sd_bus_message_unrefp))) sd_bus_message *message = NULL;
-    sd_bus *connection = banger_bus_get(call->bus, call->lane, error);
+    sd_bus *connection;
     int r;
 
+    call->lane = is_large(call) ? BANGER_BUS_LARGE : BANGER_BUS_SMALL;
+    connection = banger_bus_get(call->bus, call->lane, error);
     if (connection == NULL)
         return false;
     r = sd_bus_message_new_method_call(connection, &message, BANGER_BUS_NAME, BANGER_OBJECT_PATH,
@@ -177,24 +198,6 @@ send_message(Call *call, GError **error)
     if (r < 0)
         return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, -r, "cannot call the helper");
     return true;
-}
-
-/* Whether there are file contents among @fields. */
-static bool
-carries_bytes(const BangerField *fields)
-{
-    for (const BangerField *field = fields; field->name != NULL; field++)
-        if (field->type == BANGER_TYPE_BYTES ||
-            (field->members != NULL && carries_bytes(field->members)))
-            return true;
-    return false;
-}
-
-static bool
-is_large(const BangerEnvelope *envelope)
-{
-    return envelope->size > BANGER_SMALL_REQUEST_MAX || carries_bytes(envelope->method->in) ||
-           carries_bytes(envelope->method->out);
 }
 
 void
@@ -215,7 +218,6 @@ banger_call_start(BangerBus *bus, BangerBudget *budget, const struct ucred *peer
         deliver_error(call, envelope->fault);
         return;
     }
-    call->lane = is_large(envelope) ? BANGER_BUS_LARGE : BANGER_BUS_SMALL;
     if (!account_message(call, &error) || !send_message(call, &error)) {
         deliver_failure(call, error);
         return;

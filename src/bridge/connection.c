@@ -170,8 +170,6 @@ begin(BangerConnection *connection, BangerEnvelope *envelope, BangerBatch *batch
     connection->n_refs++;
     connection->n_calls++;
     connection->in_order = envelope->dialect == BANGER_DIALECT_LEGACY;
-    /* Nothing was read since the request, or the batch, that this is of. */
-    envelope->size = banger_frame_size(connection->frame);
     banger_call_start(connection->context->bus, &connection->context->budget, &connection->peer,
                       envelope, on_answer, pending);
 }

@@ -27,7 +27,6 @@ typedef struct {
     char *method_name;     /* as the caller has it; NULL if it has none */
     const BangerMethod *method;
     struct json_object *params; /* an object, an array or NULL; a reference of its own */
-    size_t size;                /* of the request's text, in bytes; the opener's caller sets it */
     BangerFault *fault;         /* why this is no call that can be made; else NULL */
 } BangerEnvelope;
 

@@ -52,12 +52,6 @@ banger_frame_free(BangerFrame *frame)
 }
 
 size_t
-banger_frame_size(const BangerFrame *frame)
-{
-    return frame->scan.size;
-}
-
-size_t
 banger_frame_pending(const BangerFrame *frame)
 {
     return banger_scan_is_inside(&frame->scan) ? frame->scan.size : 0;

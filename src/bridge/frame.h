@@ -29,9 +29,6 @@ BangerFrameResult banger_frame_feed(BangerFrame *frame, const char *data, size_t
                                     size_t *ret_used, struct json_object **ret_request,
                                     GError **error);
 
-/* How many bytes the last request had. */
-size_t banger_frame_size(const BangerFrame *frame);
-
 /* How many bytes of a request that is not complete were fed; 0 between requests. */
 size_t banger_frame_pending(const BangerFrame *frame);
 

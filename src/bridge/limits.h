@@ -18,7 +18,8 @@
 /* What the bus takes: its daemon drops a connection that sends a message over 32 MiB. */
 #define BANGER_BUS_ARGUMENTS_MAX (BANGER_MESSAGE_MAX - (1u << 20))
 
-/* Requests with more bytes go over the bus by a connection of their own (bridge/bus.h). */
+/* Calls whose message has more bytes go over the bus by a connection of their own (bridge/bus.h).
+ */
 #define BANGER_SMALL_REQUEST_MAX (64u << 10)
 
 /*
