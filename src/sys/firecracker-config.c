@@ -164,6 +164,22 @@ shown(char character)
     return character;
 }
 
+/* Takes from @text what changes how the rest of a line shows: control and format characters. */
+static char *
+plain(const char *text, size_t length)
+{
+    g_autofree char *valid = g_utf8_make_valid(text, (gssize)length);
+    GString *result = g_string_new(NULL);
+
+    for (const char *at = valid; *at != '\0'; at = g_utf8_next_char(at)) {
+        GUnicodeType type = g_unichar_type(g_utf8_get_char(at));
+
+        if (type != G_UNICODE_CONTROL && type != G_UNICODE_FORMAT)
+            g_string_append_len(result, at, g_utf8_next_char(at) - at);
+    }
+    return g_string_free(result, FALSE);
+}
+
 char *
 banger_firecracker_fault_message(const char *body, size_t length)
 {
@@ -185,5 +201,5 @@ banger_firecracker_fault_message(const char *body, size_t length)
         else
             g_string_append_c(message, shown(*at));
     }
-    return g_utf8_make_valid(message->str, (gssize)message->len);
+    return plain(message->str, message->len);
 }

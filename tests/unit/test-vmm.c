@@ -70,6 +70,9 @@ START_TEST(faults)
         {"{\"fault_message\":\"no\"}", "no"},
         {" { \"x\" : 1, \"fault_message\" : \"a \\\"b\\\" c\\\\d\" }", "a \"b\" c\\d"},
         {"{\"fault_message\":\"two\\nlines\\u0000\"}", "two lines 0000"},
+        {"{\"fault_message\":\"a\u202eb\xc2\x9b"
+         "c\"}",
+         "abc"},
         {"{\"fault_message\":\"cut", "cut"},
         {"{\"fault_message\":\"cut\\", "cut\\"},
         {"{\"fault_message\":\"\"}", ""},
