@@ -346,6 +346,26 @@ is_missing(const char *path)
     return stat(path, &st) < 0 && errno == ENOENT;
 }
 
+/* Whether @message speaks of KVM, and not only of a name or path of the request that has it. */
+static bool
+blames_kvm(const Launch *launch, const char *message)
+{
+    const BangerLaunchFirecrackerRequest *request = launch->request;
+    const char *const names[] = {
+        launch->binary,        request->socket_path,       request->log_path,
+        request->metrics_path, request->kernel_image_path, request->initrd_path,
+        request->vsock_path,   request->tap_device,        request->vm_id,
+    };
+    g_autoptr(GString) rest = g_string_new(message);
+
+    for (guint i = 0; i < request->drives->len; i++)
+        g_string_replace(rest, g_array_index(request->drives, BangerDrive, i).path, " ", 0);
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
+        if (names[i] != NULL && names[i][0] != '\0')
+            g_string_replace(rest, names[i], " ", 0);
+    return strcasestr(rest->str, "kvm") != NULL;
+}
+
 /* Adds to @error how the VMM ended, what it said last, and what this host lacks. */
 static void
 explain(Launch *launch, GError **error)
@@ -370,7 +390,7 @@ explain(Launch *launch, GError **error)
         g_string_append_printf(message, "; last in its log: %s", tail);
     if (is_missing("/dev/kvm")) {
         /* What else is wrong is no matter if it was KVM that the VMM asked for in vain. */
-        if (strcasestr(message->str, "kvm") != NULL)
+        if (blames_kvm(launch, message->str))
             code = BANGER_ERROR_NOT_SUPPORTED;
         g_string_append(message, "; this host has no /dev/kvm");
     }
