@@ -32,6 +32,7 @@ struct BangerConnection {
     BangerConnectionClosed closed;
     gpointer closed_data;
     Phase phase;
+    bool is_stopping;  /* what is not begun is refused */
     bool peer_is_gone; /* nothing can be sent */
     bool is_pumping;
     bool has_read; /* in this turn */
@@ -179,11 +180,18 @@ begin_member(BangerConnection *connection)
 {
     BangerBatch *batch = connection->batch;
     g_autoptr(BangerJson) member = banger_batch_begin(batch);
+    g_autoptr(GError) error = NULL;
+    BangerEnvelope *envelope;
 
     /* The last one's answer may free the batch. */
     if (banger_batch_all_begun(batch))
         connection->batch = NULL;
-    begin(connection, banger_envelope_open(BANGER_DIALECT_JSONRPC, member), batch);
+    envelope = banger_envelope_open(BANGER_DIALECT_JSONRPC, member);
+    if (connection->is_stopping && envelope->fault == NULL) {
+        (void)banger_set_error(&error, BANGER_ERROR_OPERATION_FAILED, "the bridge is stopping");
+        envelope->fault = banger_fault_from_error(error);
+    }
+    begin(connection, envelope, batch);
 }
 
 /* What is answered with an error and ends the connection: nothing behind it can be read. */
@@ -480,6 +488,7 @@ banger_connection_new(BangerContext *context, int fd, const struct ucred *peer,
 void
 banger_connection_stop(BangerConnection *connection)
 {
+    connection->is_stopping = true;
     if (connection->phase == PHASE_READING)
         connection->phase = PHASE_FINISHING;
     pump(connection);

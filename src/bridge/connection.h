@@ -34,6 +34,6 @@ typedef void (*BangerConnectionClosed)(BangerConnection *connection, gpointer da
 BangerConnection *banger_connection_new(BangerContext *context, int fd, const struct ucred *peer,
                                         BangerConnectionClosed closed, gpointer data);
 
-/* Begins no further request; closes once those in flight have been answered, which may be at once.
- */
+/* Begins no further request, nor member of a batch; closes once those in flight have been answered,
+ * which may be at once. */
 void banger_connection_stop(BangerConnection *connection);
