@@ -87,22 +87,18 @@ serve(const Arguments *arguments, const BangerIdentity *identity, GError **error
 {
     banger_autofd int listener = open_listener(arguments, identity, error);
     BangerServerOptions options = {
-        .listener = listener,
+        .socket_path = arguments->socket_path,
         .owner = identity->uid,
         .peer_timeout_sec = (unsigned int)arguments->peer_timeout_sec,
     };
-    bool ok;
 
     if (listener < 0 || !banger_identity_assume(identity, error))
         return false;
     /* Nobody would start it again where it bound its socket itself. */
     if (arguments->socket_path == NULL)
         options.idle_timeout_sec = (unsigned int)arguments->idle_timeout_sec;
-    ok = banger_server_run(&options, error);
-    /* If its folder is root's this fails, and the next start replaces what is left. */
-    if (arguments->socket_path != NULL)
-        (void)unlink(arguments->socket_path);
-    return ok;
+    options.listener = banger_steal_fd(&listener);
+    return banger_server_run(&options, error);
 }
 
 static bool

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 #include "bridge/call.h"
 #include "bridge/connection.h"
@@ -20,6 +21,7 @@ typedef struct {
     BangerContext context;
     GHashTable *connections; /* a set of those that are open */
     bool is_stopping;
+    int listener_fd;
     sd_event_source *listener;
     sd_event_source *retry; /* where accepting failed for want of something */
     sd_event_source *idle;
@@ -148,6 +150,16 @@ on_connect(sd_event_source *source, int listener, uint32_t revents, void *userda
     return 0;
 }
 
+/* If the folder is root's the removal fails, and the next start replaces what is left. */
+static void
+give_up_listener(Server *server)
+{
+    if (server->listener_fd >= 0 && server->options->socket_path != NULL)
+        (void)unlink(server->options->socket_path);
+    server->listener = sd_event_source_disable_unref(server->listener);
+    banger_close_fd(&server->listener_fd);
+}
+
 /* Runs after every event once the end has been asked for. */
 static int
 on_after_event(sd_event_source *source, void *userdata)
@@ -173,7 +185,11 @@ on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *us
         return 0;
     server->is_stopping = true;
     (void)sd_notify(0, "STOPPING=1");
-    (void)sd_event_source_set_enabled(server->listener, SD_EVENT_OFF);
+    /* A socket of systemd's stays: the next of us serves who comes now. */
+    if (server->options->socket_path != NULL)
+        give_up_listener(server);
+    else
+        (void)sd_event_source_set_enabled(server->listener, SD_EVENT_OFF);
     connections = g_hash_table_get_keys(server->connections);
     for (GList *item = connections; item != NULL; item = item->next)
         banger_connection_stop(item->data);
@@ -200,8 +216,8 @@ set_up(Server *server)
     if (r >= 0)
         r = sd_event_add_signal(event, NULL, SIGINT, on_signal, server);
     if (r >= 0)
-        r = sd_event_add_io(event, &server->listener, server->options->listener, EPOLLIN,
-                            on_connect, server);
+        r = sd_event_add_io(event, &server->listener, server->listener_fd, EPOLLIN, on_connect,
+                            server);
     restart_idle(server);
     return r;
 }
@@ -209,7 +225,7 @@ set_up(Server *server)
 static void
 tear_down(Server *server)
 {
-    server->listener = sd_event_source_disable_unref(server->listener);
+    give_up_listener(server);
     server->retry = sd_event_source_disable_unref(server->retry);
     server->idle = sd_event_source_disable_unref(server->idle);
     server->after_event = sd_event_source_disable_unref(server->after_event);
@@ -221,11 +237,12 @@ tear_down(Server *server)
 bool
 banger_server_run(const BangerServerOptions *options, GError **error)
 {
-    Server server = {.options = options};
+    Server server = {.options = options, .listener_fd = options->listener};
     int r;
 
     r = sd_event_new(&server.context.event);
     if (r < 0)
+        /* Out of memory: the listener ends with the program. */
         return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, -r, "cannot make a loop");
     server.context.bus = banger_bus_new(server.context.event);
     server.context.peer_timeout_sec = options->peer_timeout_sec;

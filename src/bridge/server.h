@@ -6,8 +6,11 @@
 #include <sys/types.h>
 
 typedef struct {
-    int listener; /* a listening stream socket; stays the caller's */
-    uid_t owner;  /* the one uid beside 0 that may connect */
+    int listener; /* a listening stream socket, which the server takes */
+    /* Where the program has bound it itself, else NULL: it is removed and closed as soon as nothing
+     * more is accepted, so that nobody waits there. */
+    const char *socket_path;
+    uid_t owner; /* the one uid beside 0 that may connect */
     unsigned int peer_timeout_sec;
     unsigned int idle_timeout_sec; /* without a connection, then it ends; 0: never */
 } BangerServerOptions;

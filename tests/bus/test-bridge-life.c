@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bridge/limits.h"
 #include "bus/bridge-client.h"
 #include "model/settings.h"
 
@@ -49,6 +51,60 @@ START_TEST(orderly_stop)
     bridge_expect_end(in_flight);
     bridge_expect_line(batch, "[{\"jsonrpc\":\"2.0\",\"result\":{},\"id\":1}]");
     bridge_expect_end(batch);
+    ck_assert_int_eq(waitpid(bridge, &status, 0), bridge);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+END_TEST
+
+static bool
+nobody_listens(void *data)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = BRIDGE_SOCKET};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool is_refused = connect(fd, (const struct sockaddr *)&address, sizeof address) < 0 &&
+                      (errno == ECONNREFUSED || errno == ENOENT);
+
+    (void)data;
+    (void)close(fd);
+    return is_refused;
+}
+
+/* Members of a batch that wait for others to end are no longer begun. */
+START_TEST(stop_within_batch)
+{
+    pid_t bridge = bridge_start(NULL);
+    int fd = bridge_connect(0);
+    g_autoptr(GString) batch = g_string_new("[");
+    g_autofree char *answer = NULL;
+    g_auto(GStrv) refused = NULL;
+    g_auto(GStrv) done = NULL;
+    pid_t helper;
+    int status;
+
+    bridge_check(DELETE, DONE);
+    helper = rig_pid_of(BANGER_BUS_NAME);
+    ck_assert_int_gt(helper, 0);
+    ck_assert_int_eq(kill(helper, SIGSTOP), 0);
+    for (unsigned int i = 0; i < BANGER_CALLS_PER_CONNECTION_MAX + 3; i++)
+        g_string_append_printf(batch,
+                               "%s{\"jsonrpc\":\"2.0\",\"method\":\"priv.delete_tap\",\"params\":"
+                               "[\"tap-fc-none\"],\"id\":%u}",
+                               i > 0 ? "," : "", i);
+    bridge_send(fd, g_string_append_c(batch, ']')->str);
+    bridge_check("{\"jsonrpc\":\"2.0\",\"method\":\"nope\",\"id\":1}",
+                 "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32601,"
+                 "\"message\":\"Method not found\"},\"id\":1}");
+    g_usleep(100000);
+    ck_assert_int_eq(kill(bridge, SIGTERM), 0);
+    rig_wait_for(nobody_listens, NULL, "the bridge still listens");
+    ck_assert_int_eq(kill(helper, SIGCONT), 0);
+    answer = bridge_read_line(fd);
+    ck_assert_ptr_nonnull(answer);
+    refused = g_strsplit(answer, "the bridge is stopping (op-", -1);
+    done = g_strsplit(answer, "\"result\":{}", -1);
+    ck_assert_uint_eq(g_strv_length(refused) - 1, 3);
+    ck_assert_uint_eq(g_strv_length(done) - 1, BANGER_CALLS_PER_CONNECTION_MAX);
+    bridge_expect_end(fd);
     ck_assert_int_eq(waitpid(bridge, &status, 0), bridge);
     ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
@@ -284,6 +340,7 @@ main(int argc, char **argv)
     tcase = tcase_create("life");
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, orderly_stop);
+    tcase_add_test(tcase, stop_within_batch);
     tcase_add_test(tcase, live_listener);
     tcase_add_test(tcase, stale_socket);
     tcase_add_test(tcase, no_socket_there);
