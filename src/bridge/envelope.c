@@ -136,7 +136,6 @@ take_rpc_params(BangerEnvelope *envelope, struct json_object *params)
     if (json_object_is_type(params, json_type_object)) {
         take_op_id(envelope, banger_json_member(params, "op_id"));
     } else if (!json_object_is_type(params, json_type_array)) {
-        set_fault(envelope, BANGER_FAULT_BAD_REQUEST, "params: must be an object or an array");
         return;
     } else if (envelope->method != NULL) {
         while (envelope->method->in[n_arguments].name != NULL)
@@ -168,6 +167,10 @@ open_jsonrpc(BangerEnvelope *envelope, struct json_object *request)
     take_id(envelope, id);
     (void)json_object_object_get_ex(request, "method", &method);
     (void)json_object_object_get_ex(request, "params", &params);
+    /* What is no request at all comes before what is one of an unknown method. */
+    if (params != NULL && !json_object_is_type(params, json_type_object) &&
+        !json_object_is_type(params, json_type_array))
+        set_fault(envelope, BANGER_FAULT_BAD_REQUEST, "params: must be an object or an array");
     take_method(envelope, method);
     take_rpc_params(envelope, params);
     /* Without an id, and yet no notification: what is no request at all is answered. */

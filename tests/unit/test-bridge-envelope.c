@@ -127,6 +127,9 @@ START_TEST(rpc_specification)
     check_answer("{\"jsonrpc\": \"2.0\", \"method\": 1, \"params\": \"bar\"}",
                  "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32600,\"message\":\"Invalid Request\"},"
                  "\"id\":null}");
+    check_answer("{\"jsonrpc\": \"2.0\", \"method\": \"x\", \"params\": \"bar\", \"id\": 3}",
+                 "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32600,\"message\":\"Invalid Request\"},"
+                 "\"id\":3}");
     check_answer("[]",
                  "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32600,\"message\":\"Invalid Request\"},"
                  "\"id\":null}");
@@ -180,7 +183,7 @@ START_TEST(rpc_notifications)
         {"{\"jsonrpc\":\"2.0\",\"method\":\"priv.kill_process\",\"params\":[1,2,3,4]}", true},
         {"{\"jsonrpc\":\"2.0\",\"method\":\"priv.kill_process\",\"id\":null}", false},
         {"{\"jsonrpc\":\"2.0\"}", false},
-        {"{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":7}", true},
+        {"{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":7}", false},
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(requests); i++) {
