@@ -157,9 +157,12 @@ open_jsonrpc(BangerEnvelope *envelope, struct json_object *request)
     struct json_object *id = NULL;
     struct json_object *params = NULL;
     struct json_object *method = NULL;
+    struct json_object *version = NULL;
     bool has_id;
 
-    if (!json_object_is_type(request, json_type_object) || !banger_envelope_is_jsonrpc(request)) {
+    if (!json_object_is_type(request, json_type_object) ||
+        !json_object_object_get_ex(request, "jsonrpc", &version) ||
+        g_strcmp0(banger_json_text(version), "2.0") != 0) {
         set_fault(envelope, BANGER_FAULT_BAD_REQUEST, "the request is not one of JSON-RPC 2.0");
         return;
     }
@@ -191,10 +194,7 @@ new_envelope(BangerDialect dialect)
 bool
 banger_envelope_is_jsonrpc(struct json_object *request)
 {
-    struct json_object *version = NULL;
-
-    return json_object_object_get_ex(request, "jsonrpc", &version) &&
-           g_strcmp0(banger_json_text(version), "2.0") == 0;
+    return json_object_object_get_ex(request, "jsonrpc", NULL);
 }
 
 BangerEnvelope *

@@ -10,8 +10,9 @@
 
 /*
  * The two forms of a request on the JSON socket, told apart by the request itself: an object with
- * "jsonrpc":"2.0", and everything in an array, is JSON-RPC 2.0 (jsonrpc.org/specification); all
- * else is the older protocol. Pure: takes a request apart and writes its answer.
+ * a member "jsonrpc" (which has to be "2.0"), and everything in an array, is JSON-RPC 2.0
+ * (jsonrpc.org/specification); all else is the older protocol. Pure: takes a request apart and
+ * writes its answer.
  */
 typedef enum {
     BANGER_DIALECT_LEGACY,
@@ -30,7 +31,7 @@ typedef struct {
     BangerFault *fault;         /* why this is no call that can be made; else NULL */
 } BangerEnvelope;
 
-/* Whether the object @request is one of JSON-RPC 2.0 by its member "jsonrpc". */
+/* Whether the object @request is one of JSON-RPC: it has a member "jsonrpc". */
 bool banger_envelope_is_jsonrpc(struct json_object *request);
 
 /* Takes @request apart: any JSON value (in a batch). What is wrong with it is in the fault. */

@@ -130,6 +130,9 @@ START_TEST(rpc_specification)
     check_answer("{\"jsonrpc\": \"2.0\", \"method\": \"x\", \"params\": \"bar\", \"id\": 3}",
                  "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32600,\"message\":\"Invalid Request\"},"
                  "\"id\":3}");
+    check_answer("{\"jsonrpc\": \"1.0\", \"method\": \"priv.kill_process\", \"id\": 3}",
+                 "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32600,\"message\":\"Invalid Request\"},"
+                 "\"id\":null}");
     check_answer("[]",
                  "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32600,\"message\":\"Invalid Request\"},"
                  "\"id\":null}");
