@@ -17,7 +17,8 @@ static const char *const properties[] = {
     "property OwnerUID u read const", "property RuntimeDirectory s read const",
     "property OwnerGID u read const", NULL};
 
-static char *
+/* Not inlined: at -O3 gcc 12 takes what is returned for a pointer to the variable it was in. */
+G_NO_INLINE static char *
 read_source(const char *name)
 {
     g_autofree char *path = g_build_filename(SOURCE_DIR, name, NULL);
