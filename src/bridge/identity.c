@@ -9,12 +9,15 @@
 
 #include "util/error.h"
 
+#define PASSWD_ENTRY_MAX (1u << 20)
+
 bool
 banger_identity_find(const char *name, BangerIdentity *ret_identity, GError **error)
 {
     struct passwd user;
     struct passwd *found;
-    char buffer[4096];
+    g_autofree char *buffer = NULL;
+    size_t size = 4096;
     int errnum;
 
     if (name == NULL && geteuid() != 0) {
@@ -23,7 +26,12 @@ banger_identity_find(const char *name, BangerIdentity *ret_identity, GError **er
     }
     if (name == NULL)
         name = BANGER_OWNER;
-    errnum = getpwnam_r(name, &user, buffer, sizeof buffer, &found);
+    /* An entry of a directory service may be larger than any that is in a file. */
+    do {
+        size *= 2;
+        buffer = g_realloc(buffer, size);
+        errnum = getpwnam_r(name, &user, buffer, size, &found);
+    } while (errnum == ERANGE && size < PASSWD_ENTRY_MAX);
     if (errnum != 0)
         return banger_set_errno(error, BANGER_ERROR_NOT_FOUND, errnum, "cannot look up the user %s",
                                 name);

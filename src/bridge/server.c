@@ -28,6 +28,8 @@ typedef struct {
     sd_event_source *after_event;
 } Server;
 
+static void restart_idle(Server *server);
+
 static int
 on_idle(sd_event_source *source, uint64_t usec, void *userdata)
 {
@@ -37,6 +39,8 @@ on_idle(sd_event_source *source, uint64_t usec, void *userdata)
     (void)usec;
     if (g_hash_table_size(server->connections) == 0 && banger_bus_n_calls(server->context.bus) == 0)
         return sd_event_exit(server->context.event, 0);
+    /* A call may outlive its connection, and its end is told to nobody. */
+    restart_idle(server);
     return 0;
 }
 
