@@ -10,9 +10,13 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 #include "util/error.h"
 #include "util/fd.h"
+
+#define LOCK_TRIES 20
+#define LOCK_RETRY_USEC (100 * G_USEC_PER_SEC / 1000)
 
 bool
 banger_listener_from_systemd(int *ret_fd, GError **error)
@@ -70,13 +74,28 @@ remove_stale(const struct sockaddr_un *address, GError **error)
     return true;
 }
 
+/* flock(2) for two seconds at most: anybody who may open the folder may keep it locked. */
+static int
+lock_in_time(int fd)
+{
+    for (int i = 0; i < LOCK_TRIES; i++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return 0;
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return -1;
+        g_usleep(LOCK_RETRY_USEC);
+    }
+    errno = EWOULDBLOCK;
+    return -1;
+}
+
 static int
 lock_folder(const char *path, GError **error)
 {
     g_autofree char *folder = g_path_get_dirname(path);
     banger_autofd int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    if (fd < 0 || flock(fd, LOCK_EX) < 0) {
+    if (fd < 0 || lock_in_time(fd) < 0) {
         (void)banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno, "cannot lock %s",
                                folder);
         return -1;
@@ -130,10 +149,15 @@ banger_listener_bind(const char *path, uid_t uid, gid_t gid, GError **error)
     if (lock < 0 || !remove_stale(&address, error))
         return -1;
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || bind_private(fd, &address) < 0 || give_away(fd, uid, gid) < 0 ||
-        listen(fd, SOMAXCONN) < 0) {
+    if (fd < 0 || bind_private(fd, &address) < 0) {
         (void)banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno, "cannot listen at %s",
                                path);
+        return -1;
+    }
+    if (give_away(fd, uid, gid) < 0 || listen(fd, SOMAXCONN) < 0) {
+        (void)banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno, "cannot listen at %s",
+                               path);
+        (void)unlink(path);
         return -1;
     }
     return banger_steal_fd(&fd);

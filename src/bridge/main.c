@@ -92,8 +92,13 @@ serve(const Arguments *arguments, const BangerIdentity *identity, GError **error
         .peer_timeout_sec = (unsigned int)arguments->peer_timeout_sec,
     };
 
-    if (listener < 0 || !banger_identity_assume(identity, error))
+    if (listener < 0)
         return false;
+    if (!banger_identity_assume(identity, error)) {
+        if (arguments->socket_path != NULL)
+            (void)unlink(arguments->socket_path);
+        return false;
+    }
     /* Nobody would start it again where it bound its socket itself. */
     if (arguments->socket_path == NULL)
         options.idle_timeout_sec = (unsigned int)arguments->idle_timeout_sec;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -133,6 +135,23 @@ START_TEST(stale_socket)
     bridge = bridge_start(NULL);
     bridge_check(DELETE, DONE);
     bridge_stop(bridge);
+}
+END_TEST
+
+/* Somebody who keeps the folder locked does not keep the bridge waiting for ever. */
+START_TEST(locked_folder)
+{
+    static const char *const arguments[] = {"--socket", BRIDGE_SOCKET, NULL};
+    int folder;
+
+    (void)mkdir("/run/banger-root", 0755);
+    folder = open("/run/banger-root", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ck_assert_int_ge(folder, 0);
+    ck_assert_int_eq(flock(folder, LOCK_EX), 0);
+    bridge_check_refuses(
+        arguments,
+        "banger-helper-bridge: cannot lock /run/banger-root: Resource temporarily unavailable\n");
+    (void)close(folder);
 }
 END_TEST
 
@@ -343,6 +362,7 @@ main(int argc, char **argv)
     tcase_add_test(tcase, stop_within_batch);
     tcase_add_test(tcase, live_listener);
     tcase_add_test(tcase, stale_socket);
+    tcase_add_test(tcase, locked_folder);
     tcase_add_test(tcase, no_socket_there);
     tcase_add_test(tcase, without_rights);
     tcase_add_test(tcase, bus_comes_and_goes);
