@@ -109,7 +109,7 @@ flush(BangerConnection *connection)
         connection->peer_is_gone = true;
     if (banger_outbox_pending(&connection->outbox) == 0)
         banger_timer_disarm(connection->send_timer);
-    else if (sent > 0 || connection->send_timer == NULL ||
+    else if ((sent > 0 && !connection->is_stopping) || connection->send_timer == NULL ||
              sd_event_source_get_enabled(connection->send_timer, NULL) == 0)
         banger_timer_arm(connection->context->event, &connection->send_timer,
                          connection->context->peer_timeout_sec, on_send_timeout, connection);
