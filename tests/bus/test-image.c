@@ -199,7 +199,6 @@ START_TEST(replace_keeps_inode)
 }
 END_TEST
 
-/* A directory of 20,000 entries, indexed by the kernel, takes 300 more. */
 /* The kernel adds the blocks of an attribute's own inode to those of the file. */
 START_TEST(attribute_of_the_kernel)
 {
@@ -221,11 +220,13 @@ START_TEST(attribute_of_the_kernel)
 }
 END_TEST
 
+/* A directory of 20,000 entries, indexed by the kernel, takes 300 more. */
 START_TEST(htree_directory)
 {
     g_autofree char *image = aid_make_image("image", 256 * MIB, "-t ext4 -b 1024 -N 40000");
     g_autofree char *mount_point = aid_path("mount-rw");
     g_autofree AidFile *files = g_new0(AidFile, 150);
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
     char *shown;
 
     ck_assert_int_eq(mkdir(mount_point, 0755), 0);
@@ -238,10 +239,13 @@ START_TEST(htree_directory)
     }
     g_free(aid_run_words(NULL, "umount", mount_point));
     for (int round = 0; round < 2; round++) {
-        for (size_t i = 0; i < 150; i++)
-            files[i] = (AidFile){
-                g_strdup_printf("/a-new-entry-with-a-much-longer-name-than-that-%d-%zu", round, i),
-                "x", 1, 0};
+        for (size_t i = 0; i < 150; i++) {
+            char *name =
+                g_strdup_printf("/a-new-entry-with-a-much-longer-name-than-that-%d-%zu", round, i);
+
+            g_ptr_array_add(names, name);
+            files[i] = (AidFile){name, "x", 1, 0};
+        }
         aid_write_ok(image, files, 150);
         aid_check_clean(image);
     }
