@@ -80,6 +80,17 @@ make_files(uint64_t cow_size)
     return snapshot;
 }
 
+static void
+drop_files(Snapshot *snapshot)
+{
+    (void)unlink(snapshot->base);
+    (void)unlink(snapshot->cow);
+    g_free(snapshot->base);
+    g_free(snapshot->cow);
+    g_free(snapshot->base_loop);
+    g_free(snapshot->cow_loop);
+}
+
 static bool
 are_detached(void *data)
 {
@@ -95,12 +106,7 @@ finish(Snapshot *snapshot)
     ck_assert_ptr_null(remove_snapshot(NAME));
     ck_assert_int_ne(access(DEVICE, F_OK), 0);
     rig_wait_for(are_detached, snapshot, "loop devices that stay attached");
-    (void)unlink(snapshot->base);
-    (void)unlink(snapshot->cow);
-    g_free(snapshot->base);
-    g_free(snapshot->cow);
-    g_free(snapshot->base_loop);
-    g_free(snapshot->cow_loop);
+    drop_files(snapshot);
 }
 
 START_TEST(no_device_mapper)
@@ -117,8 +123,7 @@ START_TEST(no_device_mapper)
     ck_assert_str_eq(error, "NotSupported");
     ck_assert_str_eq(remove_snapshot(NAME), "NotSupported");
     ck_assert(are_detached(&snapshot));
-    (void)unlink(snapshot.base);
-    (void)unlink(snapshot.cow);
+    drop_files(&snapshot);
 }
 END_TEST
 
