@@ -51,6 +51,7 @@ static const int common_calls[] = {
     SCMP_SYS(sigaltstack),
     SCMP_SYS(getpid),
     SCMP_SYS(gettid),
+    SCMP_SYS(sched_getaffinity), /* of each thread that starts */
     SCMP_SYS(sched_yield),
 #endif
 };
