@@ -19,11 +19,14 @@
 #define PROMPTS_MAX 32u
 #define PROMPTS_PER_UID_MAX 4u
 
+#define STOPPING "the service is stopping"
+
 struct BangerAuth {
     const BangerSettings *settings;
     GDBusConnection *connection;
     PolkitAuthority *authority; /* NULL until the first question had it looked up */
     bool looking_up;
+    bool stopping;       /* nobody is asked for a password any more */
     unsigned int asked;  /* questions that polkit has and did not answer */
     GQueue waiting;      /* of Question, for the lookup or for their turn */
     GQueue open;         /* of Question: all that were not freed yet */
@@ -141,6 +144,20 @@ static void ask(Question *question);
 static void ask_next(BangerAuth *auth);
 static gboolean on_timeout(gpointer user_data);
 
+/* Why @question may not wait for a person; NULL if it may. */
+static GError *
+refuse_prompt(const Question *question)
+{
+    if (question->auth->stopping)
+        return denial(question, STOPPING);
+    if (!may_prompt(question->auth, question->uid))
+        return g_error_new(BANGER_ERROR, BANGER_ERROR_LIMITS_EXCEEDED,
+                           "%s needs an administrator's authentication, and as many calls as may "
+                           "(%u of one user) wait for one already",
+                           question->method->dbus_name, PROMPTS_PER_UID_MAX);
+    return NULL;
+}
+
 /*
  * polkit was asked for what it knows by itself, and would have to ask a person. That is a question
  * of its own, so that only those count as prompts that are.
@@ -148,13 +165,10 @@ static gboolean on_timeout(gpointer user_data);
 static void
 prompt(Question *question)
 {
-    if (!may_prompt(question->auth, question->uid)) {
-        answer(
-            question,
-            g_error_new(BANGER_ERROR, BANGER_ERROR_LIMITS_EXCEEDED,
-                        "%s needs an administrator's authentication, and as many calls as may (%u "
-                        "of one user) wait for one already",
-                        question->method->dbus_name, PROMPTS_PER_UID_MAX));
+    GError *refusal = refuse_prompt(question);
+
+    if (refusal != NULL) {
+        answer(question, refusal);
         question_free(question);
         return;
     }
@@ -334,7 +348,8 @@ banger_auth_forget(BangerAuth *auth, const char *sender)
 void
 banger_auth_stop(BangerAuth *auth)
 {
-    deny_matching(auth, is_prompting, NULL, "the service is stopping");
+    auth->stopping = true;
+    deny_matching(auth, is_prompting, NULL, STOPPING);
 }
 
 static void

@@ -31,7 +31,8 @@ void banger_auth_free(BangerAuth *auth);
 /* The connection @sender is gone: denies its open questions, and withdraws them from polkit. */
 void banger_auth_forget(BangerAuth *auth, const char *sender);
 
-/* The service is about to end: denies the questions that wait for a person. */
+/* The service is to end soon: denies the questions that wait for a person, and those that come to
+ * it later. */
 void banger_auth_stop(BangerAuth *auth);
 
 /*

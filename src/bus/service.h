@@ -27,7 +27,8 @@ BangerService *banger_service_new(sd_bus *bus, const BangerSettings *settings,
 /* No call may be in flight. */
 void banger_service_free(BangerService *service);
 
-/* The service is about to end: denies the calls that wait for a person. The others go on. */
+/* The service is to end soon: denies the calls that wait for a person, or come to it later. The
+ * others go on. */
 void banger_service_stop(BangerService *service);
 
 /* How many calls have arrived and were not answered yet, those that wait for polkit included. */

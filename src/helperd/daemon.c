@@ -53,7 +53,6 @@ leave(Daemon *daemon)
     daemon->leaving = true;
     g_clear_handle_id(&daemon->idle_timer, g_source_remove);
     (void)sd_notify(0, "STOPPING=1");
-    banger_service_stop(daemon->service);
     if (sd_bus_release_name_async(daemon->bus, NULL, BANGER_BUS_NAME, on_name_released, daemon) <
         0) {
         daemon->name_given_up = true;
@@ -92,7 +91,11 @@ on_idle(gpointer user_data)
 static gboolean
 on_signal(gpointer user_data)
 {
-    leave(user_data);
+    Daemon *daemon = user_data;
+
+    /* Not in leave(): at an idle exit a call that just came in may take all the time it needs. */
+    banger_service_stop(daemon->service);
+    leave(daemon);
     return G_SOURCE_CONTINUE;
 }
 

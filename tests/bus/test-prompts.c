@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,8 +25,8 @@
 
 typedef struct {
     pid_t pid;
-    int from_fd; /* a byte when the stranger has come as far as it goes: 'y' or what failed */
-    int to_fd;   /* closing it ends the stranger */
+    int from_fd; /* a byte when the stranger is there, and one after its work: 'y' or what failed */
+    int to_fd;   /* a byte sets it to work, closing it ends the stranger */
 } Stranger;
 
 static unsigned int dialogues;
@@ -91,22 +92,27 @@ wait_for_dialogues(sd_bus *bus, unsigned int count)
     return dialogues >= count;
 }
 
-/* What the stranger does; returns 'y', or a letter for what did not come out. */
+/* Makes this process the stranger's, with an agent; returns 'y', or a letter for what did not come
+ * out. */
 static char
-be_stranger(void)
+be_stranger(sd_bus **ret_bus)
 {
-    RigPending *pending[PROMPTS];
-    RigPending *refused;
-    sd_bus *bus = NULL;
-
     if (setgroups(0, NULL) != 0 ||
         setresgid(RIG_UID_STRANGER, RIG_UID_STRANGER, RIG_UID_STRANGER) ||
         setresuid(RIG_UID_STRANGER, RIG_UID_STRANGER, RIG_UID_STRANGER) != 0)
         return 'u';
-    if (sd_bus_open_system(&bus) < 0)
+    if (sd_bus_open_system(ret_bus) < 0)
         return 'b';
-    if (!register_agent(bus))
-        return 'a';
+    return register_agent(*ret_bus) ? 'y' : 'a';
+}
+
+/* Opens as many dialogues as may be, and tries one more. */
+static char
+hold_dialogues(sd_bus *bus)
+{
+    RigPending *pending[PROMPTS];
+    RigPending *refused;
+
     for (unsigned int i = 0; i < PROMPTS; i++) {
         g_autofree char *op_id = g_strdup_printf("prompt-%u", i);
 
@@ -124,8 +130,20 @@ be_stranger(void)
     return 'y';
 }
 
+/* Makes one call; when this returns the helper has it. */
+static char
+make_a_call(sd_bus *bus)
+{
+    (void)start_interactive(bus, "stopping-1");
+    return sd_bus_call_method(bus, BANGER_BUS_NAME, BANGER_OBJECT_PATH, "org.freedesktop.DBus.Peer",
+                              "Ping", NULL, NULL, "") >= 0
+               ? 'y'
+               : 'c';
+}
+
+/* Forks the stranger, who says that it is there, does @work when it is told to, and says so. */
 static Stranger
-start_stranger(void)
+start_stranger(char (*work)(sd_bus *bus))
 {
     int from[2], to[2];
     Stranger stranger;
@@ -135,18 +153,39 @@ start_stranger(void)
     stranger = (Stranger){.pid = fork(), .from_fd = from[0], .to_fd = to[1]};
     ck_assert_int_ge(stranger.pid, 0);
     if (stranger.pid == 0) {
+        sd_bus *bus = NULL;
         char result;
-        char end;
+        char word;
 
         (void)close(to[1]);
-        result = be_stranger();
+        result = be_stranger(&bus);
         (void)!write(from[1], &result, 1);
-        (void)!read(to[0], &end, 1); /* until the test ends it */
+        if (read(to[0], &word, 1) == 1) {
+            result = work(bus);
+            (void)!write(from[1], &result, 1);
+            (void)!read(to[0], &word, 1); /* until the test ends it */
+        }
         _exit(0);
     }
     (void)close(from[1]);
     (void)close(to[0]);
     return stranger;
+}
+
+static void
+await_stranger(const Stranger *stranger)
+{
+    char result = 0;
+
+    ck_assert_int_eq(read(stranger->from_fd, &result, 1), 1);
+    ck_assert_msg(result == 'y', "the stranger failed at '%c'", result);
+}
+
+static void
+set_to_work(const Stranger *stranger)
+{
+    ck_assert_int_eq(write(stranger->to_fd, "w", 1), 1);
+    await_stranger(stranger);
 }
 
 static void
@@ -163,13 +202,12 @@ end_stranger(Stranger *stranger)
  */
 START_TEST(dialogues_are_bounded)
 {
-    Stranger stranger = start_stranger();
+    Stranger stranger = start_stranger(hold_dialogues);
     sd_bus *owner = rig_bus_open(RIG_UID_OWNER);
     sd_bus *root = rig_bus_open(0);
-    char result = 0;
 
-    ck_assert_int_eq(read(stranger.from_fd, &result, 1), 1);
-    ck_assert_msg(result == 'y', "the stranger failed at '%c'", result);
+    await_stranger(&stranger);
+    set_to_work(&stranger);
     for (int i = 0; i < 20; i++) {
         rig_call_ok(owner, "ClearResolverRouting", "ss", "", "");
         rig_call_ok(root, "ClearResolverRouting", "ss", "", "");
@@ -185,6 +223,39 @@ START_TEST(dialogues_are_bounded)
     }
     sd_bus_flush_close_unref(owner);
     sd_bus_flush_close_unref(root);
+}
+END_TEST
+
+static bool
+has_no_helper(void *data)
+{
+    (void)data;
+    return rig_pid_of(BANGER_BUS_NAME) == 0;
+}
+
+/* A helper that was told to end opens no dialogue: it would wait for a person, two minutes long. */
+START_TEST(no_dialogue_after_sigterm)
+{
+    Stranger stranger = start_stranger(make_a_call);
+    sd_bus *owner = rig_bus_open(RIG_UID_OWNER);
+    g_autoptr(GHashTable) record = NULL;
+    pid_t helper, polkitd;
+
+    await_stranger(&stranger);
+    rig_call_ok(owner, "ClearResolverRouting", "ss", "", "");
+    helper = rig_pid_of(BANGER_BUS_NAME);
+    polkitd = rig_pid_of(POLKIT);
+    ck_assert_int_eq(kill(polkitd, SIGSTOP), 0);
+    set_to_work(&stranger);
+    ck_assert_int_eq(kill(helper, SIGTERM), 0);
+    rig_wait_for(has_no_helper, NULL, "the helper to give up its name");
+    ck_assert_int_eq(kill(polkitd, SIGCONT), 0);
+    rig_wait_pid_gone(helper);
+    record = rig_journal_wait("stopping-1");
+    ck_assert_str_eq(g_hash_table_lookup(record, "CODE"), "unauthorized");
+    ck_assert_ptr_nonnull(strstr(g_hash_table_lookup(record, "ERROR"), "stopping"));
+    end_stranger(&stranger);
+    sd_bus_flush_close_unref(owner);
 }
 END_TEST
 
@@ -218,6 +289,7 @@ main(int argc, char **argv)
     tcase = tcase_create("prompts");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, dialogues_are_bounded);
+    tcase_add_test(tcase, no_dialogue_after_sigterm);
     tcase_add_test(tcase, descriptors_are_refused);
     suite_add_tcase(suite, tcase);
     return harness_run("bus/prompts", suite);
