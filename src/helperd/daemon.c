@@ -191,6 +191,7 @@ banger_daemon_run(const BangerSettings *settings, GError **error)
     g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
     GSource *source;
     sd_event *event = NULL;
+    guint term, interrupt;
     bool ok;
     int r = sd_event_new(&event);
 
@@ -200,16 +201,17 @@ banger_daemon_run(const BangerSettings *settings, GError **error)
     daemon.loop = loop;
     source = banger_event_source_new(event);
     (void)g_source_attach(source, NULL);
+    /* Before the name is had: the calls that wait for it are there in the same moment. What comes
+     * meanwhile is seen to when the loop runs. */
+    term = g_unix_signal_add(SIGTERM, on_signal, &daemon);
+    interrupt = g_unix_signal_add(SIGINT, on_signal, &daemon);
     ok = connect_to_bus(&daemon, event, error);
     if (ok) {
-        guint term = g_unix_signal_add(SIGTERM, on_signal, &daemon);
-        guint interrupt = g_unix_signal_add(SIGINT, on_signal, &daemon);
-
         on_idle(&daemon);
         g_main_loop_run(loop);
-        g_source_remove(term);
-        g_source_remove(interrupt);
     }
+    g_source_remove(term);
+    g_source_remove(interrupt);
     g_clear_handle_id(&daemon.idle_timer, g_source_remove);
     g_clear_pointer(&daemon.service, banger_service_free);
     g_source_destroy(source);
