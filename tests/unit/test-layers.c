@@ -82,6 +82,8 @@ visit_tree(Visitor visit, void *data)
             g_autofree char *path = g_build_filename(folder, name, NULL);
             g_autofree char *file = g_build_filename(layer, name, NULL);
 
+            ck_assert_msg(name[0] == '.' || !g_file_test(path, G_FILE_TEST_IS_DIR),
+                          "src/%s is looked at by nobody", file);
             if (!g_str_has_suffix(name, ".c") && !g_str_has_suffix(name, ".h"))
                 continue;
             count++;
@@ -106,11 +108,15 @@ check_layer(const char *file, const char *header, bool quoted, void *data)
     GString *complaints = data;
     g_autofree char *layer = g_path_get_dirname(file);
     g_autofree char *included = g_path_get_dirname(header);
+    g_autofree char *own = g_build_filename(SOURCE_DIR "/src", header, NULL);
     const char *may_use = layers_usable_by(layer);
     g_auto(GStrv) usable = may_use == NULL ? NULL : g_strsplit(may_use, " ", -1);
 
     if (usable == NULL)
         g_string_append_printf(complaints, "src/%s: no such layer\n", file);
+    else if (!quoted && g_file_test(own, G_FILE_TEST_EXISTS))
+        g_string_append_printf(complaints, "src/%s includes <%s>, not \"%s\"\n", file, header,
+                               header);
     else if (quoted && !g_strv_contains((const char *const *)usable, included))
         g_string_append_printf(complaints, "src/%s includes \"%s\"\n", file, header);
 }
@@ -163,6 +169,8 @@ START_TEST(violations_are_found)
         {"bus/x.c", "sys/link.h", true, false, true},
         {"sys/x.c", "link.h", true, false, true},
         {"new/x.c", "util/fd.h", true, false, true},
+        {"bus/x.c", "sys/link.h", false, false, true},
+        {"bus/x.c", "sys/stat.h", false, false, false},
         {"ops/x.c", "sys/link.h", true, false, false},
         {"bus/x.c", "polkit/polkit.h", false, true, true},
         {"ops/x.c", "systemd/sd-bus.h", false, true, true},
