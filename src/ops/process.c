@@ -52,7 +52,7 @@ find_listener(const BangerSettings *settings, const char *path)
         return 0;
     fd = banger_unix_socket_connect(path_fd, &peer);
     /* A listener may have gone and left its socket to a child: then its pid is nobody's. */
-    return fd >= 0 && banger_process_is_running((uint32_t)peer, "") ? peer : 0;
+    return fd >= 0 && banger_process_is_running(settings, (uint32_t)peer, "") ? peer : 0;
 }
 
 bool
@@ -122,8 +122,8 @@ banger_process_running(const BangerSettings *settings, const BangerRequest *requ
 {
     const BangerProcessRunningRequest *running = &request->process_running;
 
-    (void)settings;
     (void)error;
-    reply->process_running.running = banger_process_is_running(running->pid, running->api_sock);
+    reply->process_running.running =
+        banger_process_is_running(settings, running->pid, running->api_sock);
     return true;
 }

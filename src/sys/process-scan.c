@@ -104,10 +104,7 @@ look_at(Scan *scan, int proc, const char *pid)
         consider(scan, proc, pid);
 }
 
-/*
- * Whether @pid is of a user that a VMM runs as. The directory's owner is the effective uid, or root
- * for a process that cannot be dumped: so this only says where to look first.
- */
+/* Whether @pid is of a user that VMMs are likely to run as: where to look first. */
 static bool
 is_likely(const Scan *scan, int proc, const char *pid)
 {
@@ -141,10 +138,12 @@ banger_process_scan(const BangerSettings *settings, const char *option, const ch
             g_array_append_val(others, other);
     }
     for (guint i = 0; i < others->len && !scan.ours; i++) {
+        pid_t other = g_array_index(others, pid_t, i);
         char pid[16];
 
-        g_snprintf(pid, sizeof pid, "%d", g_array_index(others, pid_t, i));
-        look_at(&scan, proc, pid);
+        g_snprintf(pid, sizeof pid, "%d", other);
+        if (banger_process_may_be_vmm(settings, other))
+            look_at(&scan, proc, pid);
     }
     *ret_pid = scan.found;
     if (ret_ours != NULL)

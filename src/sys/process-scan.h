@@ -9,11 +9,12 @@
 #include "model/settings.h"
 
 /*
- * Finds the process with --@option @value in its command line. One that banger_process_check_ours()
- * accepts goes before any other, the youngest before older ones; *@ret_ours, which may be NULL,
- * says whether it is ours. *@ret_pid is 0 if there is none. Reads one directory and, of each
- * process, no more than it takes to pass it over: first only processes of the owner and of the
- * VMM's user, then, if none of those was it, the rest.
+ * Finds the process with --@option @value in its command line, among those that may be a VMM
+ * (banger_process_may_be_vmm()). One that banger_process_check_ours() accepts goes before any
+ * other, the youngest before older ones; *@ret_ours, which may be NULL, says whether it is ours.
+ * *@ret_pid is 0 if there is none. Reads one directory and, of each process, no more than it takes
+ * to pass it over: first only processes of the owner and of the VMM's user, then, if none of those
+ * was it, the rest.
  *
  * Errors: OperationFailed if /proc cannot be read.
  */

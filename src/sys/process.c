@@ -153,6 +153,22 @@ is_our_cgroup(const char *cgroup)
     return false;
 }
 
+static bool
+is_in_unit(const BangerProcess *process)
+{
+    char cgroup[SMALL_FILE_MAX];
+
+    return read_file(process->directory, "cgroup", cgroup, sizeof cgroup) > 0 &&
+           is_our_cgroup(cgroup);
+}
+
+/* Whether @uid is one that a VMM has. */
+static bool
+is_vmm_uid(const BangerSettings *settings, uid_t uid)
+{
+    return uid == 0 || uid == settings->owner_uid || uid == settings->vmm_uid;
+}
+
 /* Whether all four user ids of @process are one of those that a VMM has. */
 static bool
 check_uids(const BangerProcess *process, const BangerSettings *settings, GError **error)
@@ -174,7 +190,7 @@ check_uids(const BangerProcess *process, const BangerSettings *settings, GError 
         if (uids[i] != uids[0])
             return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
                                     "process %d runs with more than one user id", process->pid);
-    if (uids[0] != 0 && uids[0] != settings->owner_uid && uids[0] != settings->vmm_uid)
+    if (!is_vmm_uid(settings, uids[0]))
         return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
                                 "process %d belongs to uid %u, neither to %s nor to root",
                                 process->pid, uids[0], settings->owner_user);
@@ -234,16 +250,29 @@ bool
 banger_process_check_ours(const BangerProcess *process, const BangerSettings *settings,
                           GError **error)
 {
-    char cgroup[SMALL_FILE_MAX];
-
     /* Not by the state of /proc/PID/stat: it is the first thread's, which may have ended alone. */
     if (banger_process_wait_end(process, 0))
         return banger_set_error(error, BANGER_ERROR_NOT_FOUND, "process %d has ended",
                                 process->pid);
-    if (read_file(process->directory, "cgroup", cgroup, sizeof cgroup) > 0 && is_our_cgroup(cgroup))
+    if (is_in_unit(process))
         return true;
-    return check_command_line(process, settings, error) && check_program(process, error) &&
-           check_uids(process, settings, error);
+    /* The command line last, see banger_process_may_be_vmm(). */
+    return check_uids(process, settings, error) && check_program(process, error) &&
+           check_command_line(process, settings, error);
+}
+
+bool
+banger_process_may_be_vmm(const BangerSettings *settings, pid_t pid)
+{
+    g_auto(BangerProcess) process = BANGER_PROCESS_INIT;
+    char path[sizeof "/proc/" + 11];
+    struct stat st;
+
+    g_snprintf(path, sizeof path, "/proc/%d", pid);
+    /* The owner of the directory itself is the effective user, of any process. */
+    if (stat(path, &st) == 0 && is_vmm_uid(settings, st.st_uid))
+        return true;
+    return banger_process_open((uint32_t)pid, &process, NULL) && is_in_unit(&process);
 }
 
 bool
@@ -276,7 +305,7 @@ banger_process_wait_end(const BangerProcess *process, int timeout_ms)
 }
 
 bool
-banger_process_is_running(uint32_t pid, const char *api_sock)
+banger_process_is_running(const BangerSettings *settings, uint32_t pid, const char *api_sock)
 {
     char text[BANGER_COMMAND_LINE_MAX];
     char name[sizeof "/proc//cmdline" + 11];
@@ -290,6 +319,8 @@ banger_process_is_running(uint32_t pid, const char *api_sock)
     if (pidfd < 0)
         return false;
     if (api_sock[0] != '\0') {
+        if (!banger_process_may_be_vmm(settings, (pid_t)pid))
+            return false;
         g_snprintf(name, sizeof name, "/proc/%u/cmdline", pid);
         length = read_file(AT_FDCWD, name, text, sizeof text);
         if (length <= 0 || !banger_command_line_names(text, (size_t)length, "api-sock", api_sock))

@@ -73,11 +73,19 @@ bool banger_process_signal(const BangerProcess *process, int signal, GError **er
 bool banger_process_wait_end(const BangerProcess *process, int timeout_ms);
 
 /*
- * Whether @pid is a process (not a thread) that has not ended, and, if @api_sock is not empty, an
- * argument of its command line is @api_sock or --api-sock=@api_sock. Never an error. Two system
- * calls for most answers of "no", five for a "yes".
+ * Whether the process @pid runs as a user that a VMM runs as (root, the owner, the configured one),
+ * or in a unit of banger's. Nobody else's command line is to be read: the kernel takes the memory
+ * map's lock for that, which a process can have held for as long as it likes (by a page of a file
+ * system of its own, FUSE, that does not answer), and the reader cannot give up waiting.
  */
-bool banger_process_is_running(uint32_t pid, const char *api_sock);
+bool banger_process_may_be_vmm(const BangerSettings *settings, pid_t pid);
+
+/*
+ * Whether @pid is a process (not a thread) that has not ended, and, if @api_sock is not empty, one
+ * that may be a VMM with an argument that is @api_sock or --api-sock=@api_sock. Never an error. Two
+ * system calls for most answers of "no", six for a "yes".
+ */
+bool banger_process_is_running(const BangerSettings *settings, uint32_t pid, const char *api_sock);
 
 /*
  * Checks that of regular files and block devices @process has open none but the @n_allowed in

@@ -369,24 +369,30 @@ START_TEST(finding)
 }
 END_TEST
 
-/* Of two that name the socket the younger; ours before anybody else's. */
+/* Of two that name the socket the younger; ours before any other; and no stranger's. */
 START_TEST(finding_among_several)
 {
-    static const char *const strangers[] = {"/bin/bash",  "-c", "sleep 600; :", "x", "--api-sock",
-                                            signals_sock, NULL};
+    static const char *const others[] = {"/bin/bash",  "-c", "sleep 600; :", "x", "--api-sock",
+                                         signals_sock, NULL};
     Machine *machine = machine_new("signals");
     pid_t pid = machine_launch(bus, machine);
-    pid_t first = start(RIG_UID_STRANGER, strangers);
-    pid_t second = start(RIG_UID_STRANGER, strangers);
+    pid_t first = start(RIG_UID_OWNER, others);
+    pid_t second = start(RIG_UID_OWNER, others);
+    pid_t strangers = start(RIG_UID_STRANGER, others);
 
     rig_wait_for(has_executed, &first, "exec");
     rig_wait_for(has_executed, &second, "exec");
+    rig_wait_for(has_executed, &strangers, "exec");
     ck_assert_int_eq(unlink(MACHINE_RUN "signals.sock"), 0);
     ck_assert_uint_eq(find(MACHINE_RUN "signals.sock"), (uint32_t)pid);
     rig_call_ok(bus, "KillProcess", "us", (uint32_t)pid, "");
     end(second);
     ck_assert_uint_eq(find(MACHINE_RUN "signals.sock"), (uint32_t)first);
     end(first);
+    rig_call_fails(bus, NOT_FOUND, "FindFirecrackerPID", "ss", MACHINE_RUN "signals.sock", "op-f");
+    ck_assert_int_eq(is_running((uint32_t)strangers, MACHINE_RUN "signals.sock"), 0);
+    ck_assert_int_eq(is_running((uint32_t)strangers, ""), 1);
+    end(strangers);
     machine_free(machine);
 }
 END_TEST
