@@ -127,7 +127,9 @@ check_world(Launch *launch, GError **error)
     bool ours = false;
     pid_t pid = 0;
 
-    if (!banger_executable_resolve(request->binary_path, &launch->binary, error))
+    /* By its name it is known again, to be found and killed: nothing else of root's is a VMM. */
+    if (!banger_executable_resolve(request->binary_path, &launch->binary, error) ||
+        !banger_executable_check_name(launch->binary, error))
         return false;
     for (guint i = 0; i < request->drives->len; i++)
         if (!check_drive(launch, &g_array_index(request->drives, BangerDrive, i), error))

@@ -9,6 +9,7 @@
 #include "util/fd.h"
 
 #define DELETED " (deleted)"
+#define FIRECRACKER "firecracker"
 #define LINKS_MAX 40
 
 static const char *const directories[] = {
@@ -220,6 +221,17 @@ banger_executable_resolve(const char *requested, char **ret_path, GError **error
     if (real == NULL)
         return false;
     *ret_path = real;
+    return true;
+}
+
+bool
+banger_executable_check_name(const char *path, GError **error)
+{
+    const char *slash = strrchr(path, '/');
+
+    if (!g_str_has_prefix(slash != NULL ? slash : path, "/" FIRECRACKER))
+        return banger_set_error(error, BANGER_ERROR_NOT_MANAGED, "%s is not named " FIRECRACKER,
+                                path);
     return true;
 }
 

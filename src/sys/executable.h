@@ -23,6 +23,13 @@
 bool banger_executable_resolve(const char *requested, char **ret_path, GError **error);
 
 /*
+ * Whether @path, a real path or what readlink(2) said of /proc/PID/exe, is named firecracker or
+ * firecracker-something: by that a VMM is told from root's other programs, interpreters for one,
+ * whose command line may look alike. Errors: NotManaged.
+ */
+bool banger_executable_check_name(const char *path, GError **error);
+
+/*
  * Judges the program a process runs: @path is what readlink(2) said of /proc/PID/exe, @running what
  * stat(2) said of what it leads to. The same rules, except that the file may be gone from @path by
  * now (a package's upgrade replaces it under running processes): then its former directory and the

@@ -210,13 +210,8 @@ check_program(const BangerProcess *process, GError **error)
                                 "program",
                                 process->pid);
     path[length] = '\0';
-    /* Any interpreter of root's would do otherwise, with a command line that looks right. */
-    if (!g_str_has_prefix(strrchr(path, '/') != NULL ? strrchr(path, '/') : path, "/firecracker"))
-        return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
-                                "process %d is not a virtual machine of banger's: its program is "
-                                "not named firecracker",
-                                process->pid);
-    if (!banger_executable_check_running(path, &running, error)) {
+    if (!banger_executable_check_name(path, error) ||
+        !banger_executable_check_running(path, &running, error)) {
         g_prefix_error(error, "process %d is not a virtual machine of banger's: ", process->pid);
         return false;
     }

@@ -163,10 +163,22 @@ END_TEST
 
 START_TEST(binary_ends_at_once)
 {
-    machine_set(machine, "binary_path", "/bin/false");
-    launch_fails("", "OperationFailed", "exited with status 1");
-    machine_set(machine, "binary_path", "/bin/true");
-    launch_fails("", "OperationFailed", "exited with status 0");
+    static const char *const programs[][3] = {
+        {"/bin/false", MACHINE_BINARY "-false", "exited with status 1"},
+        {"/bin/true", MACHINE_BINARY "-true", "exited with status 0"},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(programs); i++) {
+        g_autofree char *content = NULL;
+        gsize length;
+
+        ck_assert(g_file_get_contents(programs[i][0], &content, &length, NULL));
+        ck_assert(g_file_set_contents_full(programs[i][1], content, (gssize)length,
+                                           G_FILE_SET_CONTENTS_NONE, 0755, NULL));
+        machine_set(machine, "binary_path", programs[i][1]);
+        launch_fails("", "OperationFailed", programs[i][2]);
+        (void)unlink(programs[i][1]);
+    }
 }
 END_TEST
 

@@ -239,21 +239,21 @@ START_TEST(binaries)
     static const char good[] = MACHINE_BINARY;
     static const char own[] = MACHINE_STATE "firecracker";
     static const char *const writable[] = {
-        "/usr/local/bin/fc-group",  "/usr/local/bin/fc-others",   "/usr/local/bin/fc-owners",
-        "/usr/local/bin/fc-noexec", "/run/fc-folder/firecracker", "/usr/local/bin/fc-link",
-        "/usr/local/bin",           "/usr/local/bin/fc-fifo",     own};
+        MACHINE_BINARY "-group",  MACHINE_BINARY "-others",     MACHINE_BINARY "-owners",
+        MACHINE_BINARY "-noexec", "/run/fc-folder/firecracker", "/usr/local/bin/fc-link",
+        "/usr/local/bin",         MACHINE_BINARY "-fifo",       own};
     pid_t pid;
 
-    machine_install_double("/usr/local/bin/fc-group", 0, 0775);
-    machine_install_double("/usr/local/bin/fc-others", 0, 0757);
-    machine_install_double("/usr/local/bin/fc-owners", RIG_UID_OWNER, 0755);
-    machine_install_double("/usr/local/bin/fc-noexec", 0, 0644);
+    machine_install_double(MACHINE_BINARY "-group", 0, 0775);
+    machine_install_double(MACHINE_BINARY "-others", 0, 0757);
+    machine_install_double(MACHINE_BINARY "-owners", RIG_UID_OWNER, 0755);
+    machine_install_double(MACHINE_BINARY "-noexec", 0, 0644);
     machine_install_double(MACHINE_STATE "firecracker", 0, 0755);
     ck_assert_int_eq(mkdir("/run/fc-folder", 0755), 0);
     ck_assert_int_eq(chmod("/run/fc-folder", 01777), 0);
     machine_install_double("/run/fc-folder/firecracker", 0, 0755);
     ck_assert_int_eq(symlink("/run/fc-folder/firecracker", "/usr/local/bin/fc-link"), 0);
-    ck_assert_int_eq(mkfifo("/usr/local/bin/fc-fifo", 0755), 0);
+    ck_assert_int_eq(mkfifo(MACHINE_BINARY "-fifo", 0755), 0);
     for (size_t i = 0; i < G_N_ELEMENTS(writable); i++) {
         machine_set(machine, "binary_path", writable[i]);
         machine_launch_fails(bus, machine, "NotManaged", NULL);
@@ -262,6 +262,10 @@ START_TEST(binaries)
     }
     machine_set(machine, "binary_path", "/usr/local/bin/fc-absent");
     machine_launch_fails(bus, machine, "NotFound", "fc-absent");
+    /* It could be launched, and be found and killed by nobody afterwards. */
+    machine_install_double("/usr/local/bin/vmm", 0, 0755);
+    machine_set(machine, "binary_path", "/usr/local/bin/vmm");
+    machine_launch_fails(bus, machine, "NotManaged", "/usr/local/bin/vmm is not named firecracker");
     /* A link by which only root could lead elsewhere is the program it leads to. */
     ck_assert_int_eq(symlink(good, "/usr/local/bin/fc-good"), 0);
     machine_set(machine, "binary_path", "/usr/local/bin/fc-good");
