@@ -46,13 +46,16 @@ find_listener(const BangerSettings *settings, const char *path)
 {
     banger_autofd int path_fd = banger_path_open_socket(settings, BANGER_PATH_RUNTIME, path, NULL);
     banger_autofd int fd = -1;
+    bool running = false;
     pid_t peer = 0;
 
     if (path_fd < 0)
         return 0;
     fd = banger_unix_socket_connect(path_fd, &peer);
     /* A listener may have gone and left its socket to a child: then its pid is nobody's. */
-    return fd >= 0 && banger_process_is_running(settings, (uint32_t)peer, "") ? peer : 0;
+    if (fd >= 0)
+        (void)banger_process_is_running(settings, (uint32_t)peer, "", &running, NULL);
+    return running ? peer : 0;
 }
 
 bool
@@ -122,8 +125,6 @@ banger_process_running(const BangerSettings *settings, const BangerRequest *requ
 {
     const BangerProcessRunningRequest *running = &request->process_running;
 
-    (void)error;
-    reply->process_running.running =
-        banger_process_is_running(settings, running->pid, running->api_sock);
-    return true;
+    return banger_process_is_running(settings, running->pid, running->api_sock,
+                                     &reply->process_running.running, error);
 }

@@ -19,6 +19,7 @@ typedef struct {
     pid_t found;
     bool ours;
     guint64 start_time;
+    int errnum; /* why a command line could not be read of a process that may be there, or 0 */
 } Scan;
 
 /* Reads PID/@name in one go, the files of proc(5) give themselves whole. Returns -1 or its length.
@@ -100,6 +101,8 @@ look_at(Scan *scan, int proc, const char *pid)
     char text[BANGER_COMMAND_LINE_MAX];
     ssize_t length = read_file(proc, pid, "cmdline", text, sizeof text);
 
+    if (length < 0 && banger_is_shortage(errno))
+        scan->errnum = errno;
     if (length > 0 && banger_command_line_has(text, (size_t)length, scan->option, scan->value))
         consider(scan, proc, pid);
 }
@@ -145,6 +148,9 @@ banger_process_scan(const BangerSettings *settings, const char *option, const ch
         if (banger_process_may_be_vmm(settings, other))
             look_at(&scan, proc, pid);
     }
+    if (scan.errnum != 0 && !scan.ours)
+        return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, scan.errnum,
+                                "cannot read the command lines of all processes");
     *ret_pid = scan.found;
     if (ret_ours != NULL)
         *ret_ours = scan.ours;

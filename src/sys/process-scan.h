@@ -16,7 +16,8 @@
  * to pass it over: first only processes of the owner and of the VMM's user, then, if none of those
  * was it, the rest.
  *
- * Errors: OperationFailed if /proc cannot be read.
+ * Errors: OperationFailed if /proc cannot be read, or not every process in it could be and those
+ * that were are not ours.
  */
 bool banger_process_scan(const BangerSettings *settings, const char *option, const char *value,
                          pid_t *ret_pid, bool *ret_ours, GError **error);

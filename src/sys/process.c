@@ -299,31 +299,47 @@ banger_process_wait_end(const BangerProcess *process, int timeout_ms)
     }
 }
 
-bool
-banger_process_is_running(const BangerSettings *settings, uint32_t pid, const char *api_sock)
+/* Whether the command line of the process @pid names @api_sock; -1, with errno set, if that cannot
+ * be told. */
+static int
+names_socket(pid_t pid, const char *api_sock)
 {
     char text[BANGER_COMMAND_LINE_MAX];
     char name[sizeof "/proc//cmdline" + 11];
-    banger_autofd int pidfd = -1;
-    struct pollfd pollfd;
     ssize_t length;
 
-    if (pid == 0 || pid > INT_MAX)
-        return false;
-    pidfd = pidfd_open((pid_t)pid, 0);
-    if (pidfd < 0)
-        return false;
-    if (api_sock[0] != '\0') {
-        if (!banger_process_may_be_vmm(settings, (pid_t)pid))
-            return false;
-        g_snprintf(name, sizeof name, "/proc/%u/cmdline", pid);
-        length = read_file(AT_FDCWD, name, text, sizeof text);
-        if (length <= 0 || !banger_command_line_names(text, (size_t)length, "api-sock", api_sock))
-            return false;
-    }
+    g_snprintf(name, sizeof name, "/proc/%d/cmdline", pid);
+    length = read_file(AT_FDCWD, name, text, sizeof text);
+    if (length < 0)
+        return banger_is_shortage(errno) ? -1 : 0;
+    return banger_command_line_names(text, (size_t)length, "api-sock", api_sock);
+}
+
+bool
+banger_process_is_running(const BangerSettings *settings, uint32_t pid, const char *api_sock,
+                          bool *ret_running, GError **error)
+{
+    banger_autofd int pidfd = -1;
+    struct pollfd pollfd;
+    int named = 1;
+
+    if (pid > 0 && pid <= INT_MAX)
+        pidfd = pidfd_open((pid_t)pid, 0);
+    else
+        errno = ESRCH;
+    if (pidfd < 0 && banger_is_shortage(errno))
+        return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
+                                "cannot open process %u", pid);
+    if (pidfd >= 0 && api_sock[0] != '\0')
+        named = banger_process_may_be_vmm(settings, (pid_t)pid) ? names_socket((pid_t)pid, api_sock)
+                                                                : 0;
+    if (named < 0)
+        return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
+                                "cannot read the command line of process %u", pid);
     /* Last: it has not ended yet, so what was read was its own. */
     pollfd = (struct pollfd){.fd = pidfd, .events = POLLIN};
-    return poll(&pollfd, 1, 0) == 0;
+    *ret_running = pidfd >= 0 && named > 0 && poll(&pollfd, 1, 0) == 0;
+    return true;
 }
 
 /* Whether @a and @b are of one regular file, or of nodes of one block device. */

@@ -81,11 +81,13 @@ bool banger_process_wait_end(const BangerProcess *process, int timeout_ms);
 bool banger_process_may_be_vmm(const BangerSettings *settings, pid_t pid);
 
 /*
- * Whether @pid is a process (not a thread) that has not ended, and, if @api_sock is not empty, one
- * that may be a VMM with an argument that is @api_sock or --api-sock=@api_sock. Never an error. Two
- * system calls for most answers of "no", six for a "yes".
+ * *@ret_running says whether @pid is a process (not a thread) that has not ended, and, if @api_sock
+ * is not empty, one that may be a VMM with an argument that is @api_sock or --api-sock=@api_sock.
+ * Two system calls for most answers of "no", six for a "yes". No process is no error. Errors:
+ * OperationFailed if it cannot be told, for want of descriptors for one.
  */
-bool banger_process_is_running(const BangerSettings *settings, uint32_t pid, const char *api_sock);
+bool banger_process_is_running(const BangerSettings *settings, uint32_t pid, const char *api_sock,
+                               bool *ret_running, GError **error);
 
 /*
  * Checks that of regular files and block devices @process has open none but the @n_allowed in

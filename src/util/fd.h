@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include <errno.h>
+#include <stdbool.h>
 #include <unistd.h>
 
 /*
@@ -13,6 +15,14 @@
  * Initialise it, to -1 if there is nothing to hold yet.
  */
 #define banger_autofd __attribute__((cleanup(banger_close_fd)))
+
+/* Whether @errnum, of an open(2) or the like, tells of a lack of means and not of what was opened.
+ */
+static inline bool
+banger_is_shortage(int errnum)
+{
+    return errnum == EMFILE || errnum == ENFILE || errnum == ENOMEM;
+}
 
 /* Closes *@fd if it is one, and sets it to -1. errno is kept. */
 void banger_close_fd(int *fd);

@@ -3,10 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "model/settings.h"
@@ -352,4 +356,68 @@ machine_proc_status(pid_t pid, const char *name)
         return g_strdup("");
     found += strlen(key);
     return g_strstrip(g_strndup(found, strcspn(found, "\n")));
+}
+
+uint32_t
+machine_find(sd_bus *bus, const char *api_sock)
+{
+    sd_bus_message *reply = rig_call(bus, "FindFirecrackerPID", NULL, "ss", api_sock, "");
+    uint32_t pid = 0;
+
+    ck_assert_int_ge(sd_bus_message_read(reply, "u", &pid), 0);
+    sd_bus_message_unref(reply);
+    return pid;
+}
+
+bool
+machine_is_running(sd_bus *bus, uint32_t pid, const char *api_sock)
+{
+    sd_bus_message *reply = rig_call(bus, "ProcessRunning", NULL, "uss", pid, api_sock, "");
+    int running = -1;
+
+    ck_assert_int_ge(sd_bus_message_read(reply, "b", &running), 0);
+    sd_bus_message_unref(reply);
+    return running;
+}
+
+static bool
+has_executed(void *data)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/cmdline", *(pid_t *)data);
+    g_autofree char *text = NULL;
+    g_autofree char *mine = NULL;
+    gsize length, my_length;
+
+    return g_file_get_contents(path, &text, &length, NULL) &&
+           g_file_get_contents("/proc/self/cmdline", &mine, &my_length, NULL) &&
+           (length != my_length || memcmp(text, mine, length) != 0);
+}
+
+void
+machine_wait_executed(pid_t pid)
+{
+    rig_wait_for(has_executed, &pid, "exec");
+}
+
+pid_t
+machine_start_program(uid_t uid, const char *const *argv)
+{
+    pid_t pid = fork();
+
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        if (setsid() >= 0 && setgroups(0, NULL) == 0 && setresgid(uid, uid, uid) == 0 &&
+            setresuid(uid, uid, uid) == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0)
+            (void)execv(argv[0], (char *const *)(void *)argv);
+        _exit(127);
+    }
+    machine_wait_executed(pid);
+    return pid;
+}
+
+void
+machine_end(pid_t pid)
+{
+    (void)kill(pid, SIGKILL);
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 }

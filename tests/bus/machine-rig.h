@@ -87,3 +87,19 @@ char *machine_host_state(void);
 
 /* The value of "@name:" in /proc/@pid/status. Free with g_free(). */
 char *machine_proc_status(pid_t pid, const char *name);
+
+/* What FindFirecrackerPID says, which must succeed. */
+uint32_t machine_find(sd_bus *bus, const char *api_sock);
+
+/* What ProcessRunning says. */
+bool machine_is_running(sd_bus *bus, uint32_t pid, const char *api_sock);
+
+/* Starts @argv as @uid in a session of its own, as the helper would start a VMM, and waits until it
+ * was executed. */
+pid_t machine_start_program(uid_t uid, const char *const *argv);
+
+/* Waits until @pid, a child that was forked, has executed another program. */
+void machine_wait_executed(pid_t pid);
+
+/* Kills @pid, a child, and waits for it. */
+void machine_end(pid_t pid);

@@ -50,17 +50,6 @@ kill_machine(pid_t pid)
     rig_wait_for(is_gone, &pid, "the end of the VMM, zombie and all");
 }
 
-static uint32_t
-find(const char *api_sock)
-{
-    sd_bus_message *reply = rig_call(bus, "FindFirecrackerPID", NULL, "ss", api_sock, "");
-    uint32_t pid = 0;
-
-    ck_assert_int_ge(sd_bus_message_read(reply, "u", &pid), 0);
-    sd_bus_message_unref(reply);
-    return pid;
-}
-
 START_TEST(everything)
 {
     static const char expected[] =
@@ -108,7 +97,7 @@ START_TEST(everything)
     assert_socket(MACHINE_RUN "all.vsock");
     uids = machine_proc_status(pid, "Uid");
     ck_assert_str_eq(uids, "64001\t64001\t64001\t64001");
-    ck_assert_uint_eq(find(MACHINE_RUN "all.sock"), (uint32_t)pid);
+    ck_assert_uint_eq(machine_find(bus, MACHINE_RUN "all.sock"), (uint32_t)pid);
 
     kill_machine(pid);
     machine_order("all", NULL);
@@ -241,7 +230,7 @@ START_TEST(launched_twice)
     machine_launch_fails(bus, same_socket, "AlreadyExists", "twice.sock is in use");
     machine_set(same_vsock, "vsock_path", MACHINE_RUN "twice.vsock");
     machine_launch_fails(bus, same_vsock, "AlreadyExists", "twice.vsock is in use");
-    ck_assert_uint_eq(find(MACHINE_RUN "twice.sock"), (uint32_t)pid);
+    ck_assert_uint_eq(machine_find(bus, MACHINE_RUN "twice.sock"), (uint32_t)pid);
 
     /* Its sockets stay when it dies; they are nobody's, and in nobody's way. */
     kill_machine(pid);
@@ -269,8 +258,6 @@ START_TEST(outlives_the_helper)
     Machine *machine = machine_new("survivor");
     pid_t pid = machine_launch(bus, machine);
     pid_t helper = rig_pid_of(BANGER_BUS_NAME);
-    sd_bus_message *reply;
-    int running = 0;
 
     ck_assert_int_gt(helper, 0);
     ck_assert_int_eq(kill(helper, SIGKILL), 0);
@@ -278,13 +265,9 @@ START_TEST(outlives_the_helper)
     ck_assert_int_eq(kill(pid, 0), 0);
 
     /* A helper that never heard of it. */
-    ck_assert_uint_eq(find(MACHINE_RUN "survivor.sock"), (uint32_t)pid);
+    ck_assert_uint_eq(machine_find(bus, MACHINE_RUN "survivor.sock"), (uint32_t)pid);
     ck_assert_int_ne(rig_pid_of(BANGER_BUS_NAME), helper);
-    reply = rig_call(bus, "ProcessRunning", NULL, "uss", (uint32_t)pid, MACHINE_RUN "survivor.sock",
-                     "");
-    ck_assert_int_ge(sd_bus_message_read(reply, "b", &running), 0);
-    sd_bus_message_unref(reply);
-    ck_assert_int_eq(running, 1);
+    ck_assert(machine_is_running(bus, (uint32_t)pid, MACHINE_RUN "survivor.sock"));
     machine_launch_fails(bus, machine, "AlreadyExists", NULL);
     kill_machine(pid);
     machine_free(machine);
@@ -319,7 +302,7 @@ START_TEST(helper_killed_half_way)
     ck_assert_int_eq(kill(helper, SIGKILL), 0);
     rig_wait_for(is_off_the_bus, &helper, "the bus to forget the helper");
 
-    pid = (pid_t)find(MACHINE_RUN "half.sock");
+    pid = (pid_t)machine_find(bus, MACHINE_RUN "half.sock");
     machine_launch_fails(bus, machine, "AlreadyExists", NULL);
     kill_machine(pid);
     machine_order("half", NULL);

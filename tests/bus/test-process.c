@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -25,7 +24,6 @@ static const char x_sock[] = MACHINE_RUN "x.sock";
 static const char copy_sock[] = MACHINE_RUN "copy.sock";
 static const char elsewhere_sock[] = MACHINE_STATE "elsewhere.sock";
 static const char strangers_sock[] = MACHINE_RUN "strangers.sock";
-static const char signals_sock[] = MACHINE_RUN "signals.sock";
 static const char other_name[] = "/usr/local/bin/another-program";
 static const char own_copy[] = MACHINE_STATE "firecracker";
 
@@ -43,42 +41,6 @@ tear_down(void)
     sd_bus_flush_close_unref(bus);
 }
 
-/* Starts @argv as @uid in a session of its own, as the helper would start a VMM. */
-static pid_t
-start(uid_t uid, const char *const *argv)
-{
-    pid_t pid = fork();
-
-    ck_assert_int_ge(pid, 0);
-    if (pid == 0) {
-        if (setsid() >= 0 && setgroups(0, NULL) == 0 && setresgid(uid, uid, uid) == 0 &&
-            setresuid(uid, uid, uid) == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0)
-            (void)execv(argv[0], (char *const *)(void *)argv);
-        _exit(127);
-    }
-    return pid;
-}
-
-static bool
-has_executed(void *data)
-{
-    g_autofree char *path = g_strdup_printf("/proc/%d/cmdline", *(pid_t *)data);
-    g_autofree char *text = NULL;
-    g_autofree char *mine = NULL;
-    gsize length, my_length;
-
-    return g_file_get_contents(path, &text, &length, NULL) &&
-           g_file_get_contents("/proc/self/cmdline", &mine, &my_length, NULL) &&
-           (length != my_length || memcmp(text, mine, length) != 0);
-}
-
-static void
-end(pid_t pid)
-{
-    (void)kill(pid, SIGKILL);
-    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
-}
-
 /* Both methods refuse @pid with the error @name, and @pid lives on if it did. */
 static void
 refused(uint32_t pid, const char *name)
@@ -91,12 +53,11 @@ refused(uint32_t pid, const char *name)
 static void
 start_is_refused(uid_t uid, const char *const *argv)
 {
-    pid_t pid = start(uid, argv);
+    pid_t pid = machine_start_program(uid, argv);
 
-    rig_wait_for(has_executed, &pid, "exec");
     refused((uint32_t)pid, NOT_MANAGED);
     ck_assert_int_eq(waitpid(pid, NULL, WNOHANG), 0);
-    end(pid);
+    machine_end(pid);
 }
 
 START_TEST(not_a_vmm)
@@ -150,9 +111,9 @@ START_TEST(dressed_up)
         }
         _exit(127);
     }
-    rig_wait_for(has_executed, &pid, "exec");
+    machine_wait_executed(pid);
     refused((uint32_t)pid, NOT_MANAGED);
-    end(pid);
+    machine_end(pid);
     start_is_refused(RIG_UID_OWNER, plain);
 }
 END_TEST
@@ -215,7 +176,7 @@ START_TEST(first_thread_ended)
     rig_wait_for(is_zombie, &pid, "end of the first thread");
     refused((uint32_t)pid, NOT_MANAGED);
     ck_assert_int_eq(waitpid(pid, NULL, WNOHANG), 0);
-    end(pid);
+    machine_end(pid);
 }
 END_TEST
 
@@ -235,16 +196,11 @@ START_TEST(thread_id)
     ck_assert_ptr_nonnull(tasks);
     while ((task = g_dir_read_name(tasks)) != NULL) {
         uint32_t tid = (uint32_t)g_ascii_strtoull(task, NULL, 10);
-        sd_bus_message *reply;
-        int running = 1;
 
         if (tid == (uint32_t)helper)
             continue;
         refused(tid, NOT_MANAGED);
-        reply = rig_call(bus, "ProcessRunning", NULL, "uss", tid, "", "");
-        ck_assert_int_ge(sd_bus_message_read(reply, "b", &running), 0);
-        sd_bus_message_unref(reply);
-        ck_assert_int_eq(running, 0);
+        ck_assert(!machine_is_running(bus, tid, ""));
         threads++;
     }
     ck_assert_uint_gt(threads, 0);
@@ -293,140 +249,6 @@ START_TEST(signals)
     }
     rig_call_ok(bus, "KillProcess", "us", (uint32_t)pid, "");
     ck_assert_msg(kill(pid, 0) < 0 || state_of(pid) == 'Z', "KillProcess returned before the end");
-    machine_free(machine);
-}
-END_TEST
-
-static int
-is_running(uint32_t pid, const char *api_sock)
-{
-    sd_bus_message *reply = rig_call(bus, "ProcessRunning", NULL, "uss", pid, api_sock, "");
-    int running = -1;
-
-    ck_assert_int_ge(sd_bus_message_read(reply, "b", &running), 0);
-    sd_bus_message_unref(reply);
-    return running;
-}
-
-START_TEST(running)
-{
-    Machine *machine = machine_new("signals");
-    pid_t pid = machine_launch(bus, machine);
-    pid_t zombie = fork();
-
-    if (zombie == 0)
-        _exit(0);
-    ck_assert_int_eq(waitid(P_PID, (id_t)zombie, &(siginfo_t){0}, WEXITED | WNOWAIT), 0);
-    ck_assert_int_eq(is_running((uint32_t)pid, ""), 1);
-    ck_assert_int_eq(is_running((uint32_t)pid, MACHINE_RUN "signals.sock"), 1);
-    ck_assert_int_eq(is_running((uint32_t)pid, MACHINE_RUN "signals.soc"), 0);
-    ck_assert_int_eq(is_running((uint32_t)pid, MACHINE_RUN "other.sock"), 0);
-    ck_assert_int_eq(is_running((uint32_t)getpid(), ""), 1);
-    ck_assert_int_eq(is_running((uint32_t)getpid(), MACHINE_RUN "signals.sock"), 0);
-    ck_assert_int_eq(is_running((uint32_t)zombie, ""), 0);
-    ck_assert_int_eq(is_running((uint32_t)zombie, MACHINE_RUN "signals.sock"), 0);
-    ck_assert_int_eq(is_running(0, ""), 0);
-    ck_assert_int_eq(is_running(UINT32_MAX, ""), 0);
-    ck_assert_int_eq(is_running(0x7fffffff, MACHINE_RUN "signals.sock"), 0);
-    rig_call_fails(bus, BAD_PARAMS, "ProcessRunning", "uss", (uint32_t)pid, "/tmp/x.sock", "op-r");
-    rig_call_ok(bus, "KillProcess", "us", (uint32_t)pid, "");
-    ck_assert_int_eq(is_running((uint32_t)pid, ""), 0);
-    ck_assert_int_eq(is_running((uint32_t)pid, MACHINE_RUN "signals.sock"), 0);
-    ck_assert_int_eq(waitpid(zombie, NULL, 0), zombie);
-    machine_free(machine);
-}
-END_TEST
-
-static uint32_t
-find(const char *api_sock)
-{
-    sd_bus_message *reply = rig_call(bus, "FindFirecrackerPID", NULL, "ss", api_sock, "");
-    uint32_t pid = 0;
-
-    ck_assert_int_ge(sd_bus_message_read(reply, "u", &pid), 0);
-    sd_bus_message_unref(reply);
-    return pid;
-}
-
-START_TEST(finding)
-{
-    Machine *machine = machine_new("signals");
-    pid_t pid = machine_launch(bus, machine);
-
-    ck_assert_uint_eq(find(MACHINE_RUN "signals.sock"), (uint32_t)pid);
-    rig_call_fails(bus, NOT_FOUND, "FindFirecrackerPID", "ss", MACHINE_RUN "none.sock", "op-f");
-    rig_call_fails(bus, BAD_PARAMS, "FindFirecrackerPID", "ss", "/tmp/x.sock", "op-f");
-    /* The socket is gone, the process is not. */
-    ck_assert_int_eq(rename(MACHINE_RUN "signals.sock", MACHINE_RUN "moved.sock"), 0);
-    ck_assert_uint_eq(find(MACHINE_RUN "signals.sock"), (uint32_t)pid);
-    ck_assert_uint_eq(find(MACHINE_RUN "moved.sock"), (uint32_t)pid);
-    ck_assert_int_eq(rename(MACHINE_RUN "moved.sock", MACHINE_RUN "signals.sock"), 0);
-    /* The process is gone, the socket is not. */
-    rig_call_ok(bus, "KillProcess", "us", (uint32_t)pid, "");
-    ck_assert_int_eq(access(MACHINE_RUN "signals.sock", F_OK), 0);
-    rig_call_fails(bus, NOT_FOUND, "FindFirecrackerPID", "ss", MACHINE_RUN "signals.sock", "op-f");
-    machine_free(machine);
-}
-END_TEST
-
-/* Of two that name the socket the younger; ours before any other; and no stranger's. */
-START_TEST(finding_among_several)
-{
-    static const char *const others[] = {"/bin/bash",  "-c", "sleep 600; :", "x", "--api-sock",
-                                         signals_sock, NULL};
-    Machine *machine = machine_new("signals");
-    pid_t pid = machine_launch(bus, machine);
-    pid_t first = start(RIG_UID_OWNER, others);
-    pid_t second = start(RIG_UID_OWNER, others);
-    pid_t strangers = start(RIG_UID_STRANGER, others);
-
-    rig_wait_for(has_executed, &first, "exec");
-    rig_wait_for(has_executed, &second, "exec");
-    rig_wait_for(has_executed, &strangers, "exec");
-    ck_assert_int_eq(unlink(MACHINE_RUN "signals.sock"), 0);
-    ck_assert_uint_eq(find(MACHINE_RUN "signals.sock"), (uint32_t)pid);
-    rig_call_ok(bus, "KillProcess", "us", (uint32_t)pid, "");
-    end(second);
-    ck_assert_uint_eq(find(MACHINE_RUN "signals.sock"), (uint32_t)first);
-    end(first);
-    rig_call_fails(bus, NOT_FOUND, "FindFirecrackerPID", "ss", MACHINE_RUN "signals.sock", "op-f");
-    ck_assert_int_eq(is_running((uint32_t)strangers, MACHINE_RUN "signals.sock"), 0);
-    ck_assert_int_eq(is_running((uint32_t)strangers, ""), 1);
-    end(strangers);
-    machine_free(machine);
-}
-END_TEST
-
-#define CROWD 2000
-
-START_TEST(finding_in_a_crowd)
-{
-    Machine *machine = machine_new("signals");
-    pid_t pid = machine_launch(bus, machine);
-    g_autofree pid_t *crowd = g_new0(pid_t, CROWD);
-    gint64 begin, took;
-
-    for (int i = 0; i < CROWD; i++) {
-        crowd[i] = fork();
-        ck_assert_int_ge(crowd[i], 0);
-        if (crowd[i] == 0) {
-            (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-            (void)pause();
-            _exit(0);
-        }
-    }
-    ck_assert_uint_eq(find(MACHINE_RUN "signals.sock"), (uint32_t)pid);
-    ck_assert_int_eq(is_running((uint32_t)pid, MACHINE_RUN "signals.sock"), 1);
-    ck_assert_int_eq(unlink(MACHINE_RUN "signals.sock"), 0);
-    begin = g_get_monotonic_time();
-    ck_assert_uint_eq(find(MACHINE_RUN "signals.sock"), (uint32_t)pid);
-    took = g_get_monotonic_time() - begin;
-    rig_call_ok(bus, "KillProcess", "us", (uint32_t)pid, "");
-    rig_call_fails(bus, NOT_FOUND, "FindFirecrackerPID", "ss", MACHINE_RUN "signals.sock", "op-f");
-    for (int i = 0; i < CROWD; i++)
-        end(crowd[i]);
-    ck_assert_msg(took < 2 * G_USEC_PER_SEC, "a scan of %d processes took %d ms", CROWD,
-                  (int)(took / 1000));
     machine_free(machine);
 }
 END_TEST
@@ -519,10 +341,6 @@ main(int argc, char **argv)
     tcase_add_test(tcase, first_thread_ended);
     tcase_add_test(tcase, thread_id);
     tcase_add_test(tcase, signals);
-    tcase_add_test(tcase, running);
-    tcase_add_test(tcase, finding);
-    tcase_add_test(tcase, finding_among_several);
-    tcase_add_test(tcase, finding_in_a_crowd);
     tcase_add_test(tcase, socket_access);
     tcase_add_test(tcase, resolving);
     suite_add_tcase(suite, tcase);
