@@ -18,7 +18,7 @@
  *     close STEP         close the connection without an answer
  *     garbage STEP       answer something that is not HTTP
  *     flood STEP         answer with a body that never ends
- *     forge STEP         answer 400 with a fault_message of 1 MiB of odd bytes
+ *     forge STEP         answer 400 with a fault_message of 40 KiB of odd bytes without an end
  *     say STEP TEXT      write TEXT to standard error and go on
  *     open STEP PATH     open PATH, and go on with it open
  *     replace STEP PATH TARGET   make PATH a symbolic link to TARGET, and go on
