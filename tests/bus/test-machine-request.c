@@ -225,11 +225,13 @@ START_TEST(paths_that_lead_astray)
     path_fails("metrics_path", MACHINE_STATE "one-name", "NotManaged");
     ck_assert_int_eq(symlink("/run/dbus", MACHINE_RUN "folder-link"), 0);
     ck_assert_int_eq(symlink("/run/dbus/x", MACHINE_RUN "link"), 0);
+    ck_assert_int_eq(mkfifo(MACHINE_RUN "fifo", 0666), 0);
     machine_write(MACHINE_RUN "file", "");
     for (size_t i = 0; i < G_N_ELEMENTS(runtime); i++) {
         path_fails(runtime[i], MACHINE_RUN "folder-link/x", "BadParams");
         path_fails(runtime[i], MACHINE_RUN "link", "BadParams");
         path_fails(runtime[i], MACHINE_RUN "file", "BadParams");
+        path_fails(runtime[i], MACHINE_RUN "fifo", "BadParams");
     }
 }
 END_TEST
