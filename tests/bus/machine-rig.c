@@ -305,7 +305,7 @@ add_files(GPtrArray *lines, const char *folder)
     g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
     const char *name;
 
-    while ((name = g_dir_read_name(dir)) != NULL)
+    while (dir != NULL && (name = g_dir_read_name(dir)) != NULL)
         if (!g_str_has_suffix(name, ".record"))
             g_ptr_array_add(lines, g_strconcat(folder, name, NULL));
 }
@@ -338,6 +338,7 @@ machine_host_state(void)
 
     add_files(lines, MACHINE_STATE);
     add_files(lines, MACHINE_RUN);
+    add_files(lines, "/sys/fs/cgroup/banger.slice/"); /* units that run */
     add_processes(lines);
     g_ptr_array_sort(lines, compare);
     g_ptr_array_add(lines, NULL);

@@ -82,7 +82,7 @@ pid_t machine_launch(sd_bus *bus, const Machine *machine);
  */
 void machine_launch_fails(sd_bus *bus, const Machine *machine, const char *name, const char *words);
 
-/* Every file of the two directories and every process of a double, as a text to compare. */
+/* Every file of the two directories, process of a double, and unit, as a text to compare. */
 char *machine_host_state(void);
 
 /* The value of "@name:" in /proc/@pid/status. Free with g_free(). */
