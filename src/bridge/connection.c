@@ -166,7 +166,12 @@ static void
 begin(BangerConnection *connection, BangerEnvelope *envelope, BangerBatch *batch)
 {
     Pending *pending = g_new0(Pending, 1);
+    g_autoptr(GError) error = NULL;
 
+    if (connection->is_stopping && envelope->fault == NULL) {
+        (void)banger_set_error(&error, BANGER_ERROR_OPERATION_FAILED, "the bridge is stopping");
+        envelope->fault = banger_fault_from_error(error);
+    }
     *pending = (Pending){connection, batch};
     connection->n_refs++;
     connection->n_calls++;
@@ -180,18 +185,11 @@ begin_member(BangerConnection *connection)
 {
     BangerBatch *batch = connection->batch;
     g_autoptr(BangerJson) member = banger_batch_begin(batch);
-    g_autoptr(GError) error = NULL;
-    BangerEnvelope *envelope;
 
     /* The last one's answer may free the batch. */
     if (banger_batch_all_begun(batch))
         connection->batch = NULL;
-    envelope = banger_envelope_open(BANGER_DIALECT_JSONRPC, member);
-    if (connection->is_stopping && envelope->fault == NULL) {
-        (void)banger_set_error(&error, BANGER_ERROR_OPERATION_FAILED, "the bridge is stopping");
-        envelope->fault = banger_fault_from_error(error);
-    }
-    begin(connection, envelope, batch);
+    begin(connection, banger_envelope_open(BANGER_DIALECT_JSONRPC, member), batch);
 }
 
 /* What is answered with an error and ends the connection: nothing behind it can be read. */

@@ -19,6 +19,8 @@
 
 #define DELETE "{\"method\":\"priv.delete_tap\",\"params\":{\"tap_name\":\"tap-fc-none\"}}"
 #define DONE "{\"ok\":true,\"result\":{}}"
+#define RPC_DELETE                                                                                 \
+    "{\"jsonrpc\":\"2.0\",\"method\":\"priv.delete_tap\",\"params\":[\"tap-fc-none\"],\"id\":1}"
 
 /* SIGTERM: no new requests, those in flight are answered, then the end. */
 START_TEST(orderly_stop)
@@ -37,8 +39,7 @@ START_TEST(orderly_stop)
     ck_assert_int_gt(helper, 0);
     ck_assert_int_eq(kill(helper, SIGSTOP), 0);
     bridge_send(in_flight, DELETE DELETE);
-    bridge_send(batch, "[{\"jsonrpc\":\"2.0\",\"method\":\"priv.delete_tap\",\"params\":"
-                       "[\"tap-fc-none\"],\"id\":1}]");
+    bridge_send(batch, "[" RPC_DELETE "]");
     bridge_send(half, "{");
     /* An answer here means that what was sent before has been read. */
     bridge_send(idle, "{\"method\":\"nope\"}");
@@ -70,6 +71,38 @@ nobody_listens(void *data)
     (void)close(fd);
     return is_refused;
 }
+
+/* One of the older protocol that waits for those before it is no longer begun, and told so. */
+START_TEST(stop_before_waiting)
+{
+    pid_t bridge = bridge_start(NULL);
+    int fd = bridge_connect(0);
+    pid_t helper;
+    int status;
+
+    bridge_check(DELETE, DONE);
+    helper = rig_pid_of(BANGER_BUS_NAME);
+    ck_assert_int_gt(helper, 0);
+    ck_assert_int_eq(kill(helper, SIGSTOP), 0);
+    /* One piece is read at once: with this answer here, what is behind it has come too. */
+    bridge_send(fd, RPC_DELETE "{\"jsonrpc\":\"2.0\",\"method\":\"nope\",\"id\":2}"
+                               "{\"method\":\"priv.delete_tap\",\"params\":{\"tap_name\":"
+                               "\"tap-fc-none\"},\"op_id\":\"op-late\"}");
+    bridge_expect_words(fd, "\"id\":2");
+    bridge_check("{\"jsonrpc\":\"2.0\",\"method\":\"nope\",\"id\":1}",
+                 "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32601,"
+                 "\"message\":\"Method not found\"},\"id\":1}");
+    ck_assert_int_eq(kill(bridge, SIGTERM), 0);
+    rig_wait_for(nobody_listens, NULL, "the bridge still listens");
+    ck_assert_int_eq(kill(helper, SIGCONT), 0);
+    bridge_expect_line(fd, "{\"jsonrpc\":\"2.0\",\"result\":{},\"id\":1}");
+    bridge_expect_line(fd, "{\"ok\":false,\"error\":{\"code\":\"operation_failed\",\"message\":"
+                           "\"the bridge is stopping (op-late)\",\"op_id\":\"op-late\"}}");
+    bridge_expect_end(fd);
+    ck_assert_int_eq(waitpid(bridge, &status, 0), bridge);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+END_TEST
 
 /* Members of a batch that wait for others to end are no longer begun. */
 START_TEST(stop_within_batch)
@@ -359,6 +392,7 @@ main(int argc, char **argv)
     tcase = tcase_create("life");
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, orderly_stop);
+    tcase_add_test(tcase, stop_before_waiting);
     tcase_add_test(tcase, stop_within_batch);
     tcase_add_test(tcase, live_listener);
     tcase_add_test(tcase, stale_socket);
