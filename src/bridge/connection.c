@@ -190,9 +190,12 @@ begin_member(BangerConnection *connection)
     if (banger_batch_all_begun(batch))
         connection->batch = NULL;
     begin(connection, banger_envelope_open(BANGER_DIALECT_JSONRPC, member), batch);
+    if (connection->batch == NULL)
+        banger_hold_shrink(&connection->request, connection->request.held);
 }
 
-/* What is answered with an error and ends the connection: nothing behind it can be read. */
+/* What is answered with an error and ends the connection: nothing behind it can be read, and what
+ * came of it is given up at once, for the connection may stay for a while. */
 static void
 refuse(BangerConnection *connection, BangerFaultKind kind, char *message)
 {
@@ -203,6 +206,9 @@ refuse(BangerConnection *connection, BangerFaultKind kind, char *message)
     connection->phase = PHASE_REFUSING;
     connection->waiting = banger_envelope_refused(dialect, banger_fault_new(kind, message));
     banger_timer_disarm(connection->request_timer);
+    banger_frame_free(connection->frame);
+    connection->frame = banger_frame_new();
+    banger_hold_shrink(&connection->request, connection->request.held);
 }
 
 static int
@@ -331,6 +337,7 @@ advance(BangerConnection *connection)
         if (connection->n_calls > 0)
             return false;
         begin(connection, g_steal_pointer(&connection->waiting), NULL);
+        banger_hold_shrink(&connection->request, connection->request.held);
         return true;
     }
     if (connection->batch != NULL) {

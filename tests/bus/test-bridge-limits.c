@@ -196,6 +196,37 @@ START_TEST(refused_while_sending)
 }
 END_TEST
 
+#define LARGE_SIZE (30u << 20)
+
+/*
+ * All but the last bytes of a large request on as many connections as there is room for. One more
+ * is refused, and does not keep what it has sent while its peer may still read the answer: a
+ * smaller one has room then, and so has each that waits for its end.
+ */
+START_TEST(large_ones_at_once)
+{
+    g_autofree char *large = padded_request(LARGE_SIZE);
+    g_autofree char *smaller = padded_request(8u << 20);
+    int fds[BANGER_HELD_MAX / (2 * LARGE_SIZE)];
+    int refused;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(fds); i++) {
+        fds[i] = bridge_connect(0);
+        ck_assert(bridge_try_send(fds[i], large, LARGE_SIZE - 2));
+    }
+    refused = bridge_connect(0);
+    (void)bridge_try_send(refused, large, LARGE_SIZE);
+    bridge_expect_words(refused, "too many large requests are being received");
+    bridge_check(smaller, DONE);
+    for (size_t i = 0; i < G_N_ELEMENTS(fds); i++) {
+        bridge_send(fds[i], large + LARGE_SIZE - 2);
+        bridge_expect_line(fds[i], DONE);
+        (void)close(fds[i]);
+    }
+    (void)close(refused);
+}
+END_TEST
+
 START_TEST(connections)
 {
     int fds[BANGER_CONNECTIONS_MAX];
@@ -274,6 +305,30 @@ START_TEST(requests_in_flight)
     }
     (void)close(fd);
     (void)close(other);
+}
+END_TEST
+
+/* What a large request took to arrive is not held any more once it is in flight. */
+START_TEST(large_ones_in_flight)
+{
+    static const char head[] = "{\"method\":\"priv.read_ext4_file\",\"params\":{\"image_path\":\"";
+    g_autofree char *name = g_strnfill(LARGE_SIZE, 'x');
+    g_autofree char *request = g_strconcat(head, name, "\"}}", NULL);
+    int fds[BANGER_HELD_MAX / (2 * LARGE_SIZE)];
+    pid_t helper = stop_helper();
+
+    for (size_t i = 0; i < G_N_ELEMENTS(fds); i++) {
+        fds[i] = bridge_connect(0);
+        bridge_send(fds[i], request);
+    }
+    /* Each was read to its end: else this connection would have been refused already. */
+    for (size_t i = 0; i < G_N_ELEMENTS(fds); i++)
+        ck_assert_msg(!has_answer(fds[i], 100), "%zu is refused", i);
+    ck_assert_int_eq(kill(helper, SIGCONT), 0);
+    for (size_t i = 0; i < G_N_ELEMENTS(fds); i++) {
+        bridge_expect_words(fds[i], "{\"ok\":false");
+        (void)close(fds[i]);
+    }
 }
 END_TEST
 
@@ -391,6 +446,8 @@ main(int argc, char **argv)
     tcase_add_test(tcase, depth);
     tcase_add_test(tcase, a_million_objects);
     tcase_add_test(tcase, refused_while_sending);
+    tcase_add_test(tcase, large_ones_at_once);
+    tcase_add_test(tcase, large_ones_in_flight);
     tcase_add_test(tcase, connections);
     tcase_add_test(tcase, requests_in_flight);
     tcase_add_test(tcase, order);
