@@ -164,6 +164,10 @@ append_array(Writer *writer, const BangerField *field, struct json_object *value
             return bad(error, field, "must be an array");
         n_elements = json_object_array_length(value);
     }
+    /* The helper reads no further than this, and so finds no op_id behind it. */
+    if (n_elements > field->max)
+        return banger_set_error(error, BANGER_ERROR_BAD_PARAMS, "%s: more than %u elements",
+                                field->name, field->max);
     r = sd_bus_message_open_container(writer->message, 'a', contents);
     if (r < 0)
         return bus_refused(error, field, r);

@@ -160,6 +160,23 @@ START_TEST(files)
 }
 END_TEST
 
+/* As many elements as the table says, and not one more. */
+START_TEST(too_many_elements)
+{
+    g_autoptr(GString) params = g_string_new("{\"files\":[{}");
+    g_autoptr(GError) error = NULL;
+    g_autofree char *seen = NULL;
+
+    for (unsigned int i = 1; i < BANGER_GUEST_FILES_MAX; i++)
+        g_string_append(params, ",{}");
+    g_string_append(params, "]}");
+    seen = there_and_back(banger_method(WRITE)->in, params->str, &error);
+    ck_assert_msg(seen != NULL, "%s", error != NULL ? error->message : "");
+    g_string_insert(params, (gssize)params->len - 2, ",{}");
+    check_refused(WRITE, params->str, BANGER_ERROR_BAD_PARAMS, "files: more than 256 elements");
+}
+END_TEST
+
 /* The members of the one dictionary argument are those of params themselves. */
 START_TEST(dictionary)
 {
@@ -329,6 +346,7 @@ main(void)
     tcase_add_test(tcase, numbers);
     tcase_add_test(tcase, wrong_types);
     tcase_add_test(tcase, files);
+    tcase_add_test(tcase, too_many_elements);
     tcase_add_test(tcase, dictionary);
     tcase_add_loop_test(tcase, every_method, 0, BANGER_N_METHODS);
     tcase_add_test(tcase, too_large);
