@@ -37,6 +37,9 @@ banger_identity_find(const char *name, BangerIdentity *ret_identity, GError **er
                                 name);
     if (found == NULL)
         return banger_set_error(error, BANGER_ERROR_NOT_FOUND, "there is no user %s", name);
+    if (user.pw_uid == 0)
+        return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
+                                "the bridge does not run as root; use --user NAME");
     *ret_identity = (BangerIdentity){user.pw_uid, user.pw_gid, g_strdup(name)};
     return true;
 }

@@ -195,6 +195,7 @@ START_TEST(no_socket_there)
     static const char *const relative[] = {"--socket", "file", NULL};
     static const char *const none[] = {NULL};
     static const char *const nobody[] = {"--socket", "/run/x", "--user", "no-such-user", NULL};
+    static const char *const root[] = {"--socket", "/run/x", "--user", "root", NULL};
 
     (void)mkdir("/run/banger-root", 0755);
     ck_assert(g_file_set_contents("/run/banger-root/file", "precious", -1, NULL));
@@ -209,6 +210,9 @@ START_TEST(no_socket_there)
     bridge_check_refuses(none,
                          "banger-helper-bridge: systemd passed no socket; use --socket PATH\n");
     bridge_check_refuses(nobody, "banger-helper-bridge: there is no user no-such-user\n");
+    bridge_check_refuses(
+        root, "banger-helper-bridge: the bridge does not run as root; use --user NAME\n");
+    ck_assert_int_ne(access("/run/x", F_OK), 0);
 }
 END_TEST
 
