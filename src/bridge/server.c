@@ -134,9 +134,18 @@ static void
 accept_later(Server *server)
 {
     (void)sd_event_source_set_enabled(server->listener, SD_EVENT_OFF);
-    server->retry = sd_event_source_disable_unref(server->retry);
-    (void)sd_event_add_time_relative(server->context.event, &server->retry, CLOCK_MONOTONIC,
-                                     ACCEPT_RETRY_USEC, 0, on_retry, server);
+    (void)sd_event_source_set_time_relative(server->retry, ACCEPT_RETRY_USEC);
+    (void)sd_event_source_set_enabled(server->retry, SD_EVENT_ONESHOT);
+}
+
+/* Made while there are descriptors: the loop's first timer takes one, which all others share. */
+static int
+prepare_retry(Server *server)
+{
+    int r = sd_event_add_time_relative(server->context.event, &server->retry, CLOCK_MONOTONIC,
+                                       ACCEPT_RETRY_USEC, 0, on_retry, server);
+
+    return r < 0 ? r : sd_event_source_set_enabled(server->retry, SD_EVENT_OFF);
 }
 
 static int
@@ -222,6 +231,8 @@ set_up(Server *server)
     if (r >= 0)
         r = sd_event_add_io(event, &server->listener, server->listener_fd, EPOLLIN, on_connect,
                             server);
+    if (r >= 0)
+        r = prepare_retry(server);
     restart_idle(server);
     return r;
 }

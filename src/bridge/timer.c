@@ -17,7 +17,8 @@ banger_timer_arm(sd_event *event, sd_event_source **timer, unsigned int seconds,
         r = sd_event_source_set_time_relative(*timer, usec);
     if (r >= 0)
         r = sd_event_source_set_enabled(*timer, SD_EVENT_ONESHOT);
-    /* That is out of memory, which ends a GLib program anywhere. */
+    /* That is out of memory, which ends a GLib program anywhere: the descriptor that timers take is
+     * there since the server's first. */
     if (r < 0)
         g_error("cannot arm a timer: %s", g_strerror(-r));
 }

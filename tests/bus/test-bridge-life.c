@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -234,6 +236,59 @@ START_TEST(without_rights)
 }
 END_TEST
 
+static unsigned int
+count_descriptors(pid_t pid)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/fd", pid);
+    g_autoptr(GDir) folder = g_dir_open(path, 0, NULL);
+    unsigned int n = 0;
+
+    ck_assert_ptr_nonnull(folder);
+    while (g_dir_read_name(folder) != NULL)
+        n++;
+    return n;
+}
+
+/* As the owner, whose process @bridge is: that takes no capability. */
+static void
+limit_descriptors(pid_t bridge, unsigned int n)
+{
+    const struct rlimit limit = {n, n};
+    pid_t pid = fork();
+    int status;
+
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0)
+        _exit(setgid(RIG_UID_OWNER) < 0 || setuid(RIG_UID_OWNER) < 0 ||
+              prlimit(bridge, RLIMIT_NOFILE, &limit, NULL) < 0);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+}
+
+/* Who cannot be accepted for want of a descriptor is when there is one again. */
+START_TEST(no_descriptor_left)
+{
+    pid_t bridge = bridge_start(NULL);
+    struct pollfd last = {.events = POLLIN};
+    int fds[8];
+    size_t n = 0;
+
+    /* Nothing has reached the bus yet, and so nothing has set a timer. */
+    limit_descriptors(bridge, count_descriptors(bridge) + 1);
+    do {
+        ck_assert_uint_lt(n, G_N_ELEMENTS(fds));
+        last.fd = fds[n++] = bridge_connect(0);
+        bridge_send(last.fd, "{\"method\":\"nope\"}");
+    } while (poll(&last, 1, 1000) == 1);
+    ck_assert_uint_gt(n, 1);
+    (void)close(fds[0]);
+    bridge_expect_words(last.fd, "unknown_method");
+    while (n > 1)
+        (void)close(fds[--n]);
+    bridge_stop(bridge);
+}
+END_TEST
+
 /* Starts the bridge as systemd does: with the listening socket as descriptor 3. */
 static pid_t
 start_activated(int listener)
@@ -403,6 +458,7 @@ main(int argc, char **argv)
     tcase_add_test(tcase, locked_folder);
     tcase_add_test(tcase, no_socket_there);
     tcase_add_test(tcase, without_rights);
+    tcase_add_test(tcase, no_descriptor_left);
     tcase_add_test(tcase, bus_comes_and_goes);
     tcase_add_test(tcase, socket_activation);
     suite_add_tcase(suite, tcase);
