@@ -178,6 +178,26 @@ banger_guest_link(ext2_filsys fs, ext2_ino_t directory, const char *name, ext2_i
     return touch_directory(fs, directory, failure);
 }
 
+/*
+ * A directory that once had more subdirectories than can be counted has 1 as its link count and
+ * keeps it (dir_nlink); libext2fs counts on from there.
+ */
+static bool
+keep_uncounted(Walk *walk, const struct ext2_inode *before)
+{
+    struct ext2_inode inode = {0};
+    errcode_t error;
+
+    if (before->i_links_count != 1)
+        return true;
+    error = ext2fs_read_inode(walk->fs, here(walk), &inode);
+    if (error == 0) {
+        inode.i_links_count = 1;
+        error = ext2fs_write_inode(walk->fs, here(walk), &inode);
+    }
+    return error == 0 || banger_worker_fail_ext2(walk->failure, error, "cannot update a directory");
+}
+
 /* Makes the directory @name (0755, owner 0:0) and enters it. */
 static bool
 make_directory(Walk *walk, const char *name)
@@ -208,7 +228,7 @@ make_directory(Walk *walk, const char *name)
         return banger_worker_fail_ext2(walk->failure, error,
                                        "cannot create directory \"%s\" of guest path \"%s\"", name,
                                        walk->path);
-    return touch_directory(fs, ino, walk->failure) &&
+    return keep_uncounted(walk, &parent) && touch_directory(fs, ino, walk->failure) &&
            touch_directory(fs, here(walk), walk->failure) && enter(walk, ino);
 }
 

@@ -259,6 +259,36 @@ START_TEST(htree_directory)
 }
 END_TEST
 
+/* A directory whose subdirectories are too many for its link count takes another one. */
+START_TEST(uncounted_directory)
+{
+    g_autofree char *image = aid_make_image("image", 256 * MIB, "-t ext4 -b 1024 -N 70000");
+    g_autofree char *mount_point = aid_path("mount-rw");
+    g_autofree char *many = g_build_filename(mount_point, "many", NULL);
+    AidFile files[] = {{"/many/new/deep/file", "x", 1, 0}, {"/many/other/file", "y", 1, 0}};
+    char *shown;
+
+    ck_assert_int_eq(mkdir(mount_point, 0755), 0);
+    g_free(aid_run_words(NULL, "mount", "-o", "loop", image, mount_point));
+    ck_assert_int_eq(mkdir(many, 0755), 0);
+    for (int i = 0; i < 65000; i++) {
+        g_autofree char *path = g_strdup_printf("%s/%d", many, i);
+
+        ck_assert_int_eq(mkdir(path, 0755), 0);
+    }
+    g_free(aid_run_words(NULL, "umount", mount_point));
+    ck_assert_int_eq(rmdir(mount_point), 0);
+    aid_check_clean(image);
+    aid_write_ok(image, files, G_N_ELEMENTS(files));
+    aid_check_clean(image);
+    shown = aid_mount(image);
+    for (size_t i = 0; i < G_N_ELEMENTS(files); i++)
+        check_mounted(shown, &files[i]);
+    aid_unmount(shown);
+    (void)unlink(image);
+}
+END_TEST
+
 /* A file larger than what may be read is told so, with both numbers. */
 START_TEST(read_limit)
 {
@@ -292,6 +322,7 @@ main(int argc, char **argv)
     tcase_add_loop_test(other, replace_keeps_inode, 0, 4);
     tcase_add_test(other, attribute_of_the_kernel);
     tcase_add_test(other, htree_directory);
+    tcase_add_test(other, uncounted_directory);
     tcase_add_test(other, read_limit);
     suite_add_tcase(suite, other);
     return harness_run("bus/image", suite);
