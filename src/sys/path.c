@@ -46,6 +46,7 @@ refuse_open(int errnum, const char *path, GError **error)
         return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
                                 "%s is or leads through a symbolic link", path);
     case ENOTDIR:
+    case ENAMETOOLONG:
         return banger_set_errno(error, BANGER_ERROR_BAD_PARAMS, errnum, "cannot open %s", path);
     case ENOSYS:
         return banger_set_errno(error, BANGER_ERROR_NOT_SUPPORTED, errnum,

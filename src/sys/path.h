@@ -17,9 +17,10 @@
  *
  * Every function takes the absolute path as validation left it, and which of the two directories it
  * must lie below. Errors of all of them: BadParams (a symbolic link on the way, another type than
- * wanted, more than one hard link, a path that is not below the directory), NotFound, NotManaged
- * (its owner is neither the configured owner nor root, or the trusted directory itself is not
- * fit: no directory, reached through a symbolic link, another owner, writable by everybody).
+ * wanted, more than one hard link, a path that is not below the directory or has too long a name in
+ * it), NotFound, NotManaged (its owner is neither the configured owner nor root, or the trusted
+ * directory itself is not fit: no directory, reached through a symbolic link, another owner,
+ * writable by everybody).
  */
 typedef enum {
     BANGER_PATH_STATE,   /* below settings->state_directory */

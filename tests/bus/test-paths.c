@@ -18,6 +18,9 @@
 #define MIB ((uint64_t)1 << 20)
 #define ROUNDS 20000
 #define OUTSIDE "/run/outside.img"
+#define COMPONENT_16 "sixteen-letters-"
+#define COMPONENT_64 COMPONENT_16 COMPONENT_16 COMPONENT_16 COMPONENT_16
+#define COMPONENT_256 COMPONENT_64 COMPONENT_64 COMPONENT_64 COMPONENT_64 /* one too many */
 
 /* Calls CreateDMSnapshot; the error's name, or NULL. */
 static const char *
@@ -82,6 +85,8 @@ static const struct {
     {"directory//image", "BadParams"},
     {"image/", "BadParams"},
     {"image/below", "BadParams"},
+    {COMPONENT_256, "BadParams"},
+    {"directory/" COMPONENT_256, "BadParams"},
     {"another", "NotManaged"},
     {"absent", "NotFound"},
     {"directory/absent", "NotFound"},
