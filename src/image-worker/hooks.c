@@ -119,6 +119,18 @@ babble(void)
     return -1;
 }
 
+/* Room on the host's disk that the image does not have: behind its end, or by making it longer. */
+static long
+probe_allocate(void)
+{
+    const off_t size = lseek(BANGER_WORKER_FD_IMAGE, 0, SEEK_END), room = 64 << 20;
+
+    if (fallocate(BANGER_WORKER_FD_IMAGE, FALLOC_FL_KEEP_SIZE, size, room) == 0 ||
+        fallocate(BANGER_WORKER_FD_IMAGE, FALLOC_FL_KEEP_SIZE, 0, size + room) == 0)
+        return 0;
+    return fallocate(BANGER_WORKER_FD_IMAGE, FALLOC_FL_INSERT_RANGE, 0, room);
+}
+
 static long
 probe_open(void)
 {
@@ -264,6 +276,7 @@ static const struct {
     {"lie-short", lie_short},
     {"lie-status", lie_status},
     {"memory", eat_memory},
+    {"probe-allocate", probe_allocate},
     {"probe-code", probe_code},
     {"probe-exec", probe_exec},
     {"probe-fork", probe_fork},

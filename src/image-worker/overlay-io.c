@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "image-worker/sandbox.h"
 #include "util/worker-protocol.h"
 
 /* All writes of libext2fs but odd ones are whole multiples of the smallest block. */
@@ -15,7 +16,7 @@
 #define GRANULES_MAX (128u << 10) /* 128 MiB: a full request thrice over */
 #define SUPERBLOCK_GRANULE 1u
 #define SUPERBLOCK_AT ((uint64_t)1024)
-#define RUN_MAX (1u << 20)
+#define RUN_MAX BANGER_SANDBOX_RESERVE_MAX
 
 typedef struct {
     uint64_t number;     /* offset in the image / GRANULE */

@@ -72,6 +72,9 @@ banger_sandbox_bound_image(BangerWorkerFailure *failure)
         return refuse(failure, "no image");
     if (S_ISREG(st.st_mode) && !limit(RLIMIT_FSIZE, (rlim_t)st.st_size))
         return refuse(failure, "cannot limit the size of the image");
+    errno = -banger_system_calls_bound(S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0);
+    if (errno != 0)
+        return refuse(failure, "cannot filter system calls for the image");
     return true;
 }
 

@@ -29,11 +29,17 @@ typedef enum {
 bool banger_sandbox_enter(BangerSandboxKind kind, uid_t uid, gid_t gid, pid_t parent,
                           BangerWorkerFailure *failure);
 
-/* Bounds what the process may write to the size of its image, once that has come. */
+/*
+ * Bounds what LIBRARY may write, and what it may allocate on the host's disk, to the size of its
+ * image, once that has come. The cage is closed for good then: until here it may receive.
+ */
 bool banger_sandbox_bound_image(BangerWorkerFailure *failure);
 
 /* Gives LIBRARY more processor time: what has been begun to be written must be finished. */
 bool banger_sandbox_allow_commit(BangerWorkerFailure *failure);
+
+/* What LIBRARY may allocate in one step, in bytes. */
+#define BANGER_SANDBOX_RESERVE_MAX (1u << 20)
 
 /* Threads of all e2fsck together. One starts two: it cannot see how many processors there are. */
 #define BANGER_SANDBOX_THREADS_MAX 256

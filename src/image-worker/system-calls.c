@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <stddef.h>
 #include <sys/mman.h>
@@ -125,6 +126,9 @@ allow_for_library(scmp_filter_ctx filter)
     if (status == 0) /* the request, which brings the image; nobody sends it anything else */
         status = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(recvmsg), 1,
                                   SCMP_A0(SCMP_CMP_EQ, BANGER_WORKER_FD_REQUEST));
+    if (status == 0) /* banger_system_calls_bound(), which ends it */
+        status = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(seccomp), 1,
+                                  SCMP_A0(SCMP_CMP_EQ, SECCOMP_SET_MODE_FILTER));
     if (status == 0) /* its own limits, which it can but lower */
         status = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1,
                                   SCMP_A0(SCMP_CMP_EQ, 0));
@@ -224,4 +228,29 @@ int
 banger_system_calls_e2fsck(void)
 {
     return load(SCMP_ACT_ERRNO(EPERM), allow_for_e2fsck);
+}
+
+int
+banger_system_calls_bound(uint64_t size)
+{
+    static const int done_with[] = {SCMP_SYS(recvmsg), SCMP_SYS(seccomp)};
+    const struct scmp_arg_cmp excess[] = {SCMP_A1(SCMP_CMP_NE, FALLOC_FL_KEEP_SIZE),
+                                          SCMP_A2(SCMP_CMP_GT, size),
+                                          SCMP_A3(SCMP_CMP_GT, BANGER_SANDBOX_RESERVE_MAX)};
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    int status;
+
+    if (filter == NULL)
+        return -ENOMEM;
+    /* no_new_privs is set, and setting it is not on the first filter's list. */
+    status = seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0);
+    for (size_t i = 0; status == 0 && i < sizeof done_with / sizeof done_with[0]; i++)
+        status = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, done_with[i], 0);
+    for (size_t i = 0; status == 0 && i < sizeof excess / sizeof excess[0]; i++)
+        status = seccomp_rule_add_array(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(fallocate), 1,
+                                        &excess[i]);
+    if (status == 0)
+        status = seccomp_load(filter);
+    seccomp_release(filter);
+    return status;
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include <stdint.h>
+
 /*
- * The system call filters of the two cages, built and loaded with libseccomp. Both return 0, or a
+ * The system call filters of the two cages, built and loaded with libseccomp. All return 0, or a
  * negative errno value. no_new_privs must be set.
  *
  * The library's kills the process at anything but reading and writing open descriptors, memory and
@@ -13,3 +15,11 @@
  */
 int banger_system_calls_library(void);
 int banger_system_calls_e2fsck(void);
+
+/*
+ * One more filter on top of the library's, for when the image, of @size bytes, is there and nothing
+ * of it was looked at: no more messages are received and no more filters loaded, and space is
+ * allocated in steps of BANGER_SANDBOX_RESERVE_MAX at most that begin within the image.
+ * RLIMIT_FSIZE does not say anything about what is allocated behind the end of a file.
+ */
+int banger_system_calls_bound(uint64_t size);

@@ -261,6 +261,23 @@ START_TEST(sandbox_of_library)
 }
 END_TEST
 
+/* The image is written to within its size, and takes no more of the host's disk than that. */
+START_TEST(sandbox_bounds_the_image)
+{
+    g_autofree char *image = aid_make_image("image", 4 * MIB, "");
+    AidFile file = {BANGER_HOOK_PREFIX "probe-allocate", "x", 1, 0};
+    struct stat st;
+
+    ck_assert_str_eq(aid_write(image, &file, 1, NULL), "OperationFailed");
+    ck_assert_int_eq(stat(image, &st), 0);
+    ck_assert_int_eq(st.st_size, 4 * MIB);
+    ck_assert_int_le(st.st_blocks, (4 + 2) * MIB / 512);
+    file.path = "/fine";
+    aid_write_ok(image, &file, 1);
+    (void)unlink(image);
+}
+END_TEST
+
 START_TEST(sandbox_has_no_other_descriptor)
 {
     g_autofree char *image = aid_make_image("image", 4 * MIB, "");
@@ -382,6 +399,7 @@ main(int argc, char **argv)
     tcase_add_test(cage, worker_hangs_in_commit);
     tcase_add_test(cage, worker_eats_memory);
     tcase_add_loop_test(cage, sandbox_of_library, 0, G_N_ELEMENTS(probes));
+    tcase_add_test(cage, sandbox_bounds_the_image);
     tcase_add_test(cage, sandbox_has_no_other_descriptor);
     tcase_add_loop_test(cage, sandbox_of_e2fsck, 0, G_N_ELEMENTS(probes));
     tcase_add_test(cage, sandbox_of_e2fsck_requests);
