@@ -137,6 +137,8 @@ banger_image_write(const BangerWorkerInputs *inputs, BangerWorkerFailure *failur
     error = ext2fs_flush(fs);
     if (error != 0)
         return banger_worker_fail_ext2(failure, error, "cannot bring the image up to date");
+    if (!banger_overlay_check_room(inputs->chunk_size, inputs->n_chunks, failure))
+        return false;
     /* From here on the helper's death is no reason to stop: that would leave half a change. */
     (void)prctl(PR_SET_PDEATHSIG, 0);
     if (!banger_overlay_is_dirty())

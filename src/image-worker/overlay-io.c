@@ -290,6 +290,32 @@ sorted(size_t *ret_n)
     return all;
 }
 
+bool
+banger_overlay_check_room(uint32_t chunk_size, uint32_t n_chunks, BangerWorkerFailure *failure)
+{
+    uint64_t last = SUPERBLOCK_AT / (chunk_size != 0 ? chunk_size : 1);
+    size_t n = 0, n_dirty = 1;
+    Granule *granules;
+
+    if (chunk_size == 0)
+        return true;
+    granules = sorted(&n);
+    if (granules == NULL)
+        return banger_worker_fail_errno(failure, ENOMEM, "cannot write to the image");
+    for (size_t i = 0; i < n; i++) {
+        uint64_t chunk = granules[i].number * GRANULE / chunk_size;
+
+        n_dirty += chunk != last;
+        last = chunk;
+    }
+    free(granules);
+    return n_dirty <= n_chunks ||
+           banger_worker_fail(failure, BANGER_WORKER_FAILED,
+                              "no room left in the COW file of the snapshot: up to %zu chunks of "
+                              "%u bytes are needed, and there are %u",
+                              n_dirty, chunk_size, n_chunks);
+}
+
 /* How many granules from @granules on follow each other without a gap. */
 static size_t
 run_length(const Granule *granules, size_t n)

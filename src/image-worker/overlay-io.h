@@ -18,6 +18,14 @@ extern io_manager banger_overlay_io_manager;
 bool banger_overlay_is_dirty(void);
 
 /*
+ * Whether what was kept lies in at most @n_chunks chunks of @chunk_size bytes of the image: a
+ * snapshot keeps its changes in chunks, and is lost when it runs out of them. With @chunk_size 0 it
+ * does.
+ */
+bool banger_overlay_check_room(uint32_t chunk_size, uint32_t n_chunks,
+                               BangerWorkerFailure *failure);
+
+/*
  * Writes what was kept to @fd, in this order, so that an interruption half-way is visible to the
  * next e2fsck or mount: the superblock marked as not cleanly unmounted; a flush to the disk;
  * everything else; a flush; the superblock as it shall be; a flush. Space that a sparse image lacks

@@ -156,6 +156,19 @@ banger_read_ext4_file(const BangerSettings *settings, const BangerRequest *reque
            banger_image_read(settings, fd, path, wanted->guest_path, NULL, ret_data, error);
 }
 
+static bool
+write_files(const BangerSettings *settings, const BangerWriteExt4FilesRequest *wanted, int fd,
+            bool *ret_needs_recovery, GError **error)
+{
+    const char *name = device_name(wanted->image_path);
+    BangerDmRoom room;
+
+    if (name != NULL && !banger_dm_get_room(name, &room, error))
+        return false;
+    return banger_image_write(settings, fd, wanted->image_path, wanted->files,
+                              name != NULL ? &room : NULL, ret_needs_recovery, error);
+}
+
 bool
 banger_write_ext4_files(const BangerSettings *settings, const BangerRequest *request,
                         BangerReply *reply, GError **error)
@@ -166,7 +179,7 @@ banger_write_ext4_files(const BangerSettings *settings, const BangerRequest *req
     bool needs_recovery = false;
 
     (void)reply;
-    if (fd < 0 || !banger_image_write(settings, fd, path, wanted->files, &needs_recovery, error))
+    if (fd < 0 || !write_files(settings, wanted, fd, &needs_recovery, error))
         return false;
     if (!needs_recovery)
         return true;
@@ -174,7 +187,7 @@ banger_write_ext4_files(const BangerSettings *settings, const BangerRequest *req
         return false;
     banger_close_fd(&fd);
     fd = open_alone(settings, path, error);
-    if (fd < 0 || !banger_image_write(settings, fd, path, wanted->files, &needs_recovery, error))
+    if (fd < 0 || !write_files(settings, wanted, fd, &needs_recovery, error))
         return false;
     return !needs_recovery ||
            banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,

@@ -25,11 +25,24 @@ typedef struct {
     dev_t number;
     dev_t base; /* of the snapshot's table; 0 otherwise */
     dev_t cow;
+    unsigned int chunk_sectors;
     uint64_t sectors;
 } BangerDmInfo;
 
 /* What @name is. A name that does not exist is success with ret_info->exists false. */
 bool banger_dm_get_info(const char *name, BangerDmInfo *ret_info, GError **error);
+
+typedef struct {
+    uint32_t chunk_size; /* in bytes */
+    uint32_t n_chunks;
+} BangerDmRoom;
+
+/*
+ * What the snapshot @name has room for in its COW device, at least: so many chunks of the device
+ * can be changed. One more, and the kernel gives the whole snapshot up. OperationFailed, with the
+ * kernel's word for it, if it has done so.
+ */
+bool banger_dm_get_room(const char *name, BangerDmRoom *ret_room, GError **error);
 
 /*
  * Makes the snapshot @name of @sectors sectors (512 bytes) of the block device @base, with its

@@ -130,19 +130,16 @@ receive_header(BangerWorker *worker, size_t max, BangerWorkerReply *ret_reply, G
            banger_set_error(error, code_of(reply.status), "%s", message);
 }
 
-/* Takes a worker, sends it @files and receives the answer of at most @max bytes. */
+/* Takes a worker, sends it @request and receives the answer of at most @max bytes. */
 static bool
-converse(BangerWorker *worker, const BangerSettings *settings, BangerWorkerTask task, int fd,
-         const BangerExt4File *files, guint n_files, size_t max, BangerWorkerReply *ret_reply,
-         GError **error)
+converse(BangerWorker *worker, const BangerSettings *settings, const Request *request, int fd,
+         size_t max, BangerWorkerReply *ret_reply, GError **error)
 {
-    g_auto(Request) request = {0};
+    gint64 timeout = request->header.task == BANGER_WORKER_WRITE ? WRITE_TIMEOUT : READ_TIMEOUT;
 
-    build_request(&request, task, files, n_files);
-    return banger_worker_take(worker, settings,
-                              task == BANGER_WORKER_WRITE ? WRITE_TIMEOUT : READ_TIMEOUT, error) &&
-           banger_worker_send(worker, fd, (struct iovec *)(void *)request.parts->data,
-                              request.parts->len, error) &&
+    return banger_worker_take(worker, settings, timeout, error) &&
+           banger_worker_send(worker, fd, (struct iovec *)(void *)request->parts->data,
+                              request->parts->len, error) &&
            receive_header(worker, max, ret_reply, error);
 }
 
@@ -165,13 +162,15 @@ read_file(const BangerSettings *settings, int fd, const char *guest_path, bool *
           GBytes **ret_data, GError **error)
 {
     g_auto(BangerWorker) worker = BANGER_WORKER_INIT;
+    g_auto(Request) request = {0};
     BangerExt4File file = {.guest_path = (char *)guest_path};
     g_autofree void *data = NULL;
     BangerWorkerReply reply;
 
-    if (!converse(&worker, settings,
-                  ret_needs_recovery != NULL ? BANGER_WORKER_READ : BANGER_WORKER_READ_LIVE, fd,
-                  &file, 1, BANGER_GUEST_FILE_MAX, &reply, error))
+    build_request(&request,
+                  ret_needs_recovery != NULL ? BANGER_WORKER_READ : BANGER_WORKER_READ_LIVE, &file,
+                  1);
+    if (!converse(&worker, settings, &request, fd, BANGER_GUEST_FILE_MAX, &reply, error))
         return false;
     if (ret_needs_recovery != NULL) {
         *ret_needs_recovery = reply.status == BANGER_WORKER_NEEDS_RECOVERY;
@@ -211,14 +210,20 @@ wait_for_commit(BangerWorker *worker, BangerWorkerReply *reply, GError **error)
 }
 
 static bool
-write_files(const BangerSettings *settings, int fd, const GArray *files, bool *ret_needs_recovery,
-            GError **error)
+write_files(const BangerSettings *settings, int fd, const GArray *files, const BangerDmRoom *room,
+            bool *ret_needs_recovery, GError **error)
 {
     g_auto(BangerWorker) worker = BANGER_WORKER_INIT;
+    g_auto(Request) request = {0};
     BangerWorkerReply reply;
 
-    if (!converse(&worker, settings, BANGER_WORKER_WRITE, fd,
-                  (const BangerExt4File *)(void *)files->data, files->len, 0, &reply, error))
+    build_request(&request, BANGER_WORKER_WRITE, (const BangerExt4File *)(void *)files->data,
+                  files->len);
+    if (room != NULL) {
+        request.header.chunk_size = room->chunk_size;
+        request.header.n_chunks = room->n_chunks;
+    }
+    if (!converse(&worker, settings, &request, fd, 0, &reply, error))
         return false;
     if (reply.status == BANGER_WORKER_RUNNING)
         return refuse_answer(error);
@@ -232,9 +237,9 @@ write_files(const BangerSettings *settings, int fd, const GArray *files, bool *r
 
 bool
 banger_image_write(const BangerSettings *settings, int fd, const char *path, const GArray *files,
-                   bool *ret_needs_recovery, GError **error)
+                   const BangerDmRoom *room, bool *ret_needs_recovery, GError **error)
 {
-    bool done = write_files(settings, fd, files, ret_needs_recovery, error);
+    bool done = write_files(settings, fd, files, room, ret_needs_recovery, error);
 
     if (!done)
         g_prefix_error(error, "cannot write into %s: ", path);

@@ -6,6 +6,7 @@
 #include <glib.h>
 
 #include "model/settings.h"
+#include "sys/dm.h"
 
 /*
  * The helper's end of banger-image-worker (util/worker-protocol.h): one sandboxed process a call,
@@ -29,11 +30,13 @@ bool banger_image_read(const BangerSettings *settings, int fd, const char *path,
 
 /*
  * Writes @files (of BangerExt4File), all or none, flushed to the disk. @fd is open for reading and
- * writing. If *@ret_needs_recovery is true after a success, nothing was written: the journal must
- * be replayed by banger_image_check() first.
+ * writing. @room is what a snapshot takes of changes, and NULL if the image is a file. If
+ * *@ret_needs_recovery is true after a success, nothing was written: the journal must be replayed
+ * by banger_image_check() first.
  */
 bool banger_image_write(const BangerSettings *settings, int fd, const char *path,
-                        const GArray *files, bool *ret_needs_recovery, GError **error);
+                        const GArray *files, const BangerDmRoom *room, bool *ret_needs_recovery,
+                        GError **error);
 
 typedef enum {
     BANGER_IMAGE_CHECK,   /* e2fsck -fy: everything, and mend what is wrong */

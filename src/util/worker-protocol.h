@@ -34,7 +34,7 @@
 #define BANGER_WORKER_FD_IMAGE 3
 
 #define BANGER_WORKER_MAGIC 0x42494d57u /* "BIMW" */
-#define BANGER_WORKER_VERSION 3u
+#define BANGER_WORKER_VERSION 4u
 
 /* Commands, as the words of the command line. */
 #define BANGER_WORKER_SERVE "serve"
@@ -70,6 +70,9 @@ typedef struct {
     uint32_t version;
     uint32_t task; /* BangerWorkerTask */
     uint32_t n_files;
+    uint32_t
+        chunk_size;    /* when writing: of the room for changes to the image, in bytes; 0: no end */
+    uint32_t n_chunks; /* how many of these there are */
 } BangerWorkerRequest;
 
 typedef struct {

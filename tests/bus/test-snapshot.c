@@ -226,6 +226,30 @@ START_TEST(cow_overflow)
 }
 END_TEST
 
+/* What the COW file has no room for is not begun to be written: the kernel would give all up. */
+START_TEST(cow_has_no_room)
+{
+    g_autofree char *data = aid_bytes(8, MIB);
+    g_autofree char *before = NULL, *after = NULL, *message = NULL;
+    AidFile files[] = {{"/etc/small", "small", 5, 0}, {"/large", data, MIB, 0}};
+    Snapshot snapshot;
+
+    if (!aid_have_dm())
+        return;
+    snapshot = make_files(512 << 10);
+    (void)create(&snapshot, NAME, NULL);
+    before = aid_digest(DEVICE);
+    ck_assert_str_eq(aid_write(DEVICE, files, 2, &message), "OperationFailed");
+    ck_assert_msg(strstr(message, "no room") != NULL, "%s", message);
+    after = aid_digest(DEVICE);
+    ck_assert_str_eq(before, after);
+    aid_write_ok(DEVICE, files, 1);
+    aid_check_clean(DEVICE);
+    aid_read_equals(DEVICE, "/etc/small", "small", 5);
+    finish(&snapshot);
+}
+END_TEST
+
 START_TEST(remove_while_open)
 {
     Snapshot snapshot;
@@ -394,6 +418,7 @@ main(int argc, char **argv)
     tcase_add_test(tcase, create_is_idempotent);
     tcase_add_test(tcase, reads_and_writes);
     tcase_add_test(tcase, cow_overflow);
+    tcase_add_test(tcase, cow_has_no_room);
     tcase_add_test(tcase, remove_while_open);
     tcase_add_test(tcase, cleanup_leaves_foreign_loops);
     tcase_add_test(tcase, fsck_mends);
