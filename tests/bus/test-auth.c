@@ -166,6 +166,9 @@ START_TEST(site_rule_by_details)
                    "tap-fc-x1", "site-5");
     sd_bus_flush_close_unref(bus);
     rig_polkit_set_rules("10-site.rules", NULL);
+    bus = rig_bus_open(0);
+    rig_call_ok(bus, "DeleteTap", "ss", "tap-fc-x1", "");
+    sd_bus_flush_close_unref(bus);
 }
 END_TEST
 
