@@ -90,22 +90,6 @@ build() {
     )
 }
 
-# The fuzz targets alone, by clang: $work/fuzz.
-build_fuzzers() {
-    local targets
-
-    step fuzz autogen "$work/source/autogen.sh" || return 1
-    mkdir -p "$work/fuzz"
-    (
-        cd "$work/fuzz" || exit 1
-        if [ ! -e config.status ]; then
-            step fuzz configure ../source/configure --enable-fuzzers CC=clang-14 CFLAGS="-g -O1" || exit 1
-        fi
-        mapfile -t targets < <(make -s --no-print-directory list-tests-fuzz)
-        step fuzz make make -j"$jobs" "${targets[@]}" || exit 1
-    )
-}
-
 # run_program TIER PROGRAM COMMAND …: a test program that reports its tests itself. A program that
 # ends badly without having reported a failure has failed.
 run_program() {

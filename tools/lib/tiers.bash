@@ -3,7 +3,7 @@
 #
 # The tiers of tools/check: one function each, and what it needs installed.
 
-: "${top:?}" "${work:?}" # set by tools/check
+: "${top:?}" "${work:?}" "${jobs:?}" # set by tools/check
 
 # tier_packages TIER …: the lists of tools/lib/packages that these tiers need, one a line.
 tier_packages() {
@@ -86,7 +86,8 @@ analysis() {
     BANGER_BUILD_ROOT=$work run_program "$1" "tests/analysis/$1" "$work/source/tests/analysis/$1"
 }
 
-# Each fuzz target for 30 s from its corpus. What it finds stays in build-check/fuzz.
+# Each fuzz target for 30 s from its corpus, as many at once as there are processors. What it finds
+# stays in build-check/fuzz.
 tier_fuzz() {
     local target name
 
@@ -94,6 +95,9 @@ tier_fuzz() {
     while read -r target; do
         name=${target##*/fuzz-}
         mkdir -p "$work/fuzz/found/$name"
+        if [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; then
+            wait -n || true
+        fi
         (
             cd "$work/fuzz/found/$name" || exit 1
             options=(-max_total_time=30 -timeout=10 -rss_limit_mb=2048 -close_fd_mask=3)
@@ -103,8 +107,9 @@ tier_fuzz() {
             mkdir -p corpus
             step fuzz "$name" timeout 120 "$work/fuzz/$target" "${options[@]}" corpus \
                 "$work/source/tests/fuzz/corpus/$name"
-        ) || true
+        ) &
     done < <(make -s --no-print-directory -C "$work/fuzz" list-tests-fuzz)
+    wait || true
 }
 
 # Every file of the tree is in the tarball.
