@@ -95,6 +95,13 @@ banger_address_is_loopback(const BangerAddress *address)
 }
 
 bool
+banger_address_is_link_local(const BangerAddress *address)
+{
+    return address->family == AF_INET6 && address->bytes[0] == 0xfe &&
+           (address->bytes[1] & 0xc0) == 0x80;
+}
+
+bool
 banger_address_is_network_or_broadcast(const BangerAddress *address, unsigned int prefix)
 {
     uint32_t host_mask;

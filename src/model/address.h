@@ -39,6 +39,9 @@ bool banger_address_equal(const BangerAddress *a, const BangerAddress *b);
 /* Whether @address is of the loopback network (127.0.0.0/8 or ::1). */
 bool banger_address_is_loopback(const BangerAddress *address);
 
+/* Whether @address is of fe80::/10, of which the kernel gives every IPv6 link one by itself. */
+bool banger_address_is_link_local(const BangerAddress *address);
+
 /*
  * Whether @address is the first or the last of its IPv4 network of @prefix bits, which name the
  * network and everyone in it. Networks of one or two addresses (31 and 32 bits, RFC 3021) and IPv6

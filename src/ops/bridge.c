@@ -111,7 +111,8 @@ has_address(const GArray *addresses, const BangerLinkAddress *wanted)
  * Gives the bridge the address if it lacks it. It is then the wrong ones of the same family that
  * our bridge has, and they go first: where the subnet is the same, the kernel would take the new
  * one away with the old (secondary addresses follow their primary). While the wanted address is
- * there, others that an administrator added are nobody's business.
+ * there, others that an administrator added are nobody's business. Link-local ones never are wrong:
+ * the kernel's own is among them.
  */
 static bool
 ensure_address(BangerNetlink *netlink, const BangerLink *link, const GArray *addresses,
@@ -122,6 +123,8 @@ ensure_address(BangerNetlink *netlink, const BangerLink *link, const GArray *add
     for (guint i = 0; i < addresses->len; i++) {
         const BangerLinkAddress *wrong = &g_array_index(addresses, BangerLinkAddress, i);
 
+        if (banger_address_is_link_local(&wrong->address))
+            continue;
         if (!banger_link_delete_address(netlink, link->index, wrong, error))
             return false;
         push_step(undo, undo_delete_address, netlink, link->index, wrong);

@@ -14,14 +14,6 @@ typedef struct {
     int family;
 } AddressList;
 
-/* fe80::/10: the kernel gives every IPv6 link one by itself. */
-static bool
-is_link_local(const BangerAddress *address)
-{
-    return address->family == AF_INET6 && address->bytes[0] == 0xfe &&
-           (address->bytes[1] & 0xc0) == 0x80;
-}
-
 static void
 collect_address(struct nlmsghdr *header, gpointer data)
 {
@@ -43,8 +35,7 @@ collect_address(struct nlmsghdr *header, gpointer data)
         return;
     memcpy(entry.address.bytes, nla_data(bytes), (size_t)nla_len(bytes));
     entry.prefix = info->ifa_prefixlen;
-    if (!is_link_local(&entry.address))
-        g_array_append_val(list->addresses, entry);
+    g_array_append_val(list->addresses, entry);
 }
 
 GArray *

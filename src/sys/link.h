@@ -88,8 +88,8 @@ typedef struct {
 } BangerLinkAddress;
 
 /*
- * The addresses of the link with @index and of @family (RTM_GETADDR), without those that the kernel
- * gives every IPv6 link by itself (link-local), as a GArray of BangerLinkAddress. NULL on failure.
+ * The addresses of the link with @index and of @family (RTM_GETADDR), as a GArray of
+ * BangerLinkAddress. NULL on failure.
  */
 GArray *banger_link_addresses(BangerNetlink *netlink, int index, int family, GError **error);
 

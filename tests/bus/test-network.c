@@ -143,6 +143,35 @@ START_TEST(bridge_ipv6_is_usable_at_once)
 }
 END_TEST
 
+START_TEST(bridge_may_be_link_local)
+{
+    AidMonitor monitor;
+
+    ensure_bridge("br-fc", "fe80::1", "64");
+    aid_assert_contains(look("br-fc"), "inet6 fe80::1/64 ");
+    monitor = aid_monitor_open();
+    aid_monitor_settle(&monitor);
+    ensure_bridge("br-fc", "fe80::1", "64");
+    aid_monitor_assert_quiet(&monitor);
+    aid_monitor_close(&monitor);
+    /* A failure takes back what this call did, not what was there. */
+    aid_do("ip tuntap add tap-fc-1 mode tap user stranger");
+    rig_call_fails(bus, AID_ERROR("AlreadyExists"), "CreateTap", "sssss", "br-fc", "fe80::1", "64",
+                   "tap-fc-1", "");
+    aid_assert_contains(look("br-fc"), "inet6 fe80::1/64 ");
+    /* The one that the kernel gives a link stays when a wrong address is corrected. */
+    ensure_bridge("br-fc", "fd00:5::1", "64");
+    ensure_bridge("br-fc", "fd00:6::1", "64");
+    aid_assert_contains(look("br-fc"), "inet6 fd00:6::1/64 ");
+    aid_assert_lacks(look("br-fc"), "fd00:5::1");
+    aid_assert_contains(look("br-fc"), "inet6 fe80::1/64 ");
+    /* An older helper's, which is adopted by the very address. */
+    aid_do("ip link add br-old type bridge && ip addr add fe80::9/64 dev br-old");
+    ensure_bridge("br-old", "fe80::9", "64");
+    aid_assert_contains(look("br-old"), "alias org.banger.Helper1");
+}
+END_TEST
+
 static void
 assert_untouched(const char *name, const char *wanted_error)
 {
@@ -344,6 +373,7 @@ main(int argc, char **argv)
     tcase_add_test(tcase, bridge_half_made_is_finished);
     tcase_add_test(tcase, bridge_wrong_address_is_corrected);
     tcase_add_test(tcase, bridge_ipv6_is_usable_at_once);
+    tcase_add_test(tcase, bridge_may_be_link_local);
     tcase_add_test(tcase, foreign_links_are_untouched);
     tcase_add_test(tcase, older_bridge_is_adopted);
     tcase_add_test(tcase, malformed_arguments);

@@ -165,6 +165,23 @@ START_TEST(ends_of_networks)
 }
 END_TEST
 
+static const struct {
+    const char *address;
+    bool is;
+} link_locals[] = {
+    {"fe80::1", true},  {"febf::1", true},  {"fec0::1", false},
+    {"fd00::1", false}, {"fe7f::1", false}, {"169.254.0.1", false},
+};
+
+START_TEST(link_local)
+{
+    BangerAddress address;
+
+    ck_assert(banger_address_parse(link_locals[_i].address, &address, NULL));
+    ck_assert(banger_address_is_link_local(&address) == link_locals[_i].is);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -175,6 +192,7 @@ main(void)
     tcase_add_loop_test(tcase, parse_servers, 0, G_N_ELEMENTS(servers));
     tcase_add_loop_test(tcase, parse_prefixes, 0, G_N_ELEMENTS(prefixes));
     tcase_add_loop_test(tcase, ends_of_networks, 0, G_N_ELEMENTS(ends));
+    tcase_add_loop_test(tcase, link_local, 0, G_N_ELEMENTS(link_locals));
     suite_add_tcase(suite, tcase);
     return harness_run("unit/address", suite);
 }
