@@ -22,6 +22,7 @@ typedef enum {
     OUTCOME_DONE,
     OUTCOME_UNAVAILABLE,  /* no resolved on this host */
     OUTCOME_NO_SUCH_LINK, /* also with an error set */
+    OUTCOME_UNANSWERED,   /* also with an error set; it may be done yet */
     OUTCOME_FAILED,
 } Outcome;
 
@@ -49,17 +50,21 @@ fail(const char *member, const sd_bus_error *failure, int result, GError **error
 {
     const char *words = failure->message != NULL ? failure->message : g_strerror(-result);
     BangerErrorCode code = BANGER_ERROR_OPERATION_FAILED;
+    Outcome outcome = OUTCOME_FAILED;
 
     if (means_unavailable(failure))
         return OUTCOME_UNAVAILABLE;
-    if (sd_bus_error_has_name(failure, NAME ".NoSuchLink"))
+    if (sd_bus_error_has_name(failure, NAME ".NoSuchLink")) {
         code = BANGER_ERROR_NOT_FOUND;
-    else if (sd_bus_error_has_name(failure, NAME ".LinkBusy"))
+        outcome = OUTCOME_NO_SUCH_LINK;
+    } else if (sd_bus_error_has_name(failure, NAME ".LinkBusy"))
         code = BANGER_ERROR_BUSY;
-    else if (result == -ETIMEDOUT || sd_bus_error_has_name(failure, SD_BUS_ERROR_NO_REPLY))
+    else if (result == -ETIMEDOUT || sd_bus_error_has_name(failure, SD_BUS_ERROR_NO_REPLY)) {
         code = BANGER_ERROR_TIMEOUT;
+        outcome = OUTCOME_UNANSWERED;
+    }
     (void)banger_set_error(error, code, "systemd-resolved: %s: %s", member, words);
-    return code == BANGER_ERROR_NOT_FOUND ? OUTCOME_NO_SUCH_LINK : OUTCOME_FAILED;
+    return outcome;
 }
 
 static sd_bus *
@@ -201,10 +206,12 @@ banger_resolve1_route(int link, const BangerServer *server, const char *domain, 
 {
     g_autoptr(sd_bus) bus = connect_bus(error);
     Outcome outcome;
+    bool begun;
 
     if (bus == NULL)
         return false;
     outcome = set_dns(bus, link, server, error);
+    begun = outcome == OUTCOME_DONE || outcome == OUTCOME_UNANSWERED;
     if (outcome == OUTCOME_DONE) {
         outcome = set_domain(bus, link, domain, error);
         if (outcome == OUTCOME_DONE)
@@ -215,9 +222,11 @@ banger_resolve1_route(int link, const BangerServer *server, const char *domain, 
                                    "systemd-resolved went away meanwhile");
             outcome = OUTCOME_FAILED;
         }
-        if (outcome != OUTCOME_DONE)
-            (void)revert(bus, link, NULL);
     }
+    /* A server without its domain would be asked for all names. resolved answers in order, so this
+     * also takes back what it comes round to only now. */
+    if (begun && outcome != OUTCOME_DONE)
+        (void)revert(bus, link, NULL);
     if (outcome != OUTCOME_DONE && outcome != OUTCOME_UNAVAILABLE)
         return false;
     *ret_available = outcome == OUTCOME_DONE;
@@ -234,7 +243,7 @@ banger_resolve1_revert(int link, bool *ret_available, GError **error)
     if (bus == NULL)
         return false;
     outcome = revert(bus, link, &refusal);
-    if (outcome == OUTCOME_FAILED) {
+    if (outcome == OUTCOME_FAILED || outcome == OUTCOME_UNANSWERED) {
         g_propagate_error(error, g_steal_pointer(&refusal));
         return false;
     }

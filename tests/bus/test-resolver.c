@@ -296,6 +296,17 @@ START_TEST(half_done_is_reverted)
 }
 END_TEST
 
+START_TEST(unanswered_is_reverted)
+{
+    mock.mute_member = "SetLinkDNS";
+    start_mock();
+    rig_call_fails(bus, AID_ERROR("Timeout"), "SyncResolverRouting", "sss", "br-fc", "172.16.0.1",
+                   "");
+    /* It may have been done all the same, and alone it would make this the server of all names. */
+    assert_calls("SetLinkDNS br-fc 2:ac100001\nRevertLink br-fc\n");
+}
+END_TEST
+
 START_TEST(link_of_another_is_busy)
 {
     mock.fail_member = "SetLinkDNS";
@@ -335,6 +346,7 @@ main(int argc, char **argv)
     tcase_add_test(tcase, new_link_is_retried);
     tcase_add_test(tcase, unknown_link_is_given_up);
     tcase_add_test(tcase, half_done_is_reverted);
+    tcase_add_test(tcase, unanswered_is_reverted);
     tcase_add_test(tcase, link_of_another_is_busy);
     tcase_add_test(tcase, hanging_resolved_times_out);
     suite_add_tcase(suite, tcase);
