@@ -206,7 +206,7 @@ get_room_locked(const char *name, BangerDmRoom *ret_room, GError **error)
     auto_task *task = new_task(DM_DEVICE_STATUS, name);
     uint64_t start = 0, length = 0;
     char *type = NULL, *status = NULL;
-    BangerDmInfo info;
+    BangerDmInfo info = {0};
 
     if (!get_info_locked(name, &info, error))
         return false;
