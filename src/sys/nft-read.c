@@ -172,9 +172,12 @@ banger_nft_table_exists(BangerNetlink *netlink, uint8_t family, const char *tabl
 
     (void)nla_put_string(message, NFTA_TABLE_NAME, table);
     errnum = banger_netlink_run(netlink, message, NULL, NULL);
+    /* EINVAL: no such subsystem. */
     if (errnum != 0 && errnum != ENOENT)
         return banger_set_error(
-            error, errnum == EOPNOTSUPP ? BANGER_ERROR_NOT_SUPPORTED : banger_netlink_code(errnum),
+            error,
+            errnum == EINVAL || errnum == EOPNOTSUPP ? BANGER_ERROR_NOT_SUPPORTED
+                                                     : banger_netlink_code(errnum),
             "cannot look up the nftables table %s: %s", table, banger_netlink_words(netlink));
     *ret_exists = errnum == 0;
     return true;
