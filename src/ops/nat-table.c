@@ -303,31 +303,59 @@ append_docker_changes(GString *commands, const State *state, GHashTable **wanted
     }
 }
 
+static GHashTable *
+records_of(const State *state, const BangerAddress *guest)
+{
+    return state->sets[guest->family == AF_INET ? BANGER_NAT_TAPS4 : BANGER_NAT_TAPS6];
+}
+
 /* Whether there is a record of the address @guest, behind whichever TAP. */
 static bool
 has_guest(const State *state, const BangerAddress *guest)
 {
-    GHashTable *taps = state->sets[guest->family == AF_INET ? BANGER_NAT_TAPS4 : BANGER_NAT_TAPS6];
     g_autofree char *address = banger_address_format(guest);
     g_autofree char *prefix = g_strconcat(address, SEPARATOR, NULL);
     GHashTableIter iter;
     gpointer text;
 
-    g_hash_table_iter_init(&iter, taps);
+    g_hash_table_iter_init(&iter, records_of(state, guest));
     while (g_hash_table_iter_next(&iter, &text, NULL))
         if (g_str_has_prefix(text, prefix))
             return true;
     return false;
 }
 
+/* Whether there is a record of @guest and its TAP, and behind which interface. */
+static bool
+find_record(const State *state, const BangerNatGuest *guest, char ret_interface[IFNAMSIZ])
+{
+    g_autofree char *address = banger_address_format(&guest->guest);
+    g_autofree char *tap = g_strdup_printf("\"%s\"", guest->tap);
+    GHashTableIter iter;
+    gpointer text;
+
+    g_hash_table_iter_init(&iter, records_of(state, &guest->guest));
+    while (g_hash_table_iter_next(&iter, &text, NULL))
+        if (is_record_of(text, address, tap)) {
+            g_auto(GStrv) parts = g_strsplit(text, "\"", 3);
+
+            (void)g_strlcpy(ret_interface, parts[1], IFNAMSIZ);
+            return true;
+        }
+    return false;
+}
+
 /* One look and one transaction. */
 static bool
-apply_once(BangerNetlink *netlink, const BangerNatGuest *guest, bool enable, bool *ret_entered,
-           bool *ret_left, GError **error)
+apply_once(BangerNetlink *netlink, const BangerNatGuest *guest, bool enable,
+           BangerNatChange *ret_change, GError **error)
 {
     g_auto(State) state = {0};
     g_auto(State) wanted = {0};
     g_autoptr(GString) commands = g_string_new(NULL);
+    BangerNatChange change = {0};
+    char interface[IFNAMSIZ] = "";
+    bool recorded;
 
     if (!read_state(netlink, &state, error))
         return false;
@@ -338,14 +366,17 @@ apply_once(BangerNetlink *netlink, const BangerNatGuest *guest, bool enable, boo
     append_docker_changes(commands, &state, wanted.sets);
     if (commands->len > 0 && !banger_nft_run(commands->str, error))
         return false;
-    *ret_entered = enable && commands->len > 0;
-    *ret_left = has_guest(&state, &guest->guest) && !has_guest(&wanted, &guest->guest);
+    recorded = find_record(&state, guest, interface);
+    change.entered = enable && !recorded;
+    if (recorded && !has_guest(&wanted, &guest->guest))
+        (void)g_strlcpy(change.left, interface, sizeof change.left);
+    *ret_change = change;
     return true;
 }
 
 bool
 banger_nat_table_apply(BangerNetlink *netlink, const BangerNatGuest *guest, bool enable,
-                       bool *ret_entered, bool *ret_left, GError **error)
+                       BangerNatChange *ret_change, GError **error)
 {
     g_autoptr(GError) refusal = NULL;
     bool done = false;
@@ -353,7 +384,7 @@ banger_nat_table_apply(BangerNetlink *netlink, const BangerNatGuest *guest, bool
     g_mutex_lock(&nat_lock);
     for (int attempt = 0; !done && attempt < ATTEMPTS; attempt++) {
         g_clear_error(&refusal);
-        done = apply_once(netlink, guest, enable, ret_entered, ret_left, &refusal);
+        done = apply_once(netlink, guest, enable, ret_change, &refusal);
     }
     g_mutex_unlock(&nat_lock);
     if (!done)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <glib.h>
+#include <net/if.h>
 #include <stdbool.h>
 
 #include "model/address.h"
@@ -27,13 +28,18 @@ typedef struct {
     const char *tap;
 } BangerNatGuest;
 
+/* What a call changed. */
+typedef struct {
+    bool entered;        /* it put in the record of the guest and its TAP */
+    char left[IFNAMSIZ]; /* it took out the last record of the address, which was behind this
+                            interface; "" if not */
+} BangerNatChange;
+
 /*
  * Enters @guest in the table (@enable) or takes it out; makes the table if it is not there or not
  * whole, and removes it, with our rules in DOCKER-USER, when the last guest is taken out. All in
- * one transaction, and none if nothing is to be changed. *@ret_entered says whether this call put
- * something in, *@ret_left whether it took out the last record of that address. One caller at a
- * time in this process. @netlink is a NETLINK_NETFILTER socket. Errors: NotSupported,
- * OperationFailed.
+ * one transaction, and none if nothing is to be changed. One caller at a time in this process.
+ * @netlink is a NETLINK_NETFILTER socket. Errors: NotSupported, Timeout, OperationFailed.
  */
 bool banger_nat_table_apply(BangerNetlink *netlink, const BangerNatGuest *guest, bool enable,
-                            bool *ret_entered, bool *ret_left, GError **error);
+                            BangerNatChange *ret_change, GError **error);

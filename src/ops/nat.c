@@ -44,6 +44,25 @@ find_interface(const char *name, char ret_interface[IFNAMSIZ], GError **error)
     return true;
 }
 
+/*
+ * Cuts the flows of @guest, of which the last record is gone, if @interface is where it is: it is
+ * by there that answers reached it. An address that was given as a guest's but is another's, such
+ * as a container's, keeps its flows.
+ */
+static bool
+cut_flows(BangerNetlink *netfilter, const BangerAddress *guest, const char *interface,
+          GError **error)
+{
+    g_autoptr(BangerNetlink) netlink = banger_netlink_open(NETLINK_ROUTE, error);
+    BangerLink link;
+    bool found;
+
+    if (netlink == NULL || !banger_link_towards(netlink, guest, &link, &found, error))
+        return false;
+    return !found || !g_str_equal(link.name, interface) ||
+           banger_conntrack_cut(netfilter, guest, error);
+}
+
 bool
 banger_nat_ensure(const BangerSettings *settings, const BangerRequest *request, BangerReply *reply,
                   GError **error)
@@ -52,8 +71,7 @@ banger_nat_ensure(const BangerSettings *settings, const BangerRequest *request, 
     BangerNatGuest guest = {.tap = nat->tap};
     g_autoptr(BangerNetlink) netlink = NULL;
     char interface[IFNAMSIZ];
-    bool entered;
-    bool left;
+    BangerNatChange change;
 
     (void)settings;
     (void)reply;
@@ -65,17 +83,16 @@ banger_nat_ensure(const BangerSettings *settings, const BangerRequest *request, 
         guest.bridge = interface;
     }
     netlink = banger_netlink_open(NETLINK_NETFILTER, error);
-    if (netlink == NULL ||
-        !banger_nat_table_apply(netlink, &guest, nat->enable, &entered, &left, error))
+    if (netlink == NULL || !banger_nat_table_apply(netlink, &guest, nat->enable, &change, error))
         return false;
     if (!nat->enable)
-        return !left || banger_conntrack_cut(netlink, &guest.guest, error);
+        return change.left[0] == '\0' || cut_flows(netlink, &guest.guest, change.left, error);
     /* Last, because it is a single step that nothing has to take back. */
     if (banger_sysctl_ensure(guest.guest.family == AF_INET ? "net/ipv4/ip_forward"
                                                            : "net/ipv6/conf/all/forwarding",
                              "1", NULL, error))
         return true;
-    if (entered)
-        (void)banger_nat_table_apply(netlink, &guest, false, &entered, &left, NULL);
+    if (change.entered)
+        (void)banger_nat_table_apply(netlink, &guest, false, &change, NULL);
     return false;
 }

@@ -63,6 +63,44 @@ banger_link_addresses(BangerNetlink *netlink, int index, int family, GError **er
     return g_steal_pointer(&addresses);
 }
 
+static void
+parse_route(struct nlmsghdr *header, gpointer data)
+{
+    uint32_t *index = data;
+    struct nlattr *attributes[RTA_MAX + 1] = {NULL};
+
+    if (header->nlmsg_type == RTM_NEWROUTE &&
+        nlmsg_parse(header, sizeof(struct rtmsg), attributes, RTA_MAX, NULL) >= 0 &&
+        attributes[RTA_OIF] != NULL)
+        *index = nla_get_u32(attributes[RTA_OIF]);
+}
+
+bool
+banger_link_towards(BangerNetlink *netlink, const BangerAddress *address, BangerLink *ret_link,
+                    bool *ret_found, GError **error)
+{
+    size_t length = banger_address_length(address);
+    const struct rtmsg info = {.rtm_family = (uint8_t)address->family,
+                               .rtm_dst_len = (uint8_t)(length * 8)};
+    g_autoptr(BangerNetlinkMessage) message =
+        banger_netlink_message(RTM_GETROUTE, 0, &info, sizeof info);
+    g_autofree char *text = banger_address_format(address);
+    uint32_t index = 0;
+    int errnum;
+
+    (void)nla_put(message, RTA_DST, (int)length, address->bytes);
+    errnum = banger_netlink_run(netlink, message, parse_route, &index);
+    if (errnum == ETIMEDOUT)
+        return banger_set_error(error, BANGER_ERROR_TIMEOUT, "cannot look up the way to %s: %s",
+                                text, banger_netlink_words(netlink));
+    /* No route, or one that refuses: each kind has an errno of its own. */
+    if (errnum != 0 || index == 0) {
+        *ret_found = false;
+        return true;
+    }
+    return banger_link_find_index(netlink, (int)index, ret_link, ret_found, error);
+}
+
 static int
 send_address(BangerNetlink *netlink, int type, int flags, int index,
              const BangerLinkAddress *address)

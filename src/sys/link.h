@@ -94,6 +94,13 @@ typedef struct {
 GArray *banger_link_addresses(BangerNetlink *netlink, int index, int family, GError **error);
 
 /*
+ * The link that packets of this host to @address leave by (RTM_GETROUTE). *@ret_found is false if
+ * there is no way there.
+ */
+bool banger_link_towards(BangerNetlink *netlink, const BangerAddress *address, BangerLink *ret_link,
+                         bool *ret_found, GError **error);
+
+/*
  * Gives the link with @index an address (RTM_NEWADDR); having it already is a success. An IPv6
  * address is usable at once (no duplicate address detection: a bridge without ports has no carrier,
  * and it would never end).

@@ -107,6 +107,43 @@ START_TEST(flows_of_others_are_not_cut)
 }
 END_TEST
 
+START_TEST(addresses_elsewhere_are_not_cut)
+{
+    int flow;
+    int flow6;
+
+    world_make_with_guest(bus);
+    /* A container, behind an interface of its own and translated by its own engine. */
+    aid_do("ip netns add container; ip link add docker0 type veth peer name eth0 netns container; "
+           "ip addr add 172.17.0.1/16 dev docker0; ip addr add fd00:17::1/64 dev docker0 nodad; "
+           "ip link set docker0 up; ip -n container addr add 172.17.0.2/16 dev eth0; "
+           "ip -n container addr add fd00:17::2/64 dev eth0 nodad; ip -n container link set eth0 "
+           "up; ip -n container route add default via 172.17.0.1; "
+           "ip -n container route add default via fd00:17::1; "
+           "echo 1 > /proc/sys/net/ipv4/ip_forward; "
+           "echo 1 > /proc/sys/net/ipv6/conf/all/forwarding; nft add table inet theirs; "
+           "nft 'add chain inet theirs out { type nat hook postrouting priority 100; }'; "
+           "nft 'add rule inet theirs out oifname uplink masquerade'");
+    flow = world_open_flow("container", WORLD_ADDRESS);
+    flow6 = world_open_flow("container", WORLD_ADDRESS6);
+    world_assert_flow(flow, WORLD_HOST);
+    world_assert_flow(flow6, WORLD_HOST6);
+    /* No new flow is translated, but the begun ones are. */
+    aid_do("nft 'flush chain inet theirs out; add rule inet theirs out ip saddr 10.9.9.9 "
+           "masquerade'");
+    world_assert_flow(flow, WORLD_HOST);
+    world_assert_flow(flow6, WORLD_HOST6);
+    world_nat(bus, "172.17.0.2", "tap-fc-1", true);
+    world_nat(bus, "fd00:17::2", "tap-fc-1", true);
+    world_nat(bus, "172.17.0.2", "tap-fc-1", false);
+    world_nat(bus, "fd00:17::2", "tap-fc-1", false);
+    world_assert_flow(flow, WORLD_HOST);
+    world_assert_flow(flow6, WORLD_HOST6);
+    (void)close(flow);
+    (void)close(flow6);
+}
+END_TEST
+
 static void
 masquerade_behind_docker(const char *iptables, const char *guest, const char *address,
                          const char *host)
@@ -240,6 +277,7 @@ main(int argc, char **argv)
     tcase_add_test(tcase, guests_are_masqueraded);
     tcase_add_test(tcase, begun_flows_are_cut);
     tcase_add_test(tcase, flows_of_others_are_not_cut);
+    tcase_add_test(tcase, addresses_elsewhere_are_not_cut);
     tcase_add_test(tcase, docker_drops_what_is_not_ours);
     tcase_add_test(tcase, docker_drops_what_is_not_ours_ipv6);
     tcase_add_test(tcase, nobody_else_gets_through);

@@ -106,9 +106,18 @@ START_TEST(forwarding_refused_leaves_nothing)
     world_nat(bus, "fd00:16::2", "tap-fc-1", true);
     rig_call_fails(bus, AID_ERROR("OperationFailed"), "EnsureNAT", "ssbs", "172.16.0.2", "tap-fc-1",
                    1, "");
-    aid_do("umount /proc/sys/net/ipv4/ip_forward");
     aid_assert_contains(aid_run("nft list table inet banger"), "fd00:16::2 . \"br-fc\"");
     aid_assert_lacks(aid_run("nft list table inet banger"), "172.16.0.2");
+    aid_do("umount /proc/sys/net/ipv4/ip_forward");
+    /* And what it repaired is not the guest's entry, which was there before. */
+    world_nat(bus, "172.16.0.2", "tap-fc-1", true);
+    aid_do("nft flush chain inet banger unmark; "
+           "mount --bind /run/zero /proc/sys/net/ipv4/ip_forward; "
+           "mount -o remount,bind,ro /proc/sys/net/ipv4/ip_forward");
+    rig_call_fails(bus, AID_ERROR("OperationFailed"), "EnsureNAT", "ssbs", "172.16.0.2", "tap-fc-1",
+                   1, "");
+    aid_do("umount /proc/sys/net/ipv4/ip_forward");
+    aid_assert_contains(aid_run("nft list table inet banger"), "172.16.0.2 . \"br-fc\"");
 }
 END_TEST
 
