@@ -44,6 +44,33 @@ delete_tap(const char *tap, GError **error)
                                 &reply, error);
 }
 
+/* With BANGER_DEBUG, on a host without resolved. */
+static void
+route_names(const char *op_id)
+{
+    const BangerRequest request = {
+        .op_id = (char *)(gsize)op_id,
+        .sync_resolver_routing = {.bridge_name = (char *)"br-fc",
+                                  .server_addr = (char *)"172.16.0.1"},
+    };
+    BangerReply reply = {0};
+    g_autoptr(GError) error = NULL;
+
+    ck_assert(g_setenv("BANGER_DEBUG", "1", TRUE));
+    ck_assert_msg(banger_operation_run(banger_method(BANGER_METHOD_SYNC_RESOLVER_ROUTING),
+                                       &settings, &request, &reply, &error),
+                  "%s", error == NULL ? "" : error->message);
+    g_unsetenv("BANGER_DEBUG");
+}
+
+static bool
+has_record(void *op_id)
+{
+    g_autoptr(GPtrArray) found = rig_journal_find("OP_ID", op_id);
+
+    return found->len > 0;
+}
+
 static void
 setup(void)
 {
@@ -109,6 +136,21 @@ START_TEST(two_threads_create_one)
 }
 END_TEST
 
+START_TEST(absent_resolved_is_noted_once)
+{
+    g_autoptr(GPtrArray) found = NULL;
+
+    route_names("op-absent");
+    /* When the later one is there, all of the earlier ones are. */
+    route_names("op-later");
+    rig_wait_for(has_record, (void *)"op-later", "the record that resolved is not there");
+    found = rig_journal_find("OP_ID", "op-absent");
+    ck_assert_uint_eq(found->len, 1);
+    ck_assert_str_eq(g_hash_table_lookup(found->pdata[0], "PRIORITY"), "7");
+    ck_assert_str_eq(g_hash_table_lookup(found->pdata[0], "BRIDGE_NAME"), "br-fc");
+}
+END_TEST
+
 #ifdef BANGER_TEST_HOOKS
 static void
 delete_bridge(const char *tap)
@@ -157,6 +199,7 @@ START_TEST(tap_vanishes)
 
     banger_network_test_hook = delete_tap_itself;
     ck_assert(!create_tap("tap-fc-1", &error));
+    ck_assert(g_error_matches(error, BANGER_ERROR, BANGER_ERROR_NOT_FOUND));
     banger_network_test_hook = NULL;
     ck_assert(!aid_link_exists("tap-fc-1"));
     /* The bridge that this call made is undone too. */
@@ -205,6 +248,7 @@ main(int argc, char **argv)
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, two_threads_with_one_name);
     tcase_add_test(tcase, two_threads_create_one);
+    tcase_add_test(tcase, absent_resolved_is_noted_once);
     tcase_add_test(tcase, bridge_vanishes);
     tcase_add_test(tcase, tap_vanishes);
     tcase_add_test(tcase, killed_in_the_middle);
