@@ -2,6 +2,7 @@
 #include "model/address.h"
 
 #include <arpa/inet.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "util/error.h"
@@ -119,11 +120,15 @@ banger_address_is_network_or_broadcast(const BangerAddress *address, unsigned in
 static bool
 parse_number(const char *text, unsigned int min, unsigned int max, unsigned int *ret_number)
 {
-    guint64 number;
+    unsigned long number;
+    char *end;
 
-    if (text[0] == '0' && text[1] != '\0')
+    /* Not g_ascii_string_to_unsigned(), which fails where two threads use it for the first time at
+     * once: it takes the errno of having waited for the other one for its own. */
+    if (!g_ascii_isdigit(text[0]) || (text[0] == '0' && text[1] != '\0'))
         return false;
-    if (!g_ascii_string_to_unsigned(text, 10, min, max, &number, NULL))
+    number = strtoul(text, &end, 10); /* ULONG_MAX if it is too large for that */
+    if (*end != '\0' || number < min || number > max)
         return false;
     *ret_number = (unsigned int)number;
     return true;
