@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "util/error.h"
+#include "util/number.h"
 
 #define IDLE_TIMEOUT_DEFAULT_SEC 60
 #define IDLE_TIMEOUT_MAX_SEC 86400 /* a day */
@@ -145,17 +146,17 @@ get_idle_timeout(GKeyFile *file, BangerSettings *settings, GError **error)
 {
     g_autofree char *fallback = g_strdup_printf("%d", IDLE_TIMEOUT_DEFAULT_SEC);
     g_autofree char *text = get_string(file, "Service", "IdleTimeoutSec", fallback, error);
-    guint64 seconds;
+    unsigned int seconds;
 
     if (text == NULL)
         return false;
-    if (!g_ascii_string_to_unsigned(text, 10, 0, IDLE_TIMEOUT_MAX_SEC, &seconds, NULL))
+    if (!banger_number_parse(text, 0, IDLE_TIMEOUT_MAX_SEC, &seconds))
         return banger_set_error(
             error, BANGER_ERROR_OPERATION_FAILED,
             "[Service] IdleTimeoutSec: \"%s\" is not a number of seconds from 0 "
             "to %d",
             text, IDLE_TIMEOUT_MAX_SEC);
-    settings->idle_timeout_sec = (unsigned int)seconds;
+    settings->idle_timeout_sec = seconds;
     return true;
 }
 

@@ -2,10 +2,10 @@
 #include "model/address.h"
 
 #include <arpa/inet.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "util/error.h"
+#include "util/number.h"
 
 size_t
 banger_address_length(const BangerAddress *address)
@@ -116,24 +116,6 @@ banger_address_is_network_or_broadcast(const BangerAddress *address, unsigned in
     return host == 0 || host == host_mask;
 }
 
-/* A decimal number from @min to @max without sign, space or superfluous zeros. */
-static bool
-parse_number(const char *text, unsigned int min, unsigned int max, unsigned int *ret_number)
-{
-    unsigned long number;
-    char *end;
-
-    /* Not g_ascii_string_to_unsigned(), which fails where two threads use it for the first time at
-     * once: it takes the errno of having waited for the other one for its own. */
-    if (!g_ascii_isdigit(text[0]) || (text[0] == '0' && text[1] != '\0'))
-        return false;
-    number = strtoul(text, &end, 10); /* ULONG_MAX if it is too large for that */
-    if (*end != '\0' || number < min || number > max)
-        return false;
-    *ret_number = (unsigned int)number;
-    return true;
-}
-
 bool
 banger_server_parse(const char *text, BangerServer *ret_server, GError **error)
 {
@@ -147,7 +129,7 @@ banger_server_parse(const char *text, BangerServer *ret_server, GError **error)
     if (colon == NULL || (colon != strchr(text, ':') && !bracketed))
         host = g_strdup(text);
     else {
-        if (!parse_number(colon + 1, 1, 65535, &port))
+        if (!banger_number_parse(colon + 1, 1, 65535, &port))
             return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
                                     "\"%s\" does not end in a port from 1 to 65535", text);
         if (bracketed)
@@ -173,7 +155,8 @@ split_network(const char *cidr, BangerAddress *ret_network, unsigned int *ret_pr
         return false;
     network_text = g_strndup(cidr, (gsize)(slash - cidr));
     if (!parse(network_text, &network) ||
-        !parse_number(slash + 1, 1, (unsigned int)banger_address_length(&network) * 8, ret_prefix))
+        !banger_number_parse(slash + 1, 1, (unsigned int)banger_address_length(&network) * 8,
+                             ret_prefix))
         return false;
     *ret_network = network;
     return true;
@@ -185,7 +168,7 @@ banger_prefix_is_valid(const char *cidr)
     BangerAddress network;
     unsigned int prefix;
 
-    return parse_number(cidr, 1, 128, &prefix) || split_network(cidr, &network, &prefix);
+    return banger_number_parse(cidr, 1, 128, &prefix) || split_network(cidr, &network, &prefix);
 }
 
 bool
@@ -198,7 +181,7 @@ banger_prefix_parse(const char *cidr, const BangerAddress *address, unsigned int
     unsigned int prefix;
 
     if (strchr(cidr, '/') == NULL) {
-        if (!parse_number(cidr, 1, max, &prefix))
+        if (!banger_number_parse(cidr, 1, max, &prefix))
             return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
                                     "cidr \"%s\" is not a prefix length from 1 to %u for %s", cidr,
                                     max, address_text);

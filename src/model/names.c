@@ -9,6 +9,7 @@
 #include <sys/un.h>
 
 #include "util/error.h"
+#include "util/number.h"
 
 #define DM_NAME_MAX 127 /* DM_NAME_LEN with its NUL is 128 (linux/dm-ioctl.h) */
 
@@ -179,11 +180,11 @@ int
 banger_signal_parse(const char *name, GError **error)
 {
     const char *bare = g_ascii_strncasecmp(name, "SIG", 3) == 0 ? name + 3 : name;
-    guint64 number;
+    unsigned int number;
 
     if (name[0] == '\0')
         return SIGTERM;
-    if (g_ascii_string_to_unsigned(name, 10, 1, (guint64)SIGRTMAX, &number, NULL))
+    if (banger_number_parse(name, 1, (unsigned int)SIGRTMAX, &number))
         return (int)number;
     for (int signal = 1; signal < SIGRTMIN; signal++) {
         const char *abbreviation = sigabbrev_np(signal);
