@@ -20,7 +20,9 @@
 
 #define REMOVE_TIMEOUT (5 * G_USEC_PER_SEC)
 #define REMOVE_INTERVAL (100 * 1000)
-#define UDEV_TIMEOUT (30 * G_USEC_PER_SEC)
+/* Twice this, for a device that is made and removed again, is less than a D-Bus caller waits (25
+ * s). */
+#define UDEV_TIMEOUT (10 * G_USEC_PER_SEC)
 #define UDEV_INTERVAL (2 * 1000)
 #define CHUNK_SECTORS 8
 #define SECTOR 512u

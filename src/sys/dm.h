@@ -48,14 +48,15 @@ bool banger_dm_get_room(const char *name, BangerDmRoom *ret_room, GError **error
  * Makes the snapshot @name of @sectors sectors (512 bytes) of the block device @base, with its
  * changes on the block device @cow, persistent, in chunks of 8 sectors, and waits until udev has
  * made its node. Where no udev runs, which has a rule for it, the node belongs to @uid:@gid.
- * AlreadyExists if the name is taken: the kernel decides. A failure leaves nothing.
+ * AlreadyExists if the name is taken: the kernel decides. Timeout if udev takes over 10 s. A
+ * failure leaves nothing.
  */
 bool banger_dm_create_snapshot(const char *name, dev_t base, dev_t cow, uint64_t sectors, uid_t uid,
                                gid_t gid, GError **error);
 
 /*
  * Removes @name. Absent already → success. In use → tried again every 100 ms for 5 s, then Busy.
- * Returns when its node is gone.
+ * Returns when its node is gone; Timeout if udev takes over 10 s for that.
  */
 bool banger_dm_remove(const char *name, GError **error);
 
