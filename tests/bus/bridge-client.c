@@ -53,15 +53,21 @@ open_socket(void)
     return -1;
 }
 
-static bool
-is_listening(void *data)
+bool
+bridge_listens(void)
 {
     int fd = open_socket();
 
-    (void)data;
     if (fd >= 0)
         (void)close(fd);
     return fd >= 0;
+}
+
+static bool
+is_listening(void *data)
+{
+    (void)data;
+    return bridge_listens();
 }
 
 pid_t

@@ -14,6 +14,9 @@
 
 #define BRIDGE_SOCKET "/run/banger-root/bangerd-root.sock"
 
+/* Whether there is a bridge, whosever it is. */
+bool bridge_listens(void);
+
 /* Starts the bridge with `--socket BRIDGE_SOCKET` and @arguments (NULL, or ending in NULL), as the
  * owner, and waits until it listens. */
 pid_t bridge_start(const char *const *arguments);

@@ -281,6 +281,18 @@ set_up_host(void)
     machine_rig_set_up(names);
 }
 
+static TCase *
+new_tcase(Suite *suite, const char *name)
+{
+    TCase *tcase = tcase_create(name);
+
+    tcase_set_timeout(tcase, 90);
+    tcase_add_unchecked_fixture(tcase, set_up_host, NULL);
+    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    suite_add_tcase(suite, tcase);
+    return tcase;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -290,21 +302,18 @@ main(int argc, char **argv)
     (void)argc;
     rig_enter("bus/machine-failures", argv, NULL);
     suite = suite_create("machine-failures");
-    tcase = tcase_create("machine-failures");
-    tcase_set_timeout(tcase, 90);
-    tcase_add_unchecked_fixture(tcase, set_up_host, NULL);
-    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase = new_tcase(suite, "steps"); /* each fails at every step of the API */
     tcase_add_test(tcase, refuses);
     tcase_add_test(tcase, exits);
     tcase_add_test(tcase, crashes);
     tcase_add_test(tcase, answers_badly);
+    tcase_add_test(tcase, hangs);
+    tcase = new_tcase(suite, "processes"); /* the VM tier runs this one */
     tcase_add_test(tcase, leaves_a_child);
     tcase_add_test(tcase, opens_another_file);
     tcase_add_test(tcase, path_is_exchanged);
     tcase_add_test(tcase, keeps_what_was_there);
     tcase_add_test(tcase, binary_ends_at_once);
     tcase_add_test(tcase, binary_cannot_run);
-    tcase_add_test(tcase, hangs);
-    suite_add_tcase(suite, tcase);
     return harness_run("bus/machine-failures", suite);
 }

@@ -19,7 +19,7 @@
 #define NAME "fc-rootfs-test"
 #define DEVICE "/dev/mapper/" NAME
 #define HELPER "org.banger.Helper1"
-#define KILLS 50 /* each takes seconds in a virtual machine: BANGER_KILLS says fewer */
+#define KILLS 10 /* the VM tier has a campaign of its own, with all operations at once */
 
 typedef struct {
     char *base;
@@ -371,14 +371,12 @@ END_TEST
 START_TEST(helper_is_killed)
 {
     g_autoptr(GRand) rand = g_rand_new_with_seed(4711);
-    const char *kills = g_getenv("BANGER_KILLS");
-    int n_kills = kills == NULL ? KILLS : (int)g_ascii_strtoll(kills, NULL, 10);
     Snapshot snapshot;
 
     if (!aid_have_dm())
         return;
     snapshot = make_files(8 * MIB);
-    for (int i = 0; i < n_kills; i++) {
+    for (int i = 0; i < KILLS; i++) {
         sd_bus *bus = rig_bus_open(0);
         sd_bus_message *message =
             rig_message_new(bus, i % 2 == 0 ? "CreateDMSnapshot" : "RemoveDMSnapshot");
