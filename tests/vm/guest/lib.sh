@@ -11,10 +11,11 @@ TEST_LOG=/run/banger-vm.log
 # Each test runs in a shell of its own that ends with the first command that fails; the message of a
 # failed test is that command, with what was printed last.
 run_tests() {
-    local name names code failed=0
+    local name names code begin failed=0
     mapfile -t names < <(grep -o '^test_[a-z0-9_]*' "$0")
     for name in "${names[@]}"; do
         : >"$TEST_LOG"
+        begin=$SECONDS
         (
             set -eEo pipefail
             trap 'echo "line ${BASH_LINENO[0]}/$LINENO: $BASH_COMMAND" >>"$TEST_LOG.where"' ERR
@@ -31,6 +32,7 @@ run_tests() {
             tail -n 40 "$TEST_LOG" | sed 's/^/# | /'
             ;;
         esac
+        [ $((SECONDS - begin)) -lt 3 ] || echo "# $name: $((SECONDS - begin)) s"
     done
     return $failed
 }
@@ -156,21 +158,22 @@ machine_arguments() {
     fi
 }
 
-# Runs the program $1 of the bus tier against this system: for it this is a rig like any other. Its results
-# are reported as those of the VM tier.
+# Runs the program $1 of the bus tier, or its case $2 only, against this system: for it this is a rig like
+# any other. Its results are reported as those of the VM tier.
 run_bus_program() {
-    local results=/run/banger-vm.results journal code=0
+    local results=/run/banger-vm.results journal code=0 begin=$SECONDS
     : >"$results"
     mkdir -p /run/banger-vm-rig
     journalctl -q -f -n 0 -o json >/run/banger-vm-rig/journal.jsonl &
     journal=$!
     BANGER_TEST_RESULTS=$results BANGER_RIG_DIR=/run/banger-vm-rig \
         DBUS_SYSTEM_BUS_ADDRESS=unix:path=/run/dbus/system_bus_socket CK_TIMEOUT_MULTIPLIER=5 \
-        "$PAYLOAD/programs/$1" >"$TEST_LOG" 2>&1 || code=$?
+        ${2:+env CK_RUN_CASE="$2"} "$PAYLOAD/programs/$1" >"$TEST_LOG" 2>&1 || code=$?
     kill "$journal"
     sed 's/\tbus\//\tvm-bus\//' "$results"
     if [ "$code" -ne 0 ] && [ "$code" -ne 77 ]; then
         grep -vE '^(pass|fail|skip)\t' "$TEST_LOG" | tail -n 40 | sed 's/^/# | /'
     fi
+    echo "# $1: $((SECONDS - begin)) s"
     [ -s "$results" ] || report fail "$1" "said nothing and ended with $code: $(tail -n 1 "$TEST_LOG")"
 }
