@@ -118,14 +118,24 @@ run_tests() {
     done < <(make -s --no-print-directory -C "$work/$build" "list-tests-$list")
 }
 
+# The results without those skipped that passed elsewhere: what needs device-mapper is skipped where the kernel
+# has none, and runs in the VM tier, whose programs have "vm-" before their names.
+settled_results() {
+    awk -F'\t' '
+        { test = $2 FS $3; sub(/^vm-/, "", test) }
+        NR == FNR { if ($1 == "pass") passed[test] = 1; next }
+        $1 != "skip" || !(test in passed)' "$results" "$results"
+}
+
 # Adds up the results; the last line of tools/check. Succeeds if nothing failed and something ran.
 closing_line() {
-    local passed failed skipped
+    local settled passed failed skipped
 
-    passed=$(grep -c '^pass' "$results" || true)
-    failed=$(grep -c '^fail' "$results" || true)
-    skipped=$(grep -c '^skip' "$results" || true)
-    grep -E '^(fail|skip)' "$results" | sort | uniq -c || true
+    settled=$(settled_results)
+    passed=$(grep -c '^pass' <<<"$settled" || true)
+    failed=$(grep -c '^fail' <<<"$settled" || true)
+    skipped=$(grep -c '^skip' <<<"$settled" || true)
+    grep -E '^(fail|skip)' <<<"$settled" | sort | uniq -c || true
     echo "$passed passed, $failed failed, $skipped skipped"
     [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
 }
