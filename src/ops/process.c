@@ -8,6 +8,7 @@
 #include "sys/path.h"
 #include "sys/process-scan.h"
 #include "sys/process.h"
+#include "sys/unit.h"
 #include "sys/unix-socket.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -66,6 +67,9 @@ banger_find_firecracker_pid(const BangerSettings *settings, const BangerRequest 
     pid_t pid = find_listener(settings, api_sock);
 
     if (pid == 0 && !banger_process_scan(settings, "api-sock", api_sock, &pid, NULL, error))
+        return false;
+    if (pid == 0 && banger_unit_wait_for_starts() &&
+        !banger_process_scan(settings, "api-sock", api_sock, &pid, NULL, error))
         return false;
     if (pid == 0)
         return banger_set_error(error, BANGER_ERROR_NOT_FOUND, "no process has the API socket %s",

@@ -21,6 +21,9 @@ struct BangerUnit {
 extern const BangerUnitKind banger_unit_systemd;
 extern const BangerUnitKind banger_unit_spawn;
 
+/* banger_unit_wait_for_starts() where systemd is PID 1. */
+bool banger_unit_systemd_wait_for_starts(void);
+
 /* Time limits. A caller of the bus waits 25 s by default: all of a launch has to fit. */
 #define BANGER_UNIT_START_MS 10000
 #define BANGER_UNIT_STOP_MS 10000

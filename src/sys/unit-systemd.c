@@ -24,6 +24,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(sd_bus_error, sd_bus_error_free)
 #define CALL_TIMEOUT_USEC ((uint64_t)10 * G_USEC_PER_SEC)
 #define SYSTEMD_STATUS_FIRST 200 /* what its child exits with if it cannot execute the program */
 #define SYSTEMD_STATUS_LAST 245
+#define STARTS_TRIES 100
 #define SETTLE_TRIES 100
 #define SETTLE_USEC 20000
 
@@ -337,6 +338,46 @@ release(BangerUnit *unit)
     g_free(systemd->job);
     g_free(systemd->result);
     g_free(systemd);
+}
+
+/* Whether a VM's unit is being started, or is to be. False also if systemd does not say. */
+static bool
+is_any_starting(sd_bus *bus)
+{
+    g_autoptr(sd_bus_message) message = NULL;
+    g_autoptr(sd_bus_message) reply = NULL;
+    const char *state;
+    uint32_t job;
+    bool found = false;
+
+    if (sd_bus_message_new_method_call(bus, &message, SYSTEMD, "/org/freedesktop/systemd1", MANAGER,
+                                       "ListUnitsByPatterns") < 0 ||
+        sd_bus_message_append(message, "asas", 2, "activating", "inactive", 1,
+                              "banger-vm-*.service") < 0 ||
+        sd_bus_call(bus, message, 0, NULL, &reply) < 0 ||
+        sd_bus_message_enter_container(reply, 'a', "(ssssssouso)") < 0)
+        return false;
+    while (!found && sd_bus_message_read(reply, "(ssssssouso)", NULL, NULL, NULL, &state, NULL,
+                                         NULL, NULL, &job, NULL, NULL) > 0)
+        found = job != 0 || g_str_equal(state, "activating");
+    return found;
+}
+
+bool
+banger_unit_systemd_wait_for_starts(void)
+{
+    sd_bus *bus = NULL;
+    int tries = 0;
+
+    if (sd_bus_open_system(&bus) < 0)
+        return false;
+    (void)sd_bus_set_method_call_timeout(bus, CALL_TIMEOUT_USEC);
+    while (tries < STARTS_TRIES && is_any_starting(bus)) {
+        g_usleep(SETTLE_USEC);
+        tries++;
+    }
+    sd_bus_flush_close_unref(bus);
+    return tries > 0;
 }
 
 const BangerUnitKind banger_unit_systemd = {start, describe_end, stop, release};

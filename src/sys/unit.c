@@ -20,6 +20,12 @@ banger_unit_start(const BangerUnitSpec *spec, GError **error)
     return g_steal_pointer(&unit);
 }
 
+bool
+banger_unit_wait_for_starts(void)
+{
+    return sd_booted() > 0 && banger_unit_systemd_wait_for_starts();
+}
+
 const BangerProcess *
 banger_unit_process(const BangerUnit *unit)
 {

@@ -41,6 +41,13 @@ typedef struct {
  */
 BangerUnit *banger_unit_start(const BangerUnitSpec *spec, GError **error);
 
+/*
+ * Waits, for at most 2 s, for units of VMs that systemd is about to start: a helper that was killed
+ * may have asked for one, whose process is not to be told from systemd's own until it executes the
+ * program. Whether there were any.
+ */
+bool banger_unit_wait_for_starts(void);
+
 /* The main process. Owned by the unit. */
 const BangerProcess *banger_unit_process(const BangerUnit *unit);
 
