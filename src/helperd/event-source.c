@@ -68,6 +68,10 @@ banger_event_source_new(sd_event *event)
 
     ((EventSource *)source)->event = sd_event_ref(event);
     g_source_set_static_name(source, "sd-event");
+    /* No loop runs inside of a dispatch. But a source that may not recurse is blocked during it,
+     * for which GLib takes its descriptor out and puts it in again, and wakes the loop each time.
+     */
+    g_source_set_can_recurse(source, TRUE);
     g_source_add_unix_fd(source, sd_event_get_fd(event), G_IO_IN | G_IO_HUP | G_IO_ERR);
     return source;
 }
