@@ -16,51 +16,102 @@
 
 struct BangerNetlink {
     struct nl_sock *socket;
+    int protocol;
+    bool broken; /* an answer may still come, or never */
     char *words;
 };
 
-BangerNetlink *
-banger_netlink_open(int protocol, GError **error)
+static GMutex spares_lock;
+static BangerNetlink *spares[MAX_LINKS]; /* by protocol; NULL where there is none */
+
+static BangerNetlink *
+take_spare(int protocol)
 {
-    g_autoptr(BangerNetlink) netlink = g_new0(BangerNetlink, 1);
+    BangerNetlink *netlink;
+
+    g_mutex_lock(&spares_lock);
+    netlink = g_steal_pointer(&spares[protocol]);
+    g_mutex_unlock(&spares_lock);
+    return netlink;
+}
+
+/* Whether @netlink is kept. */
+static bool
+keep_spare(BangerNetlink *netlink)
+{
+    bool kept = false;
+
+    if (netlink->broken)
+        return false;
+    g_mutex_lock(&spares_lock);
+    if (spares[netlink->protocol] == NULL) {
+        spares[netlink->protocol] = netlink;
+        kept = true;
+    }
+    g_mutex_unlock(&spares_lock);
+    return kept;
+}
+
+static void
+free_netlink(BangerNetlink *netlink)
+{
+    if (netlink->socket != NULL)
+        nl_socket_free(netlink->socket);
+    g_free(netlink->words);
+    g_free(netlink);
+}
+
+/* Whether the socket could be made what banger_netlink_run() needs. */
+static bool
+connect_socket(BangerNetlink *netlink, GError **error)
+{
     const struct timeval wait = {.tv_sec = WAIT_SECONDS};
     const int on = 1;
-    int result;
+    int result, fd;
 
-    netlink->socket = nl_socket_alloc();
-    if (netlink->socket == NULL)
-        g_error("out of memory");
     /* Port 0: the kernel picks one. libnl's own choice is a table that all threads share. */
     nl_socket_set_local_port(netlink->socket, 0);
-    result = nl_connect(netlink->socket, protocol);
-    if (result < 0) {
-        (void)banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
-                               "cannot open a netlink socket: %s", nl_geterror(result));
-        return NULL;
-    }
+    result = nl_connect(netlink->socket, netlink->protocol);
+    if (result < 0)
+        return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
+                                "cannot open a netlink socket: %s", nl_geterror(result));
     nl_socket_disable_msg_peek(netlink->socket);
+    nl_socket_disable_auto_ack(netlink->socket);
     (void)nl_socket_set_msg_buf_size(netlink->socket, RECEIVE_BUFFER);
-    int fd = nl_socket_get_fd(netlink->socket);
+    fd = nl_socket_get_fd(netlink->socket);
     /* All three only add comfort: without them the answers are longer, or have fewer words. */
     (void)setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof on);
     (void)setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on);
     (void)setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof on);
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) < 0) {
-        (void)banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
-                               "cannot bound the wait of a netlink socket");
-        return NULL;
-    }
-    return g_steal_pointer(&netlink);
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) < 0)
+        return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
+                                "cannot bound the wait of a netlink socket");
+    return true;
+}
+
+BangerNetlink *
+banger_netlink_open(int protocol, GError **error)
+{
+    BangerNetlink *netlink = take_spare(protocol);
+
+    if (netlink != NULL)
+        return netlink;
+    netlink = g_new0(BangerNetlink, 1);
+    netlink->protocol = protocol;
+    netlink->socket = nl_socket_alloc();
+    if (netlink->socket == NULL)
+        g_error("out of memory");
+    if (connect_socket(netlink, error))
+        return netlink;
+    free_netlink(netlink);
+    return NULL;
 }
 
 void
 banger_netlink_close(BangerNetlink *netlink)
 {
-    if (netlink == NULL)
-        return;
-    nl_socket_free(netlink->socket);
-    g_free(netlink->words);
-    g_free(netlink);
+    if (netlink != NULL && !keep_spare(netlink))
+        free_netlink(netlink);
 }
 
 struct nl_msg *
@@ -80,6 +131,14 @@ refuse(BangerNetlink *netlink, int errnum, const char *words)
     netlink->words = words == NULL ? g_strdup(g_strerror(errnum))
                                    : g_strdup_printf("%s (%s)", g_strerror(errnum), words);
     return errnum;
+}
+
+/* As refuse(), where the fault is the socket's or the wait's: it is not used again. */
+static int
+give_up(BangerNetlink *netlink, int errnum, const char *words)
+{
+    netlink->broken = true;
+    return refuse(netlink, errnum, words);
 }
 
 /* The extended acknowledgement's text in an NLMSG_ERROR, or NULL. */
@@ -120,7 +179,7 @@ ends_answer(BangerNetlink *netlink, struct nlmsghdr *header, bool interrupted, i
     }
     if (header->nlmsg_type == NLMSG_ERROR) {
         if (nlmsg_datalen(header) < (int)sizeof(struct nlmsgerr))
-            *ret_errnum = refuse(netlink, EPROTO, NULL);
+            *ret_errnum = give_up(netlink, EPROTO, NULL);
         else if ((errnum = -((struct nlmsgerr *)nlmsg_data(header))->error) == 0)
             *ret_errnum = 0;
         else
@@ -130,20 +189,23 @@ ends_answer(BangerNetlink *netlink, struct nlmsghdr *header, bool interrupted, i
     return false;
 }
 
-/* Reads one datagram of the answer to the request with number @sequence. True if it was the last.
+/*
+ * Reads one datagram of the answer to @request. True if it was the last: that with an
+ * acknowledgement or the end of a dump, or, if neither was asked for, with the one message.
  */
 static bool
-receive(BangerNetlink *netlink, guint32 sequence, BangerNetlinkReply *reply, gpointer data,
-        bool *interrupted, int *ret_errnum)
+receive(BangerNetlink *netlink, const struct nlmsghdr *request, BangerNetlinkReply *reply,
+        gpointer data, bool *interrupted, int *ret_errnum)
 {
+    bool is_single = !(request->nlmsg_flags & (NLM_F_ACK | NLM_F_DUMP));
     struct sockaddr_nl sender;
     unsigned char *buffer = NULL;
     int length = nl_recv(netlink->socket, &sender, &buffer, NULL);
     struct nlmsghdr *header;
 
     if (length <= 0) {
-        *ret_errnum = length == -NLE_AGAIN ? refuse(netlink, ETIMEDOUT, NULL)
-                                           : refuse(netlink, EIO, nl_geterror(length));
+        *ret_errnum = length == -NLE_AGAIN ? give_up(netlink, ETIMEDOUT, NULL)
+                                           : give_up(netlink, EIO, nl_geterror(length));
         return true;
     }
     header = (struct nlmsghdr *)(void *)buffer;
@@ -151,12 +213,15 @@ receive(BangerNetlink *netlink, guint32 sequence, BangerNetlinkReply *reply, gpo
 
     /* Only the kernel's (port 0) and only the answer to this request. */
     for (; !last && nlmsg_ok(header, length); header = nlmsg_next(header, &length)) {
-        if (sender.nl_pid != 0 || header->nlmsg_seq != sequence)
+        if (sender.nl_pid != 0 || header->nlmsg_seq != request->nlmsg_seq)
             continue;
         *interrupted |= (header->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
         last = ends_answer(netlink, header, *interrupted, ret_errnum);
-        if (!last && header->nlmsg_type >= NLMSG_MIN_TYPE && reply != NULL)
-            reply(header, data);
+        if (!last && header->nlmsg_type >= NLMSG_MIN_TYPE) {
+            if (reply != NULL)
+                reply(header, data);
+            last = is_single;
+        }
     }
     free(buffer);
     return last;
@@ -166,13 +231,18 @@ int
 banger_netlink_run(BangerNetlink *netlink, struct nl_msg *message, BangerNetlinkReply *reply,
                    gpointer data)
 {
+    struct nlmsghdr *request = nlmsg_hdr(message);
     bool interrupted = false;
     int errnum = 0;
-    int result = nl_send_auto(netlink->socket, message);
+    int result;
 
+    /* What is asked for with one message is answered with one, or with an error. */
+    if (reply == NULL)
+        request->nlmsg_flags |= NLM_F_ACK;
+    result = nl_send_auto(netlink->socket, message);
     if (result < 0)
-        return refuse(netlink, EIO, nl_geterror(result));
-    while (!receive(netlink, nlmsg_hdr(message)->nlmsg_seq, reply, data, &interrupted, &errnum))
+        return give_up(netlink, EIO, nl_geterror(result));
+    while (!receive(netlink, request, reply, data, &interrupted, &errnum))
         ;
     return errnum;
 }

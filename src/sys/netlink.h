@@ -10,8 +10,11 @@
 
 /*
  * One netlink socket for one operation, on libnl: requests, their answers, and the kernel's own
- * words when it refuses. A socket is used by one thread at a time; operations open their own, which
- * costs a few microseconds and needs no lock.
+ * words when it refuses. A socket is used by one thread at a time: an operation opens one, and
+ * closes it. One of each protocol stays open for the next operation. That saves a dozen system
+ * calls, and a wait: closing a socket of NETLINK_NETFILTER waits until the kernel has freed what
+ * was deleted, which is after an RCU grace period (nft_rcv_nl_event() in nf_tables_api.c), some 10
+ * ms.
  */
 typedef struct BangerNetlink BangerNetlink;
 
@@ -25,8 +28,9 @@ typedef void BangerNetlinkReply(struct nlmsghdr *header, gpointer data);
 
 /*
  * Sends @message, whose flags decide what kind of request it is (NLM_F_DUMP or not), and waits for
- * the end of the answer, at most 10 s. Each message of the answer goes to @reply, which may be NULL
- * if none is of interest. A dump that others changed meanwhile ends in EINTR: ask again.
+ * the end of the answer, at most 10 s. Each message of the answer goes to @reply; NULL if the
+ * answer is only whether it was done. A dump that others changed meanwhile ends in EINTR: ask
+ * again.
  *
  * Returns 0, or the positive errno of the kernel's refusal; banger_netlink_words() has its words.
  */
