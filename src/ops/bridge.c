@@ -144,7 +144,7 @@ ensure_no_router_advertisements(const BangerLink *link, GError **error)
     g_autofree char *path = g_strdup_printf("net/ipv6/conf/%s/accept_ra", link->name);
     g_autoptr(GError) refusal = NULL;
 
-    if (banger_sysctl_ensure(path, "0", NULL, &refusal))
+    if (link->ignores_routers || banger_sysctl_ensure(path, "0", NULL, &refusal))
         return true;
     /* A kernel without IPv6 has no such setting, and needs none. */
     if (g_error_matches(refusal, BANGER_ERROR, BANGER_ERROR_NOT_FOUND))

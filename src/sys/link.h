@@ -28,9 +28,10 @@ typedef struct {
     int index;
     char name[IFNAMSIZ];
     BangerLinkType type;
-    bool up;     /* administratively (IFF_UP), whatever the carrier says */
-    int master;  /* index of the bridge this link is a port of, or 0 */
-    bool marked; /* the alias is BANGER_LINK_ALIAS */
+    bool up;              /* administratively (IFF_UP), whatever the carrier says */
+    int master;           /* index of the bridge this link is a port of, or 0 */
+    bool marked;          /* the alias is BANGER_LINK_ALIAS */
+    bool ignores_routers; /* it is known that router advertisements are not accepted there */
     uint8_t mac[BANGER_MAC_LENGTH];
 
     /* Bridges. */
