@@ -150,14 +150,36 @@ become(uid_t uid, gid_t gid, BangerWorkerFailure *failure)
     return true;
 }
 
-/* A check may take minutes of processor time: it gives way to the helper and its callers. */
+/* Leaves one processor to others, if there are several. Where that cannot be told nothing is lost
+ * but time. */
+static void
+leave_a_processor(void)
+{
+    cpu_set_t processors;
+    int first = 0;
+
+    if (sched_getaffinity(0, sizeof processors, &processors) < 0 || CPU_COUNT(&processors) < 2)
+        return;
+    while (!CPU_ISSET(first, &processors))
+        first++;
+    CPU_CLR(first, &processors);
+    (void)sched_setaffinity(0, sizeof processors, &processors);
+}
+
+/*
+ * A check may take minutes of processor time: it gives way to the helper and its callers. A low
+ * priority is not enough, since much of a check is spent in the kernel, where it may not be
+ * preempted for milliseconds.
+ */
 static bool
 give_way(BangerSandboxKind kind, BangerWorkerFailure *failure)
 {
     const struct sched_param priority = {0};
 
-    if (kind == BANGER_SANDBOX_E2FSCK &&
-        (setpriority(PRIO_PROCESS, 0, 10) < 0 || sched_setscheduler(0, SCHED_BATCH, &priority) < 0))
+    if (kind != BANGER_SANDBOX_E2FSCK)
+        return true;
+    leave_a_processor();
+    if (setpriority(PRIO_PROCESS, 0, 10) < 0 || sched_setscheduler(0, SCHED_BATCH, &priority) < 0)
         return refuse(failure, "cannot lower its priority");
     return true;
 }
