@@ -21,6 +21,7 @@ turn(Bench *bench, const BenchCase *one, BenchSide side, BenchSeries *series)
 
     if (one->before != NULL && !one->before(bench, side))
         return bench_fail(bench, "%s: cannot be prepared", one->name);
+    bench_settle_netfilter();
     start = bench_now();
     if (!one->run(bench, side))
         return bench_fail(bench, "%s: failed (side %d)", one->name, side);

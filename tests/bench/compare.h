@@ -57,6 +57,7 @@ void bench_bring_up_case(Bench *bench);
 #define BENCH_PREFIX "24"
 #define BENCH_TAP "tap-fc-bench"
 #define BENCH_GUEST_IP "172.30.0.2"
+#define BENCH_OTHER_GUEST_IP "172.30.0.3"
 
 bool bench_network_set_up(Bench *bench);
 bool bench_bridge(const Bench *bench, BenchSide side);
@@ -64,6 +65,13 @@ bool bench_tap(const Bench *bench, BenchSide side);
 bool bench_nat(const Bench *bench, BenchSide side, bool enable);
 bool bench_delete_tap(const Bench *bench, BenchSide side);
 void bench_remove_links(void);
+
+/*
+ * Waits until the kernel has freed what was deleted from nf_tables: closing a bound socket of
+ * NETLINK_NETFILTER does, and so would the first process of a side otherwise, for what another side
+ * deleted.
+ */
+void bench_settle_netfilter(void);
 
 /* image.c: the same. */
 #define BENCH_FILES 5
