@@ -7,7 +7,12 @@
 #include "model/scalars.h"
 #include "util/error.h"
 
-#define ANSWER_TIMEOUT_SEC 10       /* polkit decides by its rules alone */
+/*
+ * polkit decides by its rules alone. Once in tens of thousands of questions polkitd 122 misses the
+ * end of its rules, and does nothing for 10 s (RUNAWAY_KILLER_TIMEOUT); those that wait behind that
+ * are not to be denied. A caller of the bus waits 25 s by default.
+ */
+#define ANSWER_TIMEOUT_SEC 15
 #define INTERACTIVE_TIMEOUT_SEC 120 /* a person types a password */
 
 /* A bus lets one connection wait for 128 replies (max_replies_per_connection in dbus-daemon(1)) and
