@@ -156,7 +156,7 @@ static void
 leave_a_processor(void)
 {
     cpu_set_t processors;
-    int first = 0;
+    size_t first = 0;
 
     if (sched_getaffinity(0, sizeof processors, &processors) < 0 || CPU_COUNT(&processors) < 2)
         return;
