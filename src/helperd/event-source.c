@@ -21,7 +21,8 @@ event_source_prepare(GSource *source, gint *timeout)
     case SD_EVENT_INITIAL:
         return sd_event_prepare(event) != 0;
     case SD_EVENT_ARMED:
-        return sd_event_wait(event, 0) != 0;
+        /* What happened since it was armed may want something else to be waited for. */
+        return sd_event_wait(event, 0) != 0 || sd_event_prepare(event) != 0;
     default:
         return TRUE;
     }

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sys/nft.h"
 
+#include <malloc.h>
 #include <nftables/libnftables.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "util/error.h"
 
+#define CACHE_MAX ((guint64)1 << 20) /* of memory that a context may keep */
+
 /*
  * Contexts are independent, but the initialisation that each of them does is not. One stays for the
- * next commands: closing its socket would wait, see sys/netlink.h.
+ * next commands: closing its socket would wait, see sys/netlink.h. That socket is not closed on
+ * exec; what the helper starts closes all it was not given (close_range(2)).
  */
 static GMutex nft_lock;
 static struct nft_ctx *context;
@@ -23,6 +28,29 @@ first_complaint(const char *text)
     return g_strndup(words, strcspn(words, "\n"));
 }
 
+/* The resident memory of this process that is no file's, in bytes; 0 if it cannot be told (proc(5),
+ * statm). */
+static guint64
+anonymous_memory(void)
+{
+    g_autofree char *text = NULL;
+    char *at;
+    guint64 resident, shared;
+
+    if (!g_file_get_contents("/proc/self/statm", &text, NULL, NULL) ||
+        (at = strchr(text, ' ')) == NULL)
+        return 0;
+    resident = g_ascii_strtoull(at, &at, 10);
+    shared = g_ascii_strtoull(at, NULL, 10);
+    return (resident - MIN(shared, resident)) * (guint64)sysconf(_SC_PAGESIZE);
+}
+
+static void
+close_context(void)
+{
+    g_clear_pointer(&context, nft_ctx_free);
+}
+
 /* NULL, or why there is no context. */
 static const char *
 open_context(void)
@@ -34,7 +62,7 @@ open_context(void)
         return "cannot start libnftables";
     if (nft_ctx_buffer_output(context) == 0 && nft_ctx_buffer_error(context) == 0)
         return NULL;
-    g_clear_pointer(&context, nft_ctx_free);
+    close_context();
     return "out of memory";
 }
 
@@ -42,13 +70,20 @@ bool
 banger_nft_run(const char *commands, GError **error)
 {
     g_autofree char *complaint = NULL;
+    guint64 before;
 
     g_mutex_lock(&nft_lock);
+    before = anonymous_memory();
     complaint = g_strdup(open_context());
     if (complaint == NULL && nft_run_cmd_from_buffer(context, commands) != 0) {
         complaint = first_complaint(nft_ctx_get_error_buffer(context));
         /* Whatever it has of the failed commands goes. */
-        g_clear_pointer(&context, nft_ctx_free);
+        close_context();
+    }
+    /* It keeps what it saw of everybody's tables, and others may have very large sets. */
+    if (anonymous_memory() > before + CACHE_MAX) {
+        close_context();
+        (void)malloc_trim(0);
     }
     g_mutex_unlock(&nft_lock);
     return complaint == NULL || banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,

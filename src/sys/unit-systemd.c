@@ -24,7 +24,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(sd_bus_error, sd_bus_error_free)
 #define CALL_TIMEOUT_USEC ((uint64_t)10 * G_USEC_PER_SEC)
 #define SYSTEMD_STATUS_FIRST 200 /* what its child exits with if it cannot execute the program */
 #define SYSTEMD_STATUS_LAST 245
-#define STARTS_TRIES 100
+#define STARTS_USEC ((gint64)2 * G_USEC_PER_SEC)
 #define SETTLE_TRIES 100
 #define SETTLE_USEC 20000
 
@@ -340,44 +340,55 @@ release(BangerUnit *unit)
     g_free(systemd);
 }
 
-/* Whether a VM's unit is being started, or is to be. False also if systemd does not say. */
-static bool
-is_any_starting(sd_bus *bus)
+/*
+ * Whether a VM's unit is being started, or is to be: 1 or 0; or -errno if systemd does not say
+ * within
+ * @timeout microseconds.
+ */
+static int
+is_any_starting(sd_bus *bus, uint64_t timeout)
 {
     g_autoptr(sd_bus_message) message = NULL;
     g_autoptr(sd_bus_message) reply = NULL;
     const char *state;
     uint32_t job;
-    bool found = false;
+    int r = sd_bus_message_new_method_call(bus, &message, SYSTEMD, "/org/freedesktop/systemd1",
+                                           MANAGER, "ListUnitsByPatterns");
 
-    if (sd_bus_message_new_method_call(bus, &message, SYSTEMD, "/org/freedesktop/systemd1", MANAGER,
-                                       "ListUnitsByPatterns") < 0 ||
-        sd_bus_message_append(message, "asas", 2, "activating", "inactive", 1,
-                              "banger-vm-*.service") < 0 ||
-        sd_bus_call(bus, message, 0, NULL, &reply) < 0 ||
-        sd_bus_message_enter_container(reply, 'a', "(ssssssouso)") < 0)
-        return false;
-    while (!found && sd_bus_message_read(reply, "(ssssssouso)", NULL, NULL, NULL, &state, NULL,
-                                         NULL, NULL, &job, NULL, NULL) > 0)
-        found = job != 0 || g_str_equal(state, "activating");
-    return found;
+    if (r >= 0)
+        r = sd_bus_message_append(message, "asas", 2, "activating", "inactive", 1,
+                                  "banger-vm-*.service");
+    if (r >= 0)
+        r = sd_bus_call(bus, message, timeout, NULL, &reply);
+    if (r >= 0)
+        r = sd_bus_message_enter_container(reply, 'a', "(ssssssouso)");
+    while (r >= 0 && (r = sd_bus_message_read(reply, "(ssssssouso)", NULL, NULL, NULL, &state, NULL,
+                                              NULL, NULL, &job, NULL, NULL)) > 0)
+        if (job != 0 || g_str_equal(state, "activating"))
+            return 1;
+    return r;
 }
 
 bool
 banger_unit_systemd_wait_for_starts(void)
 {
+    gint64 deadline = g_get_monotonic_time() + STARTS_USEC;
+    gint64 left = STARTS_USEC;
     sd_bus *bus = NULL;
-    int tries = 0;
+    bool answered = false;
+    int r = 1;
 
     if (sd_bus_open_system(&bus) < 0)
         return false;
-    (void)sd_bus_set_method_call_timeout(bus, CALL_TIMEOUT_USEC);
-    while (tries < STARTS_TRIES && is_any_starting(bus)) {
-        g_usleep(SETTLE_USEC);
-        tries++;
+    while (r > 0 && left > 0) {
+        r = is_any_starting(bus, (uint64_t)left);
+        answered |= r >= 0;
+        if (r > 0)
+            g_usleep(SETTLE_USEC);
+        left = deadline - g_get_monotonic_time();
     }
     sd_bus_flush_close_unref(bus);
-    return tries > 0;
+    return answered;
 }
 
 const BangerUnitKind banger_unit_systemd = {start, describe_end, stop, release};

@@ -44,7 +44,7 @@ BangerUnit *banger_unit_start(const BangerUnitSpec *spec, GError **error);
 /*
  * Waits, for at most 2 s, for units of VMs that systemd is about to start: a helper that was killed
  * may have asked for one, whose process is not to be told from systemd's own until it executes the
- * program. Whether there were any.
+ * program. True where systemd answered: who was looked for before may be there now.
  */
 bool banger_unit_wait_for_starts(void);
 
