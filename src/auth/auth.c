@@ -8,9 +8,9 @@
 #include "util/error.h"
 
 /*
- * polkit decides by its rules alone. Once in tens of thousands of questions polkitd 122 misses the
- * end of its rules, and does nothing for 10 s (RUNAWAY_KILLER_TIMEOUT); those that wait behind that
- * are not to be denied. A caller of the bus waits 25 s by default.
+ * polkit decides by its rules alone. Once in tens of thousands of questions polkitd 122 has been
+ * seen to sleep for 10 s on a lock, and to go on then; those that wait behind that are not to be
+ * denied. A caller of the bus waits 25 s by default.
  */
 #define ANSWER_TIMEOUT_SEC 15
 #define INTERACTIVE_TIMEOUT_SEC 120 /* a person types a password */

@@ -20,8 +20,10 @@
 
 #define REMOVE_TIMEOUT (5 * G_USEC_PER_SEC)
 #define REMOVE_INTERVAL (100 * 1000)
-/* Twice this, for a device that is made and removed again, is less than a D-Bus caller waits (25
- * s). */
+/*
+ * Twice this, for a device that is made and removed again, is less than the 25 s that a D-Bus
+ * caller waits by default; what polkit takes comes before.
+ */
 #define UDEV_TIMEOUT (10 * G_USEC_PER_SEC)
 #define UDEV_INTERVAL (2 * 1000)
 #define CHUNK_SECTORS 8

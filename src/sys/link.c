@@ -122,8 +122,7 @@ get_link(BangerNetlink *netlink, struct nl_msg *message, const char *what, Bange
     BangerLink link = {0};
     int errnum;
 
-    /* Counters, of which IPv6 adds up some hundred over all processors, are two thirds of the cost.
-     */
+    /* Counters are not wanted, and IPv6 adds its own up over all processors. */
     (void)nla_put_u32(message, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
     errnum = banger_netlink_run(netlink, message, parse_link, &link);
     if (errnum != 0 && errnum != ENODEV)

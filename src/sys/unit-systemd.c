@@ -341,9 +341,8 @@ release(BangerUnit *unit)
 }
 
 /*
- * Whether a VM's unit is being started, or is to be: 1 or 0; or -errno if systemd does not say
- * within
- * @timeout microseconds.
+ * Whether a VM's unit is being started, or is to be: 1 or 0; or -errno if systemd does not say it
+ * within @timeout microseconds.
  */
 static int
 is_any_starting(sd_bus *bus, uint64_t timeout)
