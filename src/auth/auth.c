@@ -7,13 +7,18 @@
 #include "model/scalars.h"
 #include "util/error.h"
 
-/*
- * polkit decides by its rules alone. Once in tens of thousands of questions polkitd 122 has been
- * seen to sleep for 10 s on a lock, and to go on then; those that wait behind that are not to be
- * denied. A caller of the bus waits 25 s by default.
- */
-#define ANSWER_TIMEOUT_SEC 15
+/* polkit decides by its rules alone, but may have to be started first. A caller of the bus waits
+ * 25 s by default. */
+#define ANSWER_TIMEOUT_SEC 20
 #define INTERACTIVE_TIMEOUT_SEC 120 /* a person types a password */
+
+/*
+ * polkitd gives its rules 10 s (RUNAWAY_KILLER_TIMEOUT) and then says no in their place. Once in
+ * tens of thousands of questions polkitd 122 has been seen to sleep for as long without a rule that
+ * would have taken it. So a no that took about that time is no verdict yet: polkit is asked once
+ * more, within the same time limit.
+ */
+#define RULES_TIMEOUT_USEC (10 * G_USEC_PER_SEC - G_USEC_PER_SEC / 2)
 
 /* A bus lets one connection wait for 128 replies (max_replies_per_connection in dbus-daemon(1)) and
  * refuses what is over it: as many questions to polkit are open at a time, the others wait here. */
@@ -52,6 +57,8 @@ typedef struct {
     gpointer user_data;
     GCancellable *cancellable;
     guint timer;
+    gint64 asked_at; /* monotonic, in microseconds */
+    bool asked_again;
     bool answered; /* the verdict was given; only the question's own end is still awaited */
 } Question;
 
@@ -184,6 +191,25 @@ prompt(Question *question)
     ask(question);
 }
 
+/* Whether @result, which may be NULL, leaves it to a person whom nobody has asked yet. */
+static bool
+needs_prompt(const Question *question, PolkitAuthorizationResult *result)
+{
+    return result != NULL && question->interactive && !question->prompting &&
+           !polkit_authorization_result_get_is_authorized(result) &&
+           polkit_authorization_result_get_is_challenge(result);
+}
+
+/* Whether @result, which may be NULL, is what polkit says when its rules come to no end. */
+static bool
+is_of_no_rule(const Question *question, PolkitAuthorizationResult *result)
+{
+    return result != NULL && !question->prompting && !question->asked_again &&
+           !polkit_authorization_result_get_is_authorized(result) &&
+           !polkit_authorization_result_get_is_challenge(result) &&
+           g_get_monotonic_time() - question->asked_at >= RULES_TIMEOUT_USEC;
+}
+
 static void
 on_checked(GObject *source, GAsyncResult *res, gpointer user_data)
 {
@@ -194,10 +220,11 @@ on_checked(GObject *source, GAsyncResult *res, gpointer user_data)
         polkit_authority_check_authorization_finish(POLKIT_AUTHORITY(source), res, &error);
 
     auth->asked--;
-    if (!question->answered && result != NULL && question->interactive && !question->prompting &&
-        !polkit_authorization_result_get_is_authorized(result) &&
-        polkit_authorization_result_get_is_challenge(result)) {
+    if (!question->answered && needs_prompt(question, result)) {
         prompt(question);
+    } else if (!question->answered && is_of_no_rule(question, result)) {
+        question->asked_again = true;
+        ask(question);
     } else {
         if (!question->answered)
             answer(question,
@@ -216,6 +243,7 @@ ask(Question *question)
                             : POLKIT_CHECK_AUTHORIZATION_FLAGS_NONE;
 
     question->auth->asked++;
+    question->asked_at = g_get_monotonic_time();
     polkit_authority_check_authorization(question->auth->authority, question->subject,
                                          question->method->action, question->details, flags,
                                          question->cancellable, on_checked, question);

@@ -261,6 +261,40 @@ START_TEST(polkitd_stopped)
 }
 END_TEST
 
+/*
+ * A no that took polkit as long as it lets its rules run is not one of theirs. (A rule that in fact
+ * runs for ever would be ended in the same moment, but polkit 122 does not always survive that.)
+ */
+START_TEST(late_no_is_asked_again)
+{
+    sd_bus *bus;
+    sd_bus_error error = SD_BUS_ERROR_NULL;
+
+    rig_polkit_set_rules("10-site.rules",
+                         "var asked = 0;\n"
+                         "polkit.addRule(function (action, subject) {\n"
+                         "    if (action.lookup(\"tap_name\") !== \"tap-fc-late\")\n"
+                         "        return polkit.Result.NOT_HANDLED;\n"
+                         "    asked++;\n"
+                         "    if (action.lookup(\"op_id\") === \"count\")\n"
+                         "        return asked === 3 ? polkit.Result.YES : polkit.Result.NO;\n"
+                         "    if (asked === 1)\n"
+                         "        polkit.spawn([\"sleep\", \"9.7\"]);\n"
+                         "    return asked === 1 ? polkit.Result.NO : polkit.Result.YES;\n"
+                         "});\n");
+    bus = rig_bus_open(RIG_UID_STRANGER);
+    sd_bus_message_unref(rig_call(bus, "DeleteTap", &error, "ss", "tap-fc-late", ""));
+    ck_assert_msg(!is_refusal(error.name), "%s: %s", error.name, error.message);
+    sd_bus_error_free(&error);
+    /* Twice, and no more. */
+    sd_bus_message_unref(rig_call(bus, "DeleteTap", &error, "ss", "tap-fc-late", "count"));
+    ck_assert_msg(!is_refusal(error.name), "%s: %s", error.name, error.message);
+    sd_bus_error_free(&error);
+    sd_bus_flush_close_unref(bus);
+    rig_polkit_set_rules("10-site.rules", NULL);
+}
+END_TEST
+
 static TCase *
 new_tcase(Suite *suite, const char *name)
 {
@@ -294,5 +328,6 @@ main(int argc, char **argv)
     tcase_add_test(tcase, details_are_what_is_done);
     tcase_add_test(tcase, polkitd_killed);
     tcase_add_loop_test(tcase, polkitd_stopped, 0, 2);
+    tcase_add_test(tcase, late_no_is_asked_again);
     return harness_run("bus/auth", suite);
 }
