@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "auth/auth.h"
 
-#include <gio/gio.h>
-#include <polkit/polkit.h>
-
+#include "auth/polkit.h"
 #include "model/scalars.h"
 #include "util/error.h"
 
@@ -32,13 +30,12 @@
 #define STOPPING "the service is stopping"
 
 struct BangerAuth {
+    sd_bus *bus;
     const BangerSettings *settings;
-    GDBusConnection *connection;
-    PolkitAuthority *authority; /* NULL until the first question had it looked up */
-    bool looking_up;
     bool stopping;       /* nobody is asked for a password any more */
     unsigned int asked;  /* questions that polkit has and did not answer */
-    GQueue waiting;      /* of Question, for the lookup or for their turn */
+    unsigned int prompt; /* the last one's number */
+    GQueue waiting;      /* of Question, for their turn */
     GQueue open;         /* of Question: all that were not freed yet */
     GHashTable *prompts; /* uid -> how many of the open ones wait for a person */
     unsigned int n_prompts;
@@ -49,13 +46,13 @@ typedef struct {
     const BangerMethod *method;
     char *sender;
     uid_t uid;
-    PolkitSubject *subject;
-    PolkitDetails *details;
+    char **details;
     bool interactive; /* polkit may ask a person … */
     bool prompting;   /* … and does */
+    char *cancellation_id;
+    sd_bus_slot *slot; /* while polkit has it */
     BangerAuthVerdict verdict;
     gpointer user_data;
-    GCancellable *cancellable;
     guint timer;
     gint64 asked_at; /* monotonic, in microseconds */
     bool asked_again;
@@ -63,10 +60,11 @@ typedef struct {
 } Question;
 
 BangerAuth *
-banger_auth_new(const BangerSettings *settings)
+banger_auth_new(sd_bus *bus, const BangerSettings *settings)
 {
     BangerAuth *auth = g_new0(BangerAuth, 1);
 
+    auth->bus = sd_bus_ref(bus);
     auth->settings = settings;
     auth->prompts = g_hash_table_new(NULL, NULL);
     g_queue_init(&auth->waiting);
@@ -96,20 +94,23 @@ question_free(Question *question)
         count_prompt(question->auth, question->uid, -1);
     g_free(question->sender);
     g_clear_handle_id(&question->timer, g_source_remove);
-    g_clear_object(&question->subject);
-    g_clear_object(&question->details);
-    g_clear_object(&question->cancellable);
+    sd_bus_slot_unref(question->slot);
+    g_strfreev(question->details);
+    g_free(question->cancellation_id);
     g_free(question);
 }
 
 void
 banger_auth_free(BangerAuth *auth)
 {
-    /* What waits was answered: its time ran out. */
-    g_queue_clear_full(&auth->waiting, (GDestroyNotify)question_free);
-    g_clear_object(&auth->authority);
-    g_clear_object(&auth->connection);
+    Question *question;
+
+    /* What is open was answered: its time ran out, or its caller left. */
+    g_queue_clear(&auth->waiting);
+    while ((question = g_queue_peek_head(&auth->open)) != NULL)
+        question_free(question);
     g_hash_table_unref(auth->prompts);
+    sd_bus_unref(auth->bus);
     g_free(auth);
 }
 
@@ -123,6 +124,14 @@ answer(Question *question, GError *denial)
     question->verdict(denial, question->user_data);
 }
 
+/* Gives the verdict on a question that polkit does not have, and ends it. */
+static void
+settle(Question *question, GError *error)
+{
+    answer(question, error);
+    question_free(question);
+}
+
 static GError *
 denial(const Question *question, const char *reason)
 {
@@ -131,11 +140,11 @@ denial(const Question *question, const char *reason)
 }
 
 static GError *
-judge(const Question *question, PolkitAuthorizationResult *result)
+judge(const Question *question, BangerPolkitAnswer answer)
 {
-    if (polkit_authorization_result_get_is_authorized(result))
+    if (answer == BANGER_POLKIT_YES)
         return NULL;
-    if (polkit_authorization_result_get_is_challenge(result) && !question->interactive)
+    if (answer == BANGER_POLKIT_CHALLENGE && !question->interactive)
         return g_error_new(BANGER_ERROR, BANGER_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
                            "%s needs an administrator's authentication (%s), and the call does not "
                            "allow asking for it",
@@ -180,156 +189,105 @@ prompt(Question *question)
     GError *refusal = refuse_prompt(question);
 
     if (refusal != NULL) {
-        answer(question, refusal);
-        question_free(question);
+        settle(question, refusal);
         return;
     }
     question->prompting = true;
+    question->cancellation_id = g_strdup_printf("%u", ++question->auth->prompt);
     count_prompt(question->auth, question->uid, 1);
     g_clear_handle_id(&question->timer, g_source_remove);
     question->timer = g_timeout_add_seconds(INTERACTIVE_TIMEOUT_SEC, on_timeout, question);
     ask(question);
 }
 
-/* Whether @result, which may be NULL, leaves it to a person whom nobody has asked yet. */
+/* Whether @answer is what polkit says when its rules come to no end. */
 static bool
-needs_prompt(const Question *question, PolkitAuthorizationResult *result)
+is_of_no_rule(const Question *question, BangerPolkitAnswer answer)
 {
-    return result != NULL && question->interactive && !question->prompting &&
-           !polkit_authorization_result_get_is_authorized(result) &&
-           polkit_authorization_result_get_is_challenge(result);
-}
-
-/* Whether @result, which may be NULL, is what polkit says when its rules come to no end. */
-static bool
-is_of_no_rule(const Question *question, PolkitAuthorizationResult *result)
-{
-    return result != NULL && !question->prompting && !question->asked_again &&
-           !polkit_authorization_result_get_is_authorized(result) &&
-           !polkit_authorization_result_get_is_challenge(result) &&
+    return answer == BANGER_POLKIT_NO && !question->prompting && !question->asked_again &&
            g_get_monotonic_time() - question->asked_at >= RULES_TIMEOUT_USEC;
 }
 
+/* polkit's @reply to a question that somebody still waits for. */
 static void
-on_checked(GObject *source, GAsyncResult *res, gpointer user_data)
+take_answer(Question *question, sd_bus_message *reply)
 {
-    Question *question = user_data;
-    BangerAuth *auth = question->auth;
-    g_autoptr(GError) error = NULL;
-    g_autoptr(PolkitAuthorizationResult) result =
-        polkit_authority_check_authorization_finish(POLKIT_AUTHORITY(source), res, &error);
+    BangerPolkitAnswer said;
+    const char *failure;
 
-    auth->asked--;
-    if (!question->answered && needs_prompt(question, result)) {
+    if (!banger_polkit_read(reply, &said, &failure)) {
+        settle(question, denial(question, failure));
+    } else if (said == BANGER_POLKIT_CHALLENGE && question->interactive && !question->prompting) {
         prompt(question);
-    } else if (!question->answered && is_of_no_rule(question, result)) {
+    } else if (is_of_no_rule(question, said)) {
         question->asked_again = true;
         ask(question);
     } else {
-        if (!question->answered)
-            answer(question,
-                   result != NULL ? judge(question, result) : denial(question, error->message));
-        question_free(question);
+        settle(question, judge(question, said));
     }
-    ask_next(auth);
 }
 
-/* Asks polkit; the question belongs to on_checked() from here on. */
+static int
+on_reply(sd_bus_message *reply, void *user_data, sd_bus_error *ret_error)
+{
+    Question *question = user_data;
+    BangerAuth *auth = question->auth;
+
+    (void)ret_error;
+    auth->asked--;
+    question->slot = sd_bus_slot_unref(question->slot);
+    if (question->answered)
+        question_free(question);
+    else
+        take_answer(question, reply);
+    ask_next(auth);
+    return 0;
+}
+
+/* Asks polkit; the question belongs to on_reply() from here on. */
 static void
 ask(Question *question)
 {
-    PolkitCheckAuthorizationFlags flags =
-        question->prompting ? POLKIT_CHECK_AUTHORIZATION_FLAGS_ALLOW_USER_INTERACTION
-                            : POLKIT_CHECK_AUTHORIZATION_FLAGS_NONE;
+    BangerAuth *auth = question->auth;
+    int r = banger_polkit_ask(
+        auth->bus,
+        &(BangerPolkitQuestion){
+            .sender = question->sender,
+            .action = question->method->action,
+            .details = question->details,
+            .cancellation_id = question->prompting ? question->cancellation_id : "",
+        },
+        &question->slot, on_reply, question);
 
-    question->auth->asked++;
+    if (r < 0) {
+        settle(question, denial(question, g_strerror(-r)));
+        return;
+    }
+    auth->asked++;
     question->asked_at = g_get_monotonic_time();
-    polkit_authority_check_authorization(question->auth->authority, question->subject,
-                                         question->method->action, question->details, flags,
-                                         question->cancellable, on_checked, question);
 }
 
 /* Asks polkit what waits, as much as may be open at a time. */
 static void
 ask_next(BangerAuth *auth)
 {
-    while (auth->asked < QUESTIONS_MAX && !g_queue_is_empty(&auth->waiting)) {
-        Question *question = g_queue_pop_head(&auth->waiting);
-
-        if (question->answered) /* its time ran out while it waited */
-            question_free(question);
-        else
-            ask(question);
-    }
+    while (auth->asked < QUESTIONS_MAX && !g_queue_is_empty(&auth->waiting))
+        ask(g_queue_pop_head(&auth->waiting));
 }
 
-/* Denies everything that waits for polkit to be found. */
-static void
-give_up_lookup(BangerAuth *auth, const GError *error)
-{
-    Question *question;
-
-    auth->looking_up = false;
-    while ((question = g_queue_pop_head(&auth->waiting)) != NULL) {
-        if (!question->answered)
-            answer(question, denial(question, error->message));
-        question_free(question);
-    }
-}
-
-static void
-on_authority(GObject *source, GAsyncResult *res, gpointer user_data)
-{
-    BangerAuth *auth = user_data;
-    g_autoptr(GError) error = NULL;
-
-    (void)source;
-    auth->authority = polkit_authority_get_finish(res, &error);
-    if (auth->authority == NULL) {
-        give_up_lookup(auth, error);
-        return;
-    }
-    auth->looking_up = false;
-    ask_next(auth);
-}
-
-static void
-on_connection(GObject *source, GAsyncResult *res, gpointer user_data)
-{
-    BangerAuth *auth = user_data;
-    g_autoptr(GError) error = NULL;
-
-    (void)source;
-    auth->connection = g_bus_get_finish(res, &error);
-    if (auth->connection == NULL) {
-        give_up_lookup(auth, error);
-        return;
-    }
-    /* GIO would end the process when it closes; the service has its own way to notice. */
-    g_dbus_connection_set_exit_on_close(auth->connection, FALSE);
-    polkit_authority_get_async(NULL, on_authority, auth);
-}
-
-/* Finds polkit, over the connection that GIO shares with it; on_authority() goes on. */
-static void
-look_up(BangerAuth *auth)
-{
-    if (auth->looking_up)
-        return;
-    auth->looking_up = true;
-    g_bus_get(G_BUS_TYPE_SYSTEM, NULL, on_connection, auth);
-}
-
-/* Answers before polkit did. */
+/* Answers before polkit did. What polkit has is kept until it answers, for the bus counts it too.
+ */
 static void
 deny_early(Question *question, const char *reason)
 {
-    GCancellable *cancellable = g_object_ref(question->cancellable);
-
+    if (question->slot == NULL) {
+        (void)g_queue_remove(&question->auth->waiting, question);
+        settle(question, denial(question, reason));
+        return;
+    }
     answer(question, denial(question, reason));
-    /* Ends polkit's side too; the question is freed when that comes back. */
-    g_cancellable_cancel(cancellable);
-    g_object_unref(cancellable);
+    if (question->prompting)
+        banger_polkit_cancel(question->auth->bus, question->cancellation_id);
 }
 
 static gboolean
@@ -386,21 +344,29 @@ banger_auth_stop(BangerAuth *auth)
 }
 
 static void
-insert_detail(const BangerField *field, const char *text, gpointer user_data)
+add_detail(GPtrArray *details, const char *name, const char *value)
 {
-    if (!(field->flags & BANGER_FIELD_SECRET))
-        polkit_details_insert(user_data, field->name, text);
+    g_ptr_array_add(details, g_strdup(name));
+    g_ptr_array_add(details, g_strdup(value));
 }
 
-static PolkitDetails *
+static void
+add_scalar(const BangerField *field, const char *text, gpointer user_data)
+{
+    if (!(field->flags & BANGER_FIELD_SECRET))
+        add_detail(user_data, field->name, text);
+}
+
+static char **
 make_details(const BangerMethod *method, const BangerRequest *request, bool caller_is_owner)
 {
-    PolkitDetails *details = polkit_details_new();
+    GPtrArray *details = g_ptr_array_new();
 
-    banger_request_for_each_scalar(method, request, insert_detail, details);
-    polkit_details_insert(details, "op_id", request->op_id);
-    polkit_details_insert(details, "caller_is_owner", caller_is_owner ? "true" : "false");
-    return details;
+    banger_request_for_each_scalar(method, request, add_scalar, details);
+    add_detail(details, "op_id", request->op_id);
+    add_detail(details, "caller_is_owner", caller_is_owner ? "true" : "false");
+    g_ptr_array_add(details, NULL);
+    return (char **)g_ptr_array_free(details, FALSE);
 }
 
 void
@@ -419,22 +385,13 @@ banger_auth_check(BangerAuth *auth, const BangerMethod *method, const BangerRequ
     question->method = method;
     question->sender = g_strdup(sender);
     question->uid = uid;
-    question->subject = polkit_system_bus_name_new(sender);
     question->details = make_details(method, request, uid == auth->settings->owner_uid);
     question->interactive = interactive;
     question->verdict = verdict;
     question->user_data = user_data;
-    question->cancellable = g_cancellable_new();
     question->timer = g_timeout_add_seconds(ANSWER_TIMEOUT_SEC, on_timeout, question);
 
     g_queue_push_tail(&auth->open, question);
     g_queue_push_tail(&auth->waiting, question);
-    if (auth->connection != NULL && g_dbus_connection_is_closed(auth->connection)) {
-        g_clear_object(&auth->authority);
-        g_clear_object(&auth->connection);
-    }
-    if (auth->authority != NULL)
-        ask_next(auth);
-    else
-        look_up(auth);
+    ask_next(auth);
 }

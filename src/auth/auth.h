@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include <systemd/sd-bus.h>
+
 #include "model/methods.h"
 
 /*
@@ -22,8 +24,8 @@ typedef struct BangerAuth BangerAuth;
  */
 typedef void (*BangerAuthVerdict)(GError *denial, gpointer user_data);
 
-/* @settings must outlive it. polkit is not looked for before the first question to it. */
-BangerAuth *banger_auth_new(const BangerSettings *settings);
+/* @settings must outlive it. Nothing is sent over @bus before the first question to polkit. */
+BangerAuth *banger_auth_new(sd_bus *bus, const BangerSettings *settings);
 
 /* Every question must have been answered. */
 void banger_auth_free(BangerAuth *auth);

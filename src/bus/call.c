@@ -4,7 +4,7 @@
 
 #include "bus/message.h"
 #include "bus/record.h"
-#include "bus/sd-auto.h"
+#include "util/sd-auto.h"
 #include "bus/service-private.h"
 #include "model/limits.h"
 #include "model/scalars.h"

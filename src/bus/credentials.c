@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <glib.h>
 
-#include "bus/sd-auto.h"
+#include "util/sd-auto.h"
 
 #define BUS "org.freedesktop.DBus"
 #define BUS_PATH "/org/freedesktop/DBus"

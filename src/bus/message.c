@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "bus/sd-auto.h"
+#include "util/sd-auto.h"
 #include "model/limits.h"
 #include "util/error.h"
 

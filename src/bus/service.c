@@ -40,7 +40,7 @@ banger_service_new(sd_bus *bus, const BangerSettings *settings, void (*idle)(gpo
     service->settings = settings;
     service->vtable_strings = g_ptr_array_new_with_free_func(g_free);
     service->vtable = banger_vtable_new(service);
-    service->auth = banger_auth_new(settings);
+    service->auth = banger_auth_new(bus, settings);
     service->order = banger_order_new();
     service->limits = banger_limits_new(settings);
     service->idle = idle;

@@ -2,9 +2,8 @@
 #include "sys/resolve1.h"
 
 #include <errno.h>
-#include <systemd/sd-bus.h>
-
 #include "util/error.h"
+#include "util/sd-auto.h"
 
 #define NAME "org.freedesktop.resolve1"
 #define PATH "/org/freedesktop/resolve1"
@@ -15,8 +14,6 @@
 #define NEW_LINK_RETRY_USEC 25000L
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(sd_bus, sd_bus_flush_close_unref)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(sd_bus_message, sd_bus_message_unref)
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(sd_bus_error, sd_bus_error_free)
 
 typedef enum {
     OUTCOME_DONE,

@@ -5,13 +5,10 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-bus.h>
 
 #include "sys/unit-properties.h"
 #include "util/error.h"
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(sd_bus_message, sd_bus_message_unref)
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(sd_bus_error, sd_bus_error_free)
+#include "util/sd-auto.h"
 
 /*
  * Transient service units, by org.freedesktop.systemd1(5). The unit is referenced (AddRef) for as

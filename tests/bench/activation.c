@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "bench/bench.h"
-#include "bus/sd-auto.h"
+#include "util/sd-auto.h"
 #include "model/settings.h"
 
 #define BUS "org.freedesktop.DBus"

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "bench/bench.h"
-#include "bus/sd-auto.h"
+#include "util/sd-auto.h"
 #include "model/settings.h"
 
 #define BUS "org.freedesktop.DBus"

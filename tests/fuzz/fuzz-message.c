@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "bus/message.h"
-#include "bus/sd-auto.h"
+#include "util/sd-auto.h"
 #include "lib/loose-bus.h"
 #include "model/scalars.h"
 #include "model/validate.h"

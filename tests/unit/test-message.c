@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "bus/message.h"
-#include "bus/sd-auto.h"
+#include "util/sd-auto.h"
 #include "lib/harness.h"
 #include "model/limits.h"
 #include "util/error.h"
