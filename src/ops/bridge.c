@@ -144,7 +144,7 @@ ensure_no_router_advertisements(const BangerLink *link, GError **error)
     g_autofree char *path = g_strdup_printf("net/ipv6/conf/%s/accept_ra", link->name);
     g_autoptr(GError) refusal = NULL;
 
-    if (link->ignores_routers || banger_sysctl_ensure(path, "0", NULL, &refusal))
+    if (link->ignores_routers || banger_sysctl_set(path, "0", &refusal))
         return true;
     /* A kernel without IPv6 has no such setting, and needs none. */
     if (g_error_matches(refusal, BANGER_ERROR, BANGER_ERROR_NOT_FOUND))
@@ -209,7 +209,7 @@ create(BangerNetlink *netlink, const char *name, BangerUndo *undo, BangerLink *r
 /* Finds or makes the link, whatever it turns out to be. */
 static bool
 find_or_create(BangerNetlink *netlink, const char *name, BangerUndo *undo, BangerLink *ret_link,
-               GError **error)
+               bool *ret_created, GError **error)
 {
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
         bool found;
@@ -217,6 +217,7 @@ find_or_create(BangerNetlink *netlink, const char *name, BangerUndo *undo, Bange
 
         if (!banger_link_find(netlink, name, ret_link, &found, error))
             return false;
+        *ret_created = !found;
         if (found)
             return true;
         if (!create(netlink, name, undo, ret_link, &lost, error))
@@ -240,17 +241,20 @@ banger_bridge_ensure(BangerNetlink *netlink, const BangerBridge *bridge, BangerU
     BangerLinkAddress wanted;
     unsigned int prefix;
     BangerLink link;
+    bool created;
 
     if (!banger_address_parse(bridge->bridge_ip, &wanted.address, error) ||
         !banger_prefix_parse(bridge->cidr, &wanted.address, &prefix, error))
         return false;
     wanted.prefix = (uint8_t)prefix;
-    if (!find_or_create(netlink, name, undo, &link, error))
+    if (!find_or_create(netlink, name, undo, &link, &created, error))
         return false;
     if (link.type != BANGER_LINK_BRIDGE)
         return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
                                 "the link %s exists and is not a bridge", name);
-    addresses = banger_link_addresses(netlink, link.index, wanted.address.family, error);
+    /* One that was just made has none yet. */
+    addresses = created ? g_array_new(FALSE, FALSE, sizeof(BangerLinkAddress))
+                        : banger_link_addresses(netlink, link.index, wanted.address.family, error);
     if (addresses == NULL)
         return false;
     if (!banger_bridge_is_ours(&link) && !has_address(addresses, &wanted))

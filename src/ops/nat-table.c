@@ -174,22 +174,23 @@ read_docker(BangerNetlink *netlink, size_t i, State *state, GError **error)
 static bool
 read_state(BangerNetlink *netlink, State *state, GError **error)
 {
+    g_autoptr(GPtrArray) rules = NULL;
+
     for (size_t i = 0; i < BANGER_NAT_N_SETS; i++)
         state->sets[i] = new_elements();
-    if (!banger_nft_table_exists(netlink, NFPROTO_INET, BANGER_NAT_TABLE, &state->exists, error))
+    rules = banger_nft_rules(netlink, NFPROTO_INET, BANGER_NAT_TABLE, NULL, error);
+    if (rules == NULL)
         return false;
-    state->intact = state->exists;
-    if (state->exists) {
-        g_autoptr(GPtrArray) rules =
-            banger_nft_rules(netlink, NFPROTO_INET, BANGER_NAT_TABLE, NULL, error);
-
-        if (rules == NULL)
-            return false;
-        state->intact = rules_match(rules, banger_nat_rules, banger_nat_n_rules);
+    state->exists = rules->len > 0;
+    /* A table without rules is asked for by its name. */
+    if (!state->exists &&
+        !banger_nft_table_exists(netlink, NFPROTO_INET, BANGER_NAT_TABLE, &state->exists, error))
+        return false;
+    state->intact = rules_match(rules, banger_nat_rules, banger_nat_n_rules);
+    if (state->exists)
         for (BangerNatSetId id = 0; id < BANGER_NAT_N_SETS; id++)
             if (!read_set(netlink, id, state, error))
                 return false;
-    }
     for (size_t i = 0; i < N_DOCKER_FAMILIES; i++)
         if (!read_docker(netlink, i, state, error))
             return false;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sys/nft.h"
 
+#include <fcntl.h>
 #include <malloc.h>
 #include <nftables/libnftables.h>
 #include <string.h>
@@ -28,17 +29,22 @@ first_complaint(const char *text)
     return g_strndup(words, strcspn(words, "\n"));
 }
 
-/* The resident memory of this process that is no file's, in bytes; 0 if it cannot be told (proc(5),
- * statm). */
+/*
+ * The resident memory of this process that is no file's, in bytes; 0 if it cannot be told (proc(5),
+ * statm). mallinfo(3) would look at every free piece of memory, and take longer than what is
+ * measured.
+ */
 static guint64
 anonymous_memory(void)
 {
-    g_autofree char *text = NULL;
+    static int fd = -1;
+    char text[128] = "";
     char *at;
     guint64 resident, shared;
 
-    if (!g_file_get_contents("/proc/self/statm", &text, NULL, NULL) ||
-        (at = strchr(text, ' ')) == NULL)
+    if (fd < 0)
+        fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || pread(fd, text, sizeof text - 1, 0) < 0 || (at = strchr(text, ' ')) == NULL)
         return 0;
     resident = g_ascii_strtoull(at, &at, 10);
     shared = g_ascii_strtoull(at, NULL, 10);

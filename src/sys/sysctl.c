@@ -9,35 +9,48 @@
 #include "util/error.h"
 #include "util/fd.h"
 
+static int
+open_setting(const char *path, int mode)
+{
+    g_autofree char *full = g_build_filename("/proc/sys", path, NULL);
+
+    return open(full, mode | O_CLOEXEC | O_NOFOLLOW);
+}
+
+static int
+code_of(int errnum)
+{
+    return errnum == ENOENT ? BANGER_ERROR_NOT_FOUND : BANGER_ERROR_OPERATION_FAILED;
+}
+
+bool
+banger_sysctl_set(const char *path, const char *value, GError **error)
+{
+    banger_autofd int fd = open_setting(path, O_WRONLY);
+
+    /* The kernel takes such a value whole or not at all. */
+    if (fd < 0 || write(fd, value, strlen(value)) < 0)
+        return banger_set_errno(error, code_of(errno), errno,
+                                "cannot set the kernel setting %s to %s", path, value);
+    return true;
+}
+
 bool
 banger_sysctl_ensure(const char *path, const char *value, char **ret_previous, GError **error)
 {
-    g_autofree char *full = g_build_filename("/proc/sys", path, NULL);
     char previous[64] = "";
-    size_t length = strlen(value);
-    banger_autofd int fd = open(full, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    ssize_t got;
+    banger_autofd int fd = open_setting(path, O_RDONLY);
 
-    if (fd < 0)
-        return banger_set_errno(
-            error, errno == ENOENT ? BANGER_ERROR_NOT_FOUND : BANGER_ERROR_OPERATION_FAILED, errno,
-            "cannot read the kernel setting %s", path);
-    got = read(fd, previous, sizeof previous - 1);
-    if (got < 0)
-        return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
-                                "cannot read the kernel setting %s", path);
-    previous[got] = '\0';
+    if (fd < 0 || read(fd, previous, sizeof previous - 1) < 0)
+        return banger_set_errno(error, code_of(errno), errno, "cannot read the kernel setting %s",
+                                path);
     g_strchomp(previous);
-    if (g_str_equal(previous, value)) {
-        if (ret_previous != NULL)
-            *ret_previous = NULL;
+    if (ret_previous != NULL)
+        *ret_previous = NULL;
+    if (g_str_equal(previous, value))
         return true;
-    }
-    banger_close_fd(&fd);
-    fd = open(full, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0 || write(fd, value, length) != (ssize_t)length)
-        return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
-                                "cannot set the kernel setting %s to %s", path, value);
+    if (!banger_sysctl_set(path, value, error))
+        return false;
     if (ret_previous != NULL)
         *ret_previous = g_strdup(previous);
     return true;
