@@ -4,13 +4,13 @@
 
 #include "bus/message.h"
 #include "bus/record.h"
-#include "util/sd-auto.h"
 #include "bus/service-private.h"
 #include "model/limits.h"
 #include "model/scalars.h"
 #include "model/validate.h"
 #include "ops/operations.h"
 #include "util/op-id.h"
+#include "util/sd-auto.h"
 
 #define THREAD_RETRY_MSEC 100
 

@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "util/sd-auto.h"
 #include "model/limits.h"
 #include "util/error.h"
+#include "util/sd-auto.h"
 
 /* How many entries of a dictionary are looked through for the op_id behind it. */
 #define DICT_ENTRIES_MAX 64u

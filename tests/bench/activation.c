@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "bench/bench.h"
-#include "util/sd-auto.h"
 #include "model/settings.h"
+#include "util/sd-auto.h"
 
 #define BUS "org.freedesktop.DBus"
 

@@ -13,6 +13,14 @@ bench_side_bus(const Bench *bench, BenchSide side)
     return side == BENCH_OWNER ? bench->owner : NULL;
 }
 
+static bool
+takes_part(const BenchCase *one, BenchSide side)
+{
+    if (side == BENCH_LEAST)
+        return one->least != NULL;
+    return side != BENCH_REFERENCE || one->reference != NULL;
+}
+
 /* Lets @side do the work of @one once; its time goes to @series, if that is not NULL. */
 static bool
 turn(Bench *bench, const BenchCase *one, BenchSide side, BenchSeries *series)
@@ -41,12 +49,15 @@ rounds(Bench *bench, const BenchCase *one, BenchComparison *comparison)
 
     for (guint i = 0; i < warm_up + wanted; i++) {
         for (BenchSide side = 0; side < BENCH_N_SIDES; side++) {
-            if ((side == BENCH_KERNEL && !one->with_kernel) ||
-                (side == BENCH_REFERENCE && one->reference == NULL))
-                continue;
-            if (!turn(bench, one, side, i < warm_up ? NULL : comparison->series[side]))
+            if (takes_part(one, side) &&
+                !turn(bench, one, side, i < warm_up ? NULL : comparison->series[side]))
                 return false;
         }
+        /* Root's call, which begins the next round, finds the caches as the processes left them: so
+         * does what its time is compared with, and it must not be that which warms them. */
+        if (one->least != NULL && one->reference != NULL &&
+            !turn(bench, one, BENCH_REFERENCE, NULL))
+            return false;
     }
     return true;
 }

@@ -8,7 +8,7 @@ typedef enum {
     BENCH_ROOT,      /* the helper, called by root */
     BENCH_OWNER,     /* the helper, called by the owner: polkit is asked */
     BENCH_REFERENCE, /* the processes the reference starts */
-    BENCH_KERNEL,    /* the bare system calls */
+    BENCH_LEAST,     /* what cannot be left out, in place of the helper */
     BENCH_N_SIDES,
 } BenchSide;
 
@@ -18,7 +18,7 @@ typedef struct {
     const char *reference; /* the processes, as one would type them */
     double bar;            /* how many times faster than them the helper must be; 0: no bar */
     guint most_rounds;     /* 0: as many as asked for */
-    bool with_kernel;
+    const char *least;     /* what BENCH_LEAST does, if there is such a thing */
     /* Why it cannot be compared here, or NULL. May be NULL itself. Free with g_free(). */
     char *(*obstacle)(Bench *bench);
     bool (*set_up)(Bench *bench); /* before the first round; may be NULL, as all below but run() */

@@ -9,6 +9,9 @@
 #include <unistd.h>
 
 #include "bench/compare.h"
+#include "ops/nat-rules.h"
+#include "sys/link.h"
+#include "sys/nft.h"
 #include "util/fd.h"
 
 /* What leads out of the network of the benchmark; made if nothing does. */
@@ -140,10 +143,33 @@ remove_links(Bench *bench, BenchSide side)
     return true;
 }
 
+/* The kernel's part of a new bridge. */
+static bool
+make_bridge_bare(void)
+{
+    static const uint8_t mac[BANGER_MAC_LENGTH] = {0x02, 0, 0, 0, 0, 1};
+    g_autoptr(BangerNetlink) netlink = banger_netlink_open(NETLINK_ROUTE, NULL);
+    BangerLinkAddress address = {.prefix = 24};
+    BangerLink link;
+    bool found;
+
+    return netlink != NULL && banger_address_parse(BENCH_BRIDGE_IP, &address.address, NULL) &&
+           banger_link_create_bridge(netlink, BENCH_BRIDGE, mac, NULL) &&
+           banger_link_find(netlink, BENCH_BRIDGE, &link, &found, NULL) && found &&
+           banger_link_add_address(netlink, link.index, &address, NULL) &&
+           banger_link_change(netlink, &link, &(BangerLinkChange){.mark = true, .up = true}, NULL);
+}
+
 static bool
 run_bridge(Bench *bench, BenchSide side)
 {
-    return bench_bridge(bench, side);
+    return side == BENCH_LEAST ? make_bridge_bare() : bench_bridge(bench, side);
+}
+
+static bool
+run_bridge_existing(Bench *bench, BenchSide side)
+{
+    return side == BENCH_LEAST ? bench_ping(bench->root) : bench_bridge(bench, side);
 }
 
 static bool
@@ -186,7 +212,7 @@ delete_tap_bare(void)
 static bool
 run_delete_tap(Bench *bench, BenchSide side)
 {
-    return side == BENCH_KERNEL ? delete_tap_bare() : bench_delete_tap(bench, side);
+    return side == BENCH_LEAST ? delete_tap_bare() : bench_delete_tap(bench, side);
 }
 
 void
@@ -234,6 +260,35 @@ disable_nat(Bench *bench, BenchSide side)
     return bench_nat(bench, side, false);
 }
 
+/* The table of the first guest without that guest: libnftables' part and the kernel's. */
+static bool
+make_table_bare(void)
+{
+    g_autoptr(GString) commands = g_string_new(NULL);
+
+    banger_nat_append_table(commands);
+    return banger_nft_run(commands->str, NULL);
+}
+
+static bool
+run_nat_new(Bench *bench, BenchSide side)
+{
+    return side == BENCH_LEAST ? make_table_bare() : bench_nat(bench, side, true);
+}
+
+static bool
+run_nat_existing(Bench *bench, BenchSide side)
+{
+    return side == BENCH_LEAST ? bench_ping(bench->root) : bench_nat(bench, side, true);
+}
+
+static bool
+disable_nat_new(Bench *bench, BenchSide side)
+{
+    return side == BENCH_LEAST ? banger_nft_run("delete table inet " BANGER_NAT_TABLE, NULL)
+                               : bench_nat(bench, side, false);
+}
+
 static void
 tear_down_nat(Bench *bench)
 {
@@ -264,15 +319,17 @@ bench_network_cases(Bench *bench)
         {.name = "EnsureBridge new",
          .reference = "ip link show; ip link add; ip addr add; ip link set up",
          .bar = 6,
+         .least = "the bare netlink requests",
          .set_up = bench_network_set_up,
          .before = remove_links,
          .run = run_bridge,
          .tear_down = tear_down},
         {.name = "EnsureBridge existing",
          .reference = "ip link show; ip link set up",
+         .least = "an empty call (Peer.Ping)",
          .bar = 10,
          .set_up = set_up_bridge,
-         .run = run_bridge,
+         .run = run_bridge_existing,
          .tear_down = tear_down},
         {.name = "CreateTap",
          .reference = "ip link show; ip link set up; ip tuntap add; 2 x ip link set",
@@ -283,7 +340,7 @@ bench_network_cases(Bench *bench)
          .tear_down = tear_down},
         {.name = "DeleteTap",
          .reference = "ip link del",
-         .with_kernel = true,
+         .least = "the bare system calls",
          .set_up = set_up_bridge,
          .before = make_tap,
          .run = run_delete_tap,
@@ -298,16 +355,18 @@ bench_network_cases(Bench *bench)
         {.name = "EnsureNAT new",
          .reference =
              NAT_PROCESSES "; 3 x iptables -A (ours makes its table, with its chains and rules)",
+         .least = "libnftables alone, for the table without the guest",
          .bar = 10,
          .set_up = set_up_nat,
-         .run = run_nat,
-         .after = disable_nat,
+         .run = run_nat_new,
+         .after = disable_nat_new,
          .tear_down = tear_down_nat},
         {.name = "EnsureNAT existing",
          .reference = NAT_PROCESSES,
+         .least = "an empty call (Peer.Ping)",
          .bar = 10,
          .set_up = set_up_nat_enabled,
-         .run = run_nat,
+         .run = run_nat_existing,
          .tear_down = tear_down_nat_enabled},
     };
 

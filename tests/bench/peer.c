@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "bench/bench.h"
-#include "util/sd-auto.h"
 #include "model/settings.h"
+#include "util/sd-auto.h"
 
 #define BUS "org.freedesktop.DBus"
 #define BUS_PATH "/org/freedesktop/DBus"

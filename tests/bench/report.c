@@ -4,7 +4,7 @@
 #include "bench/compare.h"
 #include "util/json-string.h"
 
-static const char *const side_names[] = {"root", "owner", "reference", "kernel"};
+static const char *const side_names[] = {"root", "owner", "reference", "least"};
 
 static bool
 is_met(const BenchBar *bar)
@@ -57,7 +57,7 @@ print_time(const BenchSeries *series)
 static void
 print_comparison(const BenchComparison *comparison)
 {
-    double kernel = bench_series_median(comparison->series[BENCH_KERNEL]);
+    double least = bench_series_median(comparison->series[BENCH_LEAST]);
 
     (void)printf("%-38s", comparison->one->name);
     if (comparison->skipped != NULL) {
@@ -69,11 +69,12 @@ print_comparison(const BenchComparison *comparison)
     (void)printf(" %7.1fx %7.1fx\n", bench_comparison_ratio(comparison, BENCH_ROOT),
                  bench_comparison_ratio(comparison, BENCH_OWNER));
     (void)printf("    instead of: %s\n", comparison->one->reference);
-    if (kernel > 0)
-        (void)printf("    the bare system calls: median %.0f us; the helper takes %.2f times that, "
-                     "the processes %.2f times\n",
-                     kernel, bench_series_median(comparison->series[BENCH_ROOT]) / kernel,
-                     bench_series_median(comparison->series[BENCH_REFERENCE]) / kernel);
+    if (least > 0)
+        (void)printf("    %s: median %.0f us; the helper takes %.2f times that, the processes %.2f "
+                     "times\n",
+                     comparison->one->least, least,
+                     bench_series_median(comparison->series[BENCH_ROOT]) / least,
+                     bench_series_median(comparison->series[BENCH_REFERENCE]) / least);
 }
 
 void

@@ -9,10 +9,10 @@
 #include <string.h>
 
 #include "bus/message.h"
-#include "util/sd-auto.h"
 #include "lib/loose-bus.h"
 #include "model/scalars.h"
 #include "model/validate.h"
+#include "util/sd-auto.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

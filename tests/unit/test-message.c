@@ -4,10 +4,10 @@
 #include <unistd.h>
 
 #include "bus/message.h"
-#include "util/sd-auto.h"
 #include "lib/harness.h"
 #include "model/limits.h"
 #include "util/error.h"
+#include "util/sd-auto.h"
 
 /* A bus that is never spoken to: sd-bus makes messages only for one that was started. */
 static sd_bus *
