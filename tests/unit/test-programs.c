@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <glib.h>
+#include <glib/gstdio.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "lib/harness.h"
+
+/* What the programs say to whoever starts them by hand, or with a configuration that is wrong. */
+
+#define HELPER BUILD_DIR "/banger-helperd"
+#define BRIDGE BUILD_DIR "/banger-helper-bridge"
+#define WORKER BUILD_DIR "/banger-image-worker"
+
+typedef struct {
+    const char *words; /* separated by spaces, the program first */
+    bool succeeds;
+    const char *says; /* is among what it prints */
+} Case;
+
+static const Case cases[] = {
+    {HELPER " --version", true, PACKAGE_VERSION},
+    {HELPER " --help", true, "--config"},
+    {HELPER " --no-such-option", false, "Unknown option --no-such-option"},
+    {HELPER " extra", false, "unexpected argument \"extra\""},
+    {BRIDGE " --version", true, PACKAGE_VERSION},
+    {BRIDGE " --help", true, "--socket"},
+    {BRIDGE " --no-such-option", false, "Unknown option --no-such-option"},
+    {BRIDGE " extra", false, "unexpected argument extra"},
+    {BRIDGE " --idle-timeout=-1", false, "a time-out is out of range"},
+    {BRIDGE " --peer-timeout=0", false, "a time-out is out of range"},
+    {BRIDGE " --user=no-such-user", false, "no-such-user"},
+    {WORKER, false, "is started by banger-helperd"},
+    {WORKER " serve 0 1 1", false, "is started by banger-helperd"},
+    {WORKER " serve 1 1x 1", false, "is started by banger-helperd"},
+};
+
+/* Runs the program that @words name; its exit status. What it printed is in *@ret_said; free it. */
+static int
+run(const char *words, char **ret_said)
+{
+    g_auto(GStrv) argv = g_strsplit(words, " ", -1);
+    g_autofree char *output = NULL, *complaint = NULL;
+    g_autoptr(GError) error = NULL;
+    int status = -1;
+
+    ck_assert_msg(
+        g_spawn_sync(NULL, argv, NULL, 0, NULL, NULL, &output, &complaint, &status, &error), "%s",
+        error == NULL ? "" : error->message);
+    *ret_said = g_strconcat(output, complaint, NULL);
+    ck_assert_msg(WIFEXITED(status), "%s: ended with status %#x", words, (unsigned int)status);
+    return WEXITSTATUS(status);
+}
+
+START_TEST(arguments)
+{
+    const Case *one = &cases[_i];
+    g_autofree char *said = NULL;
+    int status = run(one->words, &said);
+
+    ck_assert_msg((status == 0) == one->succeeds, "%s: ended with %d: %s", one->words, status,
+                  said);
+    ck_assert_msg(strstr(said, one->says) != NULL, "%s: %s", one->words, said);
+}
+END_TEST
+
+/* It does not start; why is in the journal, or, without one, on stderr (tests/unit/test-config). */
+START_TEST(wrong_configuration)
+{
+    g_autofree char *path = g_strdup("/tmp/banger-helper-XXXXXX");
+    g_autofree char *words = NULL, *said = NULL;
+    int fd = g_mkstemp(path);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert(g_close(fd, NULL));
+    ck_assert(g_file_set_contents(path, "[Service]\nIdleTimeoutSec=soon\n", -1, NULL));
+    words = g_strdup_printf(HELPER " --config %s", path);
+    ck_assert_int_ne(run(words, &said), 0);
+    ck_assert_int_eq(g_unlink(path), 0);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("programs");
+    TCase *tcase = tcase_create("programs");
+
+    tcase_set_timeout(tcase, 30);
+    tcase_add_loop_test(tcase, arguments, 0, G_N_ELEMENTS(cases));
+    tcase_add_test(tcase, wrong_configuration);
+    suite_add_tcase(suite, tcase);
+    return harness_run("unit/programs", suite);
+}
