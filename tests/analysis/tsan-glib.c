@@ -160,8 +160,8 @@ drop_callback(gpointer user_data)
 
 extern const char __executable_start[], etext[]; /* by the linker */
 
-/* What GIO's sources call has arguments of its own: only the helper's functions are stood in for.
- */
+/* What a library's own sources call may have other arguments: only the helper's functions are stood
+ * in for. */
 void
 g_source_set_callback(GSource *source, GSourceFunc func, gpointer data, GDestroyNotify notify)
 {
