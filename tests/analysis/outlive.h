@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <stdbool.h>
+
+/*
+ * Part of programs in a build with --enable-coverage only. The process splits: a child goes on and
+ * returns true, and shares the memory of gcov's counters with the process that stays behind, which
+ * is called @name, waits, writes the counters when the child has ended, by whatever means, and ends
+ * as it did. Only while there is one thread. Returns false if that cannot be had.
+ */
+bool outlive_child(const char *name);
