@@ -8,5 +8,8 @@
  * returns true, and shares the memory of gcov's counters with the process that stays behind, which
  * is called @name, waits, writes the counters when the child has ended, by whatever means, and ends
  * as it did. Only while there is one thread. Returns false if that cannot be had.
+ *
+ * gcc's own execve(2) for such builds, by which a child of the child would mark the counters as
+ * written, is left out (-fno-builtin-execve).
  */
 bool outlive_child(const char *name);
