@@ -9,7 +9,7 @@
  * is called @name, waits, writes the counters when the child has ended, by whatever means, and ends
  * as it did. Only while there is one thread. Returns false if that cannot be had.
  *
- * gcc's own execve(2) for such builds, by which a child of the child would mark the counters as
- * written, is left out (-fno-builtin-execve).
+ * gcc's own execve(2) and fork(2) for such builds are left out (-fno-builtin-…): a child of the
+ * child would write what is there, or forget it.
  */
 bool outlive_child(const char *name);
