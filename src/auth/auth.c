@@ -86,12 +86,20 @@ count_prompt(BangerAuth *auth, uid_t uid, int by)
         g_hash_table_remove(auth->prompts, key);
 }
 
+/* @question, if it waits for a person, does so no more. */
+static void
+end_prompt(Question *question)
+{
+    if (question->prompting)
+        count_prompt(question->auth, question->uid, -1);
+    question->prompting = false;
+}
+
 static void
 question_free(Question *question)
 {
     (void)g_queue_remove(&question->auth->open, question);
-    if (question->prompting)
-        count_prompt(question->auth, question->uid, -1);
+    end_prompt(question);
     g_free(question->sender);
     g_clear_handle_id(&question->timer, g_source_remove);
     sd_bus_slot_unref(question->slot);
@@ -288,6 +296,7 @@ deny_early(Question *question, const char *reason)
     answer(question, denial(question, reason));
     if (question->prompting)
         banger_polkit_cancel(question->auth->bus, question->cancellation_id);
+    end_prompt(question);
 }
 
 static gboolean

@@ -30,7 +30,8 @@ BangerAuth *banger_auth_new(sd_bus *bus, const BangerSettings *settings);
 /* Every question must have been answered. */
 void banger_auth_free(BangerAuth *auth);
 
-/* The connection @sender is gone: denies its open questions, and withdraws them from polkit. */
+/* The connection @sender is gone: denies its open questions, and ends what polkit asks a
+ * person for it. */
 void banger_auth_forget(BangerAuth *auth, const char *sender);
 
 /* The service is to end soon: denies the questions that wait for a person, and those that come to

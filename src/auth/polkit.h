@@ -38,5 +38,6 @@ int banger_polkit_ask(sd_bus *bus, const BangerPolkitQuestion *question, sd_bus_
 bool banger_polkit_read(sd_bus_message *reply, BangerPolkitAnswer *ret_answer,
                         const char **ret_failure);
 
-/* Tells polkit that nobody waits any more. The question is answered nevertheless, by an error. */
+/* Tells polkit that nobody waits any more. The question is answered nevertheless, but not by a yes.
+ */
 void banger_polkit_cancel(sd_bus *bus, const char *cancellation_id);

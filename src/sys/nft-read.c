@@ -26,6 +26,14 @@ new_request(int type, int flags, uint8_t family)
     return banger_netlink_message(NFNL_SUBSYS_NFTABLES << 8 | type, flags, &header, sizeof header);
 }
 
+/* The error that @errnum of the kernel's is; EINVAL and EOPNOTSUPP: it has no such subsystem. */
+static BangerErrorCode
+code_of(int errnum)
+{
+    return errnum == EINVAL || errnum == EOPNOTSUPP ? BANGER_ERROR_NOT_SUPPORTED
+                                                    : banger_netlink_code(errnum);
+}
+
 static bool
 is_answer(struct nlmsghdr *header, int type)
 {
@@ -136,7 +144,7 @@ banger_nft_rules(BangerNetlink *netlink, uint8_t family, const char *table, cons
         errnum = banger_netlink_run(netlink, message, collect_rule, rules);
     }
     if (errnum != 0 && errnum != ENOENT) {
-        (void)banger_set_error(error, banger_netlink_code(errnum),
+        (void)banger_set_error(error, code_of(errnum),
                                "cannot list the rules of the nftables table %s: %s", table,
                                banger_netlink_words(netlink));
         return NULL;
@@ -172,13 +180,9 @@ banger_nft_table_exists(BangerNetlink *netlink, uint8_t family, const char *tabl
 
     (void)nla_put_string(message, NFTA_TABLE_NAME, table);
     errnum = banger_netlink_run(netlink, message, NULL, NULL);
-    /* EINVAL: no such subsystem. */
     if (errnum != 0 && errnum != ENOENT)
-        return banger_set_error(
-            error,
-            errnum == EINVAL || errnum == EOPNOTSUPP ? BANGER_ERROR_NOT_SUPPORTED
-                                                     : banger_netlink_code(errnum),
-            "cannot look up the nftables table %s: %s", table, banger_netlink_words(netlink));
+        return banger_set_error(error, code_of(errnum), "cannot look up the nftables table %s: %s",
+                                table, banger_netlink_words(netlink));
     *ret_exists = errnum == 0;
     return true;
 }

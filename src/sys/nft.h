@@ -31,7 +31,8 @@ typedef struct {
 /*
  * The rules of the table @table of @family (NFPROTO_INET, …), in order, chain by chain; only those
  * of @chain if that is not NULL. A table or chain that does not exist has no rules. A GPtrArray of
- * BangerNftRule; NULL with OperationFailed. @netlink is a NETLINK_NETFILTER socket.
+ * BangerNftRule; NULL with NotSupported (no nftables in this kernel) or OperationFailed. @netlink
+ * is a NETLINK_NETFILTER socket.
  */
 GPtrArray *banger_nft_rules(BangerNetlink *netlink, uint8_t family, const char *table,
                             const char *chain, GError **error);

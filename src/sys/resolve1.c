@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sys/resolve1.h"
 
+#include <errno.h>
+
 #include "util/error.h"
 #include "util/sd-auto.h"
-#include <errno.h>
 
 #define NAME "org.freedesktop.resolve1"
 #define PATH "/org/freedesktop/resolve1"

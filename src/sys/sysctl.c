@@ -45,10 +45,11 @@ banger_sysctl_ensure(const char *path, const char *value, char **ret_previous, G
         return banger_set_errno(error, code_of(errno), errno, "cannot read the kernel setting %s",
                                 path);
     g_strchomp(previous);
-    if (ret_previous != NULL)
-        *ret_previous = NULL;
-    if (g_str_equal(previous, value))
+    if (g_str_equal(previous, value)) {
+        if (ret_previous != NULL)
+            *ret_previous = NULL;
         return true;
+    }
     if (!banger_sysctl_set(path, value, error))
         return false;
     if (ret_previous != NULL)

@@ -47,13 +47,15 @@ follow(pid_t child)
 bool
 outlive_child(const char *name)
 {
+    char own[16];
     pid_t child;
 
-    if (!share_data() || (child = fork()) < 0)
+    /* Before the child is there: who looks for the program by its name finds it once. */
+    if (prctl(PR_GET_NAME, own) < 0 || prctl(PR_SET_NAME, name) < 0 || !share_data() ||
+        (child = fork()) < 0)
         return false;
     if (child == 0)
-        return true;
-    (void)prctl(PR_SET_NAME, name);
+        return prctl(PR_SET_NAME, own) == 0;
     (void)signal(SIGTERM, SIG_IGN);
     (void)signal(SIGINT, SIG_IGN);
     follow(child);

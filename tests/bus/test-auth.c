@@ -276,8 +276,10 @@ START_TEST(late_no_is_asked_again)
                          "    if (action.lookup(\"tap_name\") !== \"tap-fc-late\")\n"
                          "        return polkit.Result.NOT_HANDLED;\n"
                          "    asked++;\n"
+                         "    if (action.lookup(\"op_id\") === \"at-once\")\n"
+                         "        return polkit.Result.NO;\n"
                          "    if (action.lookup(\"op_id\") === \"count\")\n"
-                         "        return asked === 3 ? polkit.Result.YES : polkit.Result.NO;\n"
+                         "        return asked === 4 ? polkit.Result.YES : polkit.Result.NO;\n"
                          "    if (asked === 1)\n"
                          "        polkit.spawn([\"sleep\", \"9.7\"]);\n"
                          "    return asked === 1 ? polkit.Result.NO : polkit.Result.YES;\n"
@@ -286,7 +288,8 @@ START_TEST(late_no_is_asked_again)
     sd_bus_message_unref(rig_call(bus, "DeleteTap", &error, "ss", "tap-fc-late", ""));
     ck_assert_msg(!is_refusal(error.name), "%s: %s", error.name, error.message);
     sd_bus_error_free(&error);
-    /* Twice, and no more. */
+    rig_call_fails(bus, DENIED, "DeleteTap", "ss", "tap-fc-late", "at-once");
+    /* The one was asked about twice, the other once. */
     sd_bus_message_unref(rig_call(bus, "DeleteTap", &error, "ss", "tap-fc-late", "count"));
     ck_assert_msg(!is_refusal(error.name), "%s: %s", error.name, error.message);
     sd_bus_error_free(&error);

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "auth/polkit.h"
 #include "bus/samples.h"
 #include "model/settings.h"
 #include "util/fd.h"
@@ -30,6 +31,7 @@ typedef struct {
 } Stranger;
 
 static unsigned int dialogues;
+static unsigned int cancelled;
 
 static int
 on_agent_call(sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
@@ -39,6 +41,10 @@ on_agent_call(sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
     if (sd_bus_message_is_method_call(message, "org.freedesktop.PolicyKit1.AuthenticationAgent",
                                       "BeginAuthentication") > 0)
         dialogues++;
+    else if (sd_bus_message_is_method_call(message,
+                                           "org.freedesktop.PolicyKit1.AuthenticationAgent",
+                                           "CancelAuthentication") > 0)
+        cancelled++;
     return 1; /* and no answer, ever */
 }
 
@@ -77,19 +83,20 @@ start_interactive(sd_bus *bus, const char *op_id)
     return rig_call_start(bus, message);
 }
 
-/* Handles what comes in until polkit has opened @count dialogues. */
+/* Handles what comes in until polkit has opened, or cancelled, as @counter says, @count dialogues.
+ */
 static bool
-wait_for_dialogues(sd_bus *bus, unsigned int count)
+wait_for_count(sd_bus *bus, const unsigned int *counter, unsigned int count)
 {
     gint64 end = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
 
-    while (dialogues < count && g_get_monotonic_time() < end) {
+    while (*counter < count && g_get_monotonic_time() < end) {
         int r = sd_bus_process(bus, NULL);
 
         if (r < 0 || (r == 0 && sd_bus_wait(bus, 100000) < 0))
             return false;
     }
-    return dialogues >= count;
+    return *counter >= count;
 }
 
 /* Makes this process the stranger's, with an agent; returns 'y', or a letter for what did not come
@@ -118,7 +125,7 @@ hold_dialogues(sd_bus *bus)
 
         pending[i] = start_interactive(bus, op_id);
     }
-    if (!wait_for_dialogues(bus, PROMPTS))
+    if (!wait_for_count(bus, &dialogues, PROMPTS))
         return 'd';
     refused = start_interactive(bus, "one-prompt-too-many");
     rig_pending_wait(bus, refused);
@@ -127,6 +134,63 @@ hold_dialogues(sd_bus *bus)
     for (unsigned int i = 0; i < PROMPTS; i++)
         if (pending[i]->done)
             return 'p';
+    return 'y';
+}
+
+/* Opens as many dialogues as may be and leaves them, again and again, while the agent stays. */
+static char
+leave_dialogues(sd_bus *agent)
+{
+    for (unsigned int round = 1; round <= 3; round++) {
+        sd_bus *caller = NULL;
+
+        if (sd_bus_open_system(&caller) < 0)
+            return 'b';
+        for (unsigned int i = 0; i < PROMPTS; i++)
+            (void)start_interactive(caller, "");
+        if (sd_bus_flush(caller) < 0 || !wait_for_count(agent, &dialogues, round * PROMPTS))
+            return 'd';
+        sd_bus_close_unref(caller);
+        if (!wait_for_count(agent, &cancelled, round * PROMPTS))
+            return 'c';
+    }
+    return 'y';
+}
+
+static unsigned int denied;
+
+static int
+on_reply(sd_bus_message *reply, void *user_data, sd_bus_error *ret_error)
+{
+    BangerPolkitAnswer said = BANGER_POLKIT_YES;
+    const char *failure;
+
+    (void)user_data;
+    (void)ret_error;
+    denied += !banger_polkit_read(reply, &said, &failure) || said != BANGER_POLKIT_YES;
+    return 0;
+}
+
+/* Asks polkit as the helper does, about itself, and takes the question back. */
+static char
+cancel_question(sd_bus *bus)
+{
+    char *none[] = {NULL};
+    BangerPolkitQuestion question = {
+        .action = "org.banger.helper1.delete-tap",
+        .details = none,
+        .cancellation_id = "7",
+    };
+    sd_bus_slot *slot = NULL;
+
+    if (sd_bus_get_unique_name(bus, &question.sender) < 0 ||
+        banger_polkit_ask(bus, &question, &slot, on_reply, NULL) < 0)
+        return 'q';
+    if (!wait_for_count(bus, &dialogues, 1) || denied > 0)
+        return 'd';
+    banger_polkit_cancel(bus, question.cancellation_id);
+    if (!wait_for_count(bus, &cancelled, 1) || !wait_for_count(bus, &denied, 1))
+        return 'c';
     return 'y';
 }
 
@@ -226,6 +290,27 @@ START_TEST(dialogues_are_bounded)
 }
 END_TEST
 
+/* A dialogue ends with its caller, and makes room for another one at once. */
+START_TEST(dialogues_end_with_their_caller)
+{
+    Stranger stranger = start_stranger(leave_dialogues);
+
+    await_stranger(&stranger);
+    set_to_work(&stranger);
+    end_stranger(&stranger);
+}
+END_TEST
+
+START_TEST(question_is_taken_back)
+{
+    Stranger stranger = start_stranger(cancel_question);
+
+    await_stranger(&stranger);
+    set_to_work(&stranger);
+    end_stranger(&stranger);
+}
+END_TEST
+
 static bool
 has_no_helper(void *data)
 {
@@ -289,6 +374,8 @@ main(int argc, char **argv)
     tcase = tcase_create("prompts");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, dialogues_are_bounded);
+    tcase_add_test(tcase, dialogues_end_with_their_caller);
+    tcase_add_test(tcase, question_is_taken_back);
     tcase_add_test(tcase, no_dialogue_after_sigterm);
     tcase_add_test(tcase, descriptors_are_refused);
     suite_add_tcase(suite, tcase);

@@ -30,6 +30,7 @@ static const struct {
     {"systemd/sd-bus",
      {"bus/*", "auth/*", "sys/unit-properties.h", "bridge/*", "helperd/daemon.c",
       "util/sd-auto.h"}},
+    {"auth/polkit.h", {"auth/*"}},
     {"util/sd-auto.h", {"bus/*", "auth/*", "sys/unit*", "sys/resolve1*"}},
     {"systemd/sd-journal", {"util/journal.c"}},
     {"netlink/", {"sys/*"}},
@@ -175,6 +176,7 @@ START_TEST(violations_are_found)
         {"bus/x.c", "sys/stat.h", false, false, false},
         {"ops/x.c", "sys/link.h", true, false, false},
         {"ops/x.c", "util/sd-auto.h", true, true, true},
+        {"bus/x.c", "auth/polkit.h", true, true, true},
         {"ops/x.c", "systemd/sd-bus.h", false, true, true},
         {"auth/x.c", "systemd/sd-bus.h", false, true, false},
     };

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <glib.h>
-#include <glib/gstdio.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/wait.h>
 
 #include "lib/harness.h"
 
-/* What the programs say to whoever starts them by hand, or with a configuration that is wrong. */
+/* What the programs say to whoever starts them by hand. */
 
 #define HELPER BUILD_DIR "/banger-helperd"
 #define BRIDGE BUILD_DIR "/banger-helper-bridge"
@@ -65,22 +64,6 @@ START_TEST(arguments)
 }
 END_TEST
 
-/* It does not start; why is in the journal, or, without one, on stderr (tests/unit/test-config). */
-START_TEST(wrong_configuration)
-{
-    g_autofree char *path = g_strdup("/tmp/banger-helper-XXXXXX");
-    g_autofree char *words = NULL, *said = NULL;
-    int fd = g_mkstemp(path);
-
-    ck_assert_int_ge(fd, 0);
-    ck_assert(g_close(fd, NULL));
-    ck_assert(g_file_set_contents(path, "[Service]\nIdleTimeoutSec=soon\n", -1, NULL));
-    words = g_strdup_printf(HELPER " --config %s", path);
-    ck_assert_int_ne(run(words, &said), 0);
-    ck_assert_int_eq(g_unlink(path), 0);
-}
-END_TEST
-
 int
 main(void)
 {
@@ -89,7 +72,6 @@ main(void)
 
     tcase_set_timeout(tcase, 30);
     tcase_add_loop_test(tcase, arguments, 0, G_N_ELEMENTS(cases));
-    tcase_add_test(tcase, wrong_configuration);
     suite_add_tcase(suite, tcase);
     return harness_run("unit/programs", suite);
 }
