@@ -20,7 +20,7 @@ share_data(void)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     char *begin = __data_start - (uintptr_t)__data_start % page;
-    size_t size = ((uintptr_t)(_end - begin) + page - 1) / page * page;
+    size_t size = ((uintptr_t)_end - (uintptr_t)begin + page - 1) / page * page;
     void *shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
     if (shared == MAP_FAILED)
