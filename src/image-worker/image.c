@@ -4,16 +4,18 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 
-#include <ext2fs/ext2fs.h>
-
 #include "image-worker/guest-file.h"
 #include "image-worker/overlay-io.h"
 #include "image-worker/sandbox.h"
 
 #define FILE_MAX ((size_t)16 << 20)
 
-static bool
-open_image(io_manager manager, int flags, ext2_filsys *ret_fs, BangerWorkerFailure *failure)
+/* mke2fs(8) has the file system begin at block 1 behind a boot block of 1 KiB, else at 0. Where it
+ * begins at 8 or later libext2fs writes over the end of its bitmaps when it reads them. */
+#define FIRST_BLOCK_MAX 1u
+
+bool
+banger_image_open(io_manager manager, int flags, ext2_filsys *ret_fs, BangerWorkerFailure *failure)
 {
     char name[16];
     errcode_t error;
@@ -26,6 +28,11 @@ open_image(io_manager manager, int flags, ext2_filsys *ret_fs, BangerWorkerFailu
     if (ext2fs_has_feature_journal_dev((*ret_fs)->super))
         return banger_worker_fail(failure, BANGER_WORKER_NOT_SUPPORTED,
                                   "this is an external journal and no image");
+    if ((*ret_fs)->super->s_first_data_block > FIRST_BLOCK_MAX)
+        return banger_worker_fail(failure, BANGER_WORKER_FAILED,
+                                  "the superblock is damaged: the file system would begin at block "
+                                  "%u",
+                                  (*ret_fs)->super->s_first_data_block);
     return true;
 }
 
@@ -37,7 +44,7 @@ banger_image_read(const BangerWorkerInputs *inputs, void **ret_data, size_t *ret
 
     if (inputs->n_files != 1)
         return banger_worker_fail(failure, BANGER_WORKER_FAILED, "one file at a time is read");
-    if (!open_image(unixfd_io_manager, 0, &fs, failure))
+    if (!banger_image_open(unixfd_io_manager, 0, &fs, failure))
         return false;
     /* Files may be in the journal only, or older in their place than there. */
     if (inputs->task == BANGER_WORKER_READ && fs->super->s_journal_dev == 0 &&
@@ -124,7 +131,8 @@ banger_image_write(const BangerWorkerInputs *inputs, BangerWorkerFailure *failur
     ext2_filsys fs;
     errcode_t error;
 
-    if (!open_image(banger_overlay_io_manager, EXT2_FLAG_RW | EXT2_FLAG_SKIP_MMP, &fs, failure) ||
+    if (!banger_image_open(banger_overlay_io_manager, EXT2_FLAG_RW | EXT2_FLAG_SKIP_MMP, &fs,
+                           failure) ||
         !check_writable(fs, failure))
         return false;
     error = ext2fs_read_bitmaps(fs);

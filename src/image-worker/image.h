@@ -1,7 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include <ext2fs/ext2fs.h>
+
 #include "image-worker/channel.h"
+
+/*
+ * Opens the image at BANGER_WORKER_FD_IMAGE with @flags of ext2fs_open(3). What is no image, and a
+ * superblock that libext2fs would trust to its harm, is refused. *@ret_fs may be set nevertheless.
+ */
+bool banger_image_open(io_manager manager, int flags, ext2_filsys *ret_fs,
+                       BangerWorkerFailure *failure);
 
 /*
  * Reads the one file of @inputs from the image at BANGER_WORKER_FD_IMAGE. *@ret_data is malloc()ed.

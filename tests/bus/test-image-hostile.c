@@ -103,6 +103,27 @@ pick_offset(GRand *rand)
     }
 }
 
+/* libext2fs would write over the end of its block bitmap (s_first_data_block, at 0x14 of the
+ * superblock). */
+START_TEST(first_block)
+{
+    g_autofree char *image = make_base(flavours[0]);
+    uint32_t block = _i == 0 ? 21 : 2;
+    g_autofree char *before = NULL, *after = NULL, *message = NULL;
+    AidFile file = {"/etc/a", "a", 1, 0};
+    int fd = open(image, O_WRONLY | O_CLOEXEC);
+
+    ck_assert_int_eq(pwrite(fd, &block, sizeof block, 1024 + 0x14), sizeof block);
+    (void)close(fd);
+    before = aid_digest(image);
+    ck_assert_str_eq(aid_write(image, &file, 1, &message), "OperationFailed");
+    ck_assert_msg(strstr(message, "the file system would begin at block") != NULL, "%s", message);
+    ck_assert_str_eq(aid_read(image, "/etc/small", NULL, NULL), "OperationFailed");
+    after = aid_digest(image);
+    ck_assert_str_eq(before, after);
+}
+END_TEST
+
 START_TEST(flipped_bytes)
 {
     g_autofree char *base = make_base(flavours[_i]);
@@ -408,6 +429,7 @@ main(int argc, char **argv)
     tcase_add_test(cage, sandbox_of_e2fsck_descriptors);
     tcase_add_test(tcase, truncated);
     tcase_add_test(tcase, absurd_sizes);
+    tcase_add_loop_test(tcase, first_block, 0, 2);
     tcase_add_loop_test(tcase, flipped_bytes, 0, N_PARTS);
     suite_add_tcase(suite, cage);
     suite_add_tcase(suite, tcase);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "image-worker/guest-file.h"
+#include "image-worker/image.h"
 #include "image-worker/overlay-io.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -125,11 +126,14 @@ make_image(unsigned char *image, const uint8_t *data, size_t size)
 static ext2_filsys
 open_image(io_manager manager, int flags)
 {
-    ext2_filsys fs;
+    BangerWorkerFailure failure = {0};
+    ext2_filsys fs = NULL;
 
     g_assert_true(dup2(image_fd, BANGER_WORKER_FD_IMAGE) == BANGER_WORKER_FD_IMAGE);
-    if (ext2fs_open("3", flags | EXT2_FLAG_64BITS, 0, 0, manager, &fs) == 0)
+    if (banger_image_open(manager, flags, &fs, &failure))
         return fs;
+    if (fs != NULL)
+        ext2fs_free(fs);
     return NULL;
 }
 
