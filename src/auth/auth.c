@@ -11,10 +11,9 @@
 #define INTERACTIVE_TIMEOUT_SEC 120 /* a person types a password */
 
 /*
- * polkitd gives its rules 10 s (RUNAWAY_KILLER_TIMEOUT) and then says no in their place. Once in
- * tens of thousands of questions polkitd 122 has been seen to sleep for as long without a rule that
- * would have taken it. So a no that took about that time is no verdict yet: polkit is asked once
- * more, within the same time limit.
+ * polkitd gives its rules 10 s (RUNAWAY_KILLER_TIMEOUT) and then says no in their place. Under load
+ * polkitd 122 has been seen to sleep for as long without a rule that would have taken it. So a no
+ * that took about that time is no verdict yet: polkit is asked once more, within the same limit.
  */
 #define RULES_TIMEOUT_USEC (10 * G_USEC_PER_SEC - G_USEC_PER_SEC / 2)
 

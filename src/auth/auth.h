@@ -42,8 +42,9 @@ void banger_auth_stop(BangerAuth *auth);
  * Asks whether the connection @sender (a unique bus name) of user @uid may call @method with
  * @request.
  * @interactive: the caller lets polkit ask a person; the answer may then take two minutes, else
- * twenty seconds, before it counts as a denial. @verdict is called exactly once, for uid 0 before
- * this returns and for others later from the main loop. @request is only read during this call.
+ * twenty seconds, before it counts as a denial. @verdict is called exactly once: for uid 0, and as
+ * a denial if polkit cannot be asked, before this returns; otherwise later, from the main loop.
+ * @request is only read during this call.
  */
 void banger_auth_check(BangerAuth *auth, const BangerMethod *method, const BangerRequest *request,
                        const char *sender, uid_t uid, bool interactive, BangerAuthVerdict verdict,

@@ -6,7 +6,7 @@
 #include "image-worker/channel.h"
 
 /*
- * Opens the image at BANGER_WORKER_FD_IMAGE with @flags of ext2fs_open(3). What is no image, and a
+ * Opens the image at BANGER_WORKER_FD_IMAGE with @flags of ext2fs_open(). What is no image, and a
  * superblock that libext2fs would trust to its harm, is refused. *@ret_fs may be set nevertheless.
  */
 bool banger_image_open(io_manager manager, int flags, ext2_filsys *ret_fs,

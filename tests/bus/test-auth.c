@@ -261,10 +261,7 @@ START_TEST(polkitd_stopped)
 }
 END_TEST
 
-/*
- * A no that took polkit as long as it lets its rules run is not one of theirs. (A rule that in fact
- * runs for ever would be ended in the same moment, but polkit 122 does not always survive that.)
- */
+/* A no that took polkit as long as it lets its rules run is not taken for one of theirs at once. */
 START_TEST(late_no_is_asked_again)
 {
     sd_bus *bus;

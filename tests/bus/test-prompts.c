@@ -290,24 +290,26 @@ START_TEST(dialogues_are_bounded)
 }
 END_TEST
 
-/* A dialogue ends with its caller, and makes room for another one at once. */
-START_TEST(dialogues_end_with_their_caller)
+static void
+have_stranger_do(char (*work)(sd_bus *bus))
 {
-    Stranger stranger = start_stranger(leave_dialogues);
+    Stranger stranger = start_stranger(work);
 
     await_stranger(&stranger);
     set_to_work(&stranger);
     end_stranger(&stranger);
 }
+
+/* A dialogue ends with its caller, and makes room for another one at once. */
+START_TEST(dialogues_end_with_their_caller)
+{
+    have_stranger_do(leave_dialogues);
+}
 END_TEST
 
 START_TEST(question_is_taken_back)
 {
-    Stranger stranger = start_stranger(cancel_question);
-
-    await_stranger(&stranger);
-    set_to_work(&stranger);
-    end_stranger(&stranger);
+    have_stranger_do(cancel_question);
 }
 END_TEST
 
