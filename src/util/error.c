@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#define BANGER_ERROR_IS_DEFINED_HERE
 #include "util/error.h"
 
 #include <string.h>

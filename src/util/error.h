@@ -7,16 +7,16 @@
 /*
  * The error doctrine, for every file of this project:
  *
- *  - There is one GError domain, BANGER_ERROR, and one enum. The table in error.c gives each code
- * its D-Bus error name and its JSON code; nothing else knows either.
+ *  - There is one GError domain, BANGER_ERROR, and one enum. The table in error.c has for each code
+ *    its D-Bus error name and its JSON code; nothing else knows either.
  *  - A function that can fail takes `GError **error` last and returns false, NULL or -1. Its
- * outputs
- *    (`ret_…`) are untouched on failure. The caller that asked is told; nobody logs on the way.
+ *    outputs (`ret_…`) are untouched on failure. The layer that answers the caller logs once;
+ *    nothing below it logs.
  *  - A message is for the person who called: what was attempted, on what, and why it failed, with
- * the kernel's or the library's own words at the end. It has no full stop and no op_id: the layer
- * that answers adds " (OP_ID)".
+ *    the text of the kernel or the library at the end. It has no full stop and no op_id: the layer
+ *    that answers adds " (OP_ID)".
  *  - Errors of other GError domains never leave the file that met them: they are rewritten by
- *    banger_set_error() with the words of the original at the end.
+ *    banger_set_error() with the text of the original at the end.
  */
 #define BANGER_ERROR (banger_error_quark())
 
@@ -56,7 +56,14 @@ BangerErrorCode banger_error_code(const GError *error);
 bool banger_set_error(GError **error, BangerErrorCode code, const char *format, ...)
     G_GNUC_PRINTF(3, 4);
 
-/* As banger_set_error(), with ": " and the text of the errno value @errnum (positive) at the end.
+/*
+ * As banger_set_error(), with ": " and the text of the errno value @errnum (positive) at the end.
  */
 bool banger_set_errno(GError **error, BangerErrorCode code, int errnum, const char *format, ...)
     G_GNUC_PRINTF(4, 5);
+
+/* The analyser does not see into another file: that the outputs of who failed are never used. */
+#if defined(__clang_analyzer__) && !defined(BANGER_ERROR_IS_DEFINED_HERE)
+#define banger_set_error(...) (banger_set_error(__VA_ARGS__), false)
+#define banger_set_errno(...) (banger_set_errno(__VA_ARGS__), false)
+#endif

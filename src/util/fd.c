@@ -2,6 +2,16 @@
 #include "util/fd.h"
 
 #include <errno.h>
+#include <stdio.h>
+
+BangerFdPath
+banger_fd_path(int fd)
+{
+    BangerFdPath path;
+
+    (void)snprintf(path.text, sizeof path.text, "/proc/self/fd/%d", fd);
+    return path;
+}
 
 void
 banger_close_fd(int *fd)

@@ -16,13 +16,24 @@
  */
 #define banger_autofd __attribute__((cleanup(banger_close_fd)))
 
-/* Whether @errnum, of an open(2) or the like, tells of a lack of means and not of what was opened.
+/*
+ * Whether @errnum, of an open(2) or the like, tells of a lack of means and not of what was opened.
  */
 static inline bool
 banger_is_shortage(int errnum)
 {
     return errnum == EMFILE || errnum == ENFILE || errnum == ENOMEM;
 }
+
+/*
+ * The path under which the process has @fd open ("/proc/self/fd/N"): for calls that take a path and
+ * no descriptor. Used in the expression that the call is: banger_fd_path(fd).text
+ */
+typedef struct {
+    char text[sizeof "/proc/self/fd/" + 11];
+} BangerFdPath;
+
+BangerFdPath banger_fd_path(int fd);
 
 /* Closes *@fd if it is one, and sets it to -1. errno is kept. */
 void banger_close_fd(int *fd);

@@ -11,13 +11,14 @@
 
 #include "util/json-string.h"
 
-#define VALUE_MAX 4096
-#define RECORDS_MAX 4096
+#define RECORDS_MAX 65536u
+#define DROPPABLE_RECORDS_MAX 1024u
 #define FLUSH_TIMEOUT_USEC (2 * G_USEC_PER_SEC)
 
 struct BangerJournalRecord {
     GPtrArray *fields; /* "NAME=value" */
     int priority;
+    bool may_be_dropped;
 };
 
 BangerJournalRecord *
@@ -28,7 +29,7 @@ banger_journal_record_new(int priority, const char *message)
     record->fields = g_ptr_array_new_with_free_func(g_free);
     record->priority = priority;
     banger_journal_record_add(record, "MESSAGE", message);
-    banger_journal_record_add_uint(record, "PRIORITY", (guint64)priority);
+    banger_journal_record_add_uint(record, "PRIORITY", (uint64_t)priority);
     return record;
 }
 
@@ -51,33 +52,47 @@ cut_at_character(char *text, size_t max)
 }
 
 void
-banger_journal_record_add(BangerJournalRecord *record, const char *name, const char *value)
+banger_journal_record_allow_drop(BangerJournalRecord *record)
+{
+    record->may_be_dropped = true;
+}
+
+void
+banger_journal_record_add_limited(BangerJournalRecord *record, const char *name, const char *value,
+                                  size_t max)
 {
     g_autofree char *cut = NULL;
     g_autofree char *valid = NULL;
 
     if (value == NULL || value[0] == '\0')
         return;
-    cut = g_strndup(value, VALUE_MAX + 4); /* a character more */
+    cut = g_strndup(value, max + 4); /* a character more */
     valid = g_utf8_make_valid(cut, -1);
-    cut_at_character(valid, VALUE_MAX);
+    cut_at_character(valid, max);
     g_ptr_array_add(record->fields, g_strdup_printf("%s=%s", name, valid));
 }
 
 void
-banger_journal_record_add_uint(BangerJournalRecord *record, const char *name, guint64 value)
+banger_journal_record_add(BangerJournalRecord *record, const char *name, const char *value)
+{
+    banger_journal_record_add_limited(record, name, value, BANGER_JOURNAL_VALUE_MAX);
+}
+
+void
+banger_journal_record_add_uint(BangerJournalRecord *record, const char *name, uint64_t value)
 {
     g_ptr_array_add(record->fields, g_strdup_printf("%s=%" G_GUINT64_FORMAT, name, value));
 }
 
-/* One JSON object on one line. Not the job of a JSON library: util/ has none, and this only writes.
+/*
+ * One JSON object on one line. Not the job of a JSON library: util/ has none, and this only writes.
  */
 static void
 send_to_stderr(const BangerJournalRecord *record)
 {
     g_autoptr(GString) line = g_string_new("{");
 
-    for (guint i = 0; i < record->fields->len; i++) {
+    for (unsigned int i = 0; i < record->fields->len; i++) {
         const char *field = g_ptr_array_index(record->fields, i);
         const char *equals = strchr(field, '=');
         g_autofree char *name = g_strndup(field, (gsize)(equals - field));
@@ -98,7 +113,7 @@ write_record(const BangerJournalRecord *record)
 {
     g_autofree struct iovec *fields = g_new0(struct iovec, record->fields->len);
 
-    for (guint i = 0; i < record->fields->len; i++) {
+    for (unsigned int i = 0; i < record->fields->len; i++) {
         char *field = g_ptr_array_index(record->fields, i);
 
         fields[i] = (struct iovec){field, strlen(field)};
@@ -116,9 +131,9 @@ static struct {
     GMutex lock;
     GCond changed;
     GQueue records; /* of BangerJournalRecord */
-    guint dropped;
-    gboolean started;
-    gboolean writing;
+    unsigned int dropped;
+    bool started;
+    bool writing;
 } writer;
 
 /* Takes the next record; after the last, the one that says how many were dropped; or NULL. */
@@ -137,9 +152,9 @@ next_record(void)
 }
 
 static gpointer
-write_records(gpointer data)
+write_records(void *user_data)
 {
-    (void)data;
+    (void)user_data;
     g_mutex_lock(&writer.lock);
     for (;;) {
         g_autoptr(BangerJournalRecord) record = next_record();
@@ -164,20 +179,20 @@ flush_at_exit(void)
 }
 
 /* The writer thread, from the first record on. Called with the lock held. */
-static gboolean
+static bool
 start_writer(void)
 {
     GThread *thread;
 
     if (writer.started)
-        return TRUE;
+        return true;
     thread = g_thread_try_new("journal", write_records, NULL, NULL);
     if (thread == NULL)
-        return FALSE;
+        return false;
     g_thread_unref(thread);
     (void)atexit(flush_at_exit);
-    writer.started = TRUE;
-    return TRUE;
+    writer.started = true;
+    return true;
 }
 
 void
@@ -188,7 +203,8 @@ banger_journal_record_send(BangerJournalRecord *record)
     if (record->priority >= LOG_DEBUG && !banger_journal_debug_enabled())
         return;
     g_mutex_lock(&writer.lock);
-    if (!start_writer() || g_queue_get_length(&writer.records) >= RECORDS_MAX) {
+    if (!start_writer() || g_queue_get_length(&writer.records) >=
+                               (record->may_be_dropped ? DROPPABLE_RECORDS_MAX : RECORDS_MAX)) {
         writer.dropped++;
     } else {
         g_queue_push_tail(&writer.records, g_steal_pointer(&owned));
@@ -200,16 +216,16 @@ banger_journal_record_send(BangerJournalRecord *record)
 void
 banger_journal_flush(void)
 {
-    gint64 end = g_get_monotonic_time() + FLUSH_TIMEOUT_USEC;
+    int64_t end_usec = g_get_monotonic_time() + FLUSH_TIMEOUT_USEC;
 
     g_mutex_lock(&writer.lock);
     while (writer.started && (writer.writing || !g_queue_is_empty(&writer.records)))
-        if (!g_cond_wait_until(&writer.changed, &writer.lock, end))
+        if (!g_cond_wait_until(&writer.changed, &writer.lock, end_usec))
             break;
     g_mutex_unlock(&writer.lock);
 }
 
-gboolean
+bool
 banger_journal_debug_enabled(void)
 {
     return g_strcmp0(g_getenv("BANGER_DEBUG"), "1") == 0;

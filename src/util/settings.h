@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /* Names that both sides of every contract share. */
@@ -21,7 +22,9 @@ typedef struct {
     gid_t owner_gid;         /* … and its primary group */
     char *state_directory;   /* absolute, without a slash at the end */
     char *runtime_directory; /* the same */
-    uid_t vmm_uid;           /* the user the VMM runs as: the owner, or root */
-    gid_t vmm_gid;
-    unsigned int idle_timeout_sec; /* 0: never exit */
+    bool jail;               /* each VMM has a user and a root directory of its own; else it is
+                              * the owner's */
+    bool console_to_journal; /* or nowhere */
+    unsigned int idle_timeout_sec;         /* 0: never exit */
+    struct BangerNetworkSettings *network; /* [Network]: network/network-settings.h */
 } BangerSettings;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "util/undo.h"
 
+#include <stdbool.h>
+
 typedef struct {
-    void (*take_back)(gpointer data);
+    void (*take_back)(void *user_data);
     gpointer data;
     GDestroyNotify free_data;
 } Step;
@@ -14,18 +16,18 @@ banger_undo_push(BangerUndo *undo, void (*take_back)(gpointer data), gpointer da
     Step step = {take_back, data, free_data};
 
     if (undo->steps == NULL)
-        undo->steps = g_array_new(FALSE, FALSE, sizeof(Step));
+        undo->steps = g_array_new(false, false, sizeof(Step));
     g_array_append_val(undo->steps, step);
 }
 
 static void
-empty(BangerUndo *undo, gboolean take_back)
+empty_record(BangerUndo *undo, bool take_back)
 {
     GArray *steps = g_steal_pointer(&undo->steps);
 
     if (steps == NULL)
         return;
-    for (guint i = steps->len; i > 0; i--) {
+    for (unsigned int i = steps->len; i > 0; i--) {
         Step *step = &g_array_index(steps, Step, i - 1);
 
         if (take_back)
@@ -39,11 +41,11 @@ empty(BangerUndo *undo, gboolean take_back)
 void
 banger_undo_commit(BangerUndo *undo)
 {
-    empty(undo, FALSE);
+    empty_record(undo, false);
 }
 
 void
 banger_undo_walk(BangerUndo *undo)
 {
-    empty(undo, TRUE);
+    empty_record(undo, true);
 }
