@@ -15,7 +15,7 @@ banger_address_length(const BangerAddress *address)
 
 /* Any address, also one that names no host. */
 static bool
-parse(const char *text, BangerAddress *ret_address)
+parse_any(const char *text, BangerAddress *ret_address)
 {
     BangerAddress address = {0};
 
@@ -43,17 +43,35 @@ names_a_host(const BangerAddress *address)
     return address->bytes[0] != 0xff;
 }
 
+/* ::ffff:0:0/96 (RFC 4291, IPv4-mapped) and ::/96 (IPv4-compatible), but not ::1. */
+static bool
+is_disguised_ipv4(const BangerAddress *address)
+{
+    static const uint8_t zero[12];
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+    if (address->family != AF_INET6 || banger_address_is_loopback(address))
+        return false;
+    return memcmp(address->bytes, zero, sizeof zero) == 0 ||
+           memcmp(address->bytes, mapped, sizeof mapped) == 0;
+}
+
 bool
 banger_address_parse(const char *text, BangerAddress *ret_address, GError **error)
 {
     BangerAddress address;
 
-    if (!parse(text, &address))
+    if (!parse_any(text, &address))
         return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
                                 "\"%s\" is not an IPv4 or IPv6 address", text);
     if (!names_a_host(&address))
         return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
                                 "\"%s\" is not the address of a host", text);
+    if (is_disguised_ipv4(&address))
+        return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
+                                "\"%s\" is an IPv4 address in the form of an IPv6 one: write it as "
+                                "IPv4",
+                                text);
     *ret_address = address;
     return true;
 }
@@ -63,6 +81,8 @@ banger_address_format(const BangerAddress *address)
 {
     char text[INET6_ADDRSTRLEN];
 
+    if (address->family == AF_UNSPEC)
+        return g_strdup("");
     return g_strdup(inet_ntop(address->family, address->bytes, text, sizeof text));
 }
 
@@ -144,6 +164,17 @@ banger_server_parse(const char *text, BangerServer *ret_server, GError **error)
     return true;
 }
 
+char *
+banger_server_format(const BangerServer *server)
+{
+    g_autofree char *address = banger_address_format(&server->address);
+
+    if (server->address.family == AF_UNSPEC)
+        return g_strdup("");
+    return g_strdup_printf(server->address.family == AF_INET ? "%s:%u" : "[%s]:%u", address,
+                           server->port != 0 ? server->port : BANGER_SERVER_PORT);
+}
+
 static bool
 split_network(const char *cidr, BangerAddress *ret_network, unsigned int *ret_prefix)
 {
@@ -154,7 +185,7 @@ split_network(const char *cidr, BangerAddress *ret_network, unsigned int *ret_pr
     if (slash == NULL)
         return false;
     network_text = g_strndup(cidr, (gsize)(slash - cidr));
-    if (!parse(network_text, &network) ||
+    if (!parse_any(network_text, &network) ||
         !banger_number_parse(slash + 1, 1, (unsigned int)banger_address_length(&network) * 8,
                              ret_prefix))
         return false;
@@ -163,36 +194,37 @@ split_network(const char *cidr, BangerAddress *ret_network, unsigned int *ret_pr
 }
 
 bool
-banger_prefix_is_valid(const char *cidr)
+banger_prefix_parse(const char *cidr, BangerPrefix *ret_prefix, GError **error)
 {
-    BangerAddress network;
-    unsigned int prefix;
+    BangerPrefix prefix = {0};
 
-    return banger_number_parse(cidr, 1, 128, &prefix) || split_network(cidr, &network, &prefix);
+    if (!banger_number_parse(cidr, 1, 128, &prefix.length) &&
+        !split_network(cidr, &prefix.network, &prefix.length))
+        return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
+                                "\"%s\" is neither a prefix length (\"24\") nor a network "
+                                "(\"172.16.0.0/24\")",
+                                cidr);
+    *ret_prefix = prefix;
+    return true;
 }
 
 bool
-banger_prefix_parse(const char *cidr, const BangerAddress *address, unsigned int *ret_prefix,
-                    GError **error)
+banger_prefix_check(const BangerPrefix *prefix, const BangerAddress *address, GError **error)
 {
     unsigned int max = (unsigned int)banger_address_length(address) * 8;
     g_autofree char *address_text = banger_address_format(address);
-    BangerAddress network;
-    unsigned int prefix;
+    g_autofree char *network_text = NULL;
 
-    if (strchr(cidr, '/') == NULL) {
-        if (!banger_number_parse(cidr, 1, max, &prefix))
-            return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
-                                    "cidr \"%s\" is not a prefix length from 1 to %u for %s", cidr,
-                                    max, address_text);
-    } else if (!split_network(cidr, &network, &prefix)) {
+    if (prefix->network.family != 0 &&
+        !banger_address_same_network(&prefix->network, address, prefix->length)) {
+        network_text = banger_address_format(&prefix->network);
         return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
-                                "cidr \"%s\" is not a network such as 172.16.0.0/24", cidr);
-    } else if (!banger_address_same_network(&network, address, prefix)) {
-        return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
-                                "network \"%s\" does not contain the address %s", cidr,
-                                address_text);
+                                "the network %s/%u does not contain the address %s", network_text,
+                                prefix->length, address_text);
     }
-    *ret_prefix = prefix;
+    if (prefix->length < 1 || prefix->length > max)
+        return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
+                                "%u is not a prefix length from 1 to %u for %s", prefix->length,
+                                max, address_text);
     return true;
 }

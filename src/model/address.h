@@ -7,14 +7,22 @@
 
 /* An IPv4 or IPv6 address in network byte order. */
 typedef struct {
-    int family;        /* AF_INET or AF_INET6 */
+    int family;        /* AF_INET or AF_INET6; 0 (AF_UNSPEC): none was given */
     uint8_t bytes[16]; /* the first 4 for AF_INET */
 } BangerAddress;
 
-/* A DNS server: port 0 is the default port. */
+/* What a prefix length says of an address: family 0 in @network if it came without a network. */
 typedef struct {
-    BangerAddress address;
-    uint16_t port;
+    unsigned int length; /* from 1 to 32 or 128; 0: none was given */
+    BangerAddress network;
+} BangerPrefix;
+
+#define BANGER_SERVER_PORT 53
+
+/* A DNS server. */
+typedef struct {
+    BangerAddress address; /* family 0: none was given */
+    uint16_t port;         /* 0: the default, which is BANGER_SERVER_PORT */
 } BangerServer;
 
 /* How many bytes of @address->bytes count: 4 or 16. */
@@ -22,11 +30,13 @@ size_t banger_address_length(const BangerAddress *address);
 
 /*
  * Parses @text (inet_pton(3): dotted quad or IPv6, no scope, no port) into @ret_address. The
- * unspecified and multicast addresses and 255.255.255.255 name no host and are BadParams too.
+ * unspecified and multicast addresses and 255.255.255.255 name no host and are BadParams too, and
+ * so is an IPv4 address in the form of an IPv6 one ("::ffff:10.0.0.1", "::10.0.0.1"): it would be a
+ * second spelling of the same host.
  */
 bool banger_address_parse(const char *text, BangerAddress *ret_address, GError **error);
 
-/* The canonical text of @address (inet_ntop(3)). Free with g_free(). */
+/* The canonical text of @address (inet_ntop(3)); "" if none was given. Free with g_free(). */
 char *banger_address_format(const BangerAddress *address);
 
 /* Whether the first @prefix bits of @a and @b agree. False for different families. */
@@ -49,19 +59,24 @@ bool banger_address_is_link_local(const BangerAddress *address);
  */
 bool banger_address_is_network_or_broadcast(const BangerAddress *address, unsigned int prefix);
 
-/* Parses "ADDRESS", "IPv4:PORT" or "[IPv6]:PORT", the notation of resolvectl(1). Port 0 is
- * BadParams. */
+/*
+ * Parses "ADDRESS", "IPv4:PORT" or "[IPv6]:PORT", the notation of resolvectl(1). Errors:
+ * BadParams, for port 0 too.
+ */
 bool banger_server_parse(const char *text, BangerServer *ret_server, GError **error);
 
-/*
- * Parses @cidr, a prefix length ("24") or a network ("172.16.0.0/24"), as it goes with @address:
- * the prefix must be from 1 to 32 (IPv4) or 128 (IPv6), and a network must be of the same family
- * and contain
- * @address. Errors: BadParams.
- */
-bool banger_prefix_parse(const char *cidr, const BangerAddress *address, unsigned int *ret_prefix,
-                         GError **error);
+/* The canonical text of @server: "IPv4:PORT" or "[IPv6]:PORT", with the default port too; "" if
+ * none was given. Free with g_free(). */
+char *banger_server_format(const BangerServer *server);
 
-/* Whether @cidr has the form of a prefix length or of a network, whatever the address it goes with.
+/*
+ * Parses @cidr, a prefix length ("24") or a network ("172.16.0.0/24"): its prefix must be from 1 to
+ * 32 (IPv4) or 128 (IPv6, and a bare length). Errors: BadParams.
  */
-bool banger_prefix_is_valid(const char *cidr);
+bool banger_prefix_parse(const char *cidr, BangerPrefix *ret_prefix, GError **error);
+
+/*
+ * Whether @prefix goes with @address: it is not longer than the address, and the network, if it
+ * came with one, is of the same family and contains the address. Errors: BadParams.
+ */
+bool banger_prefix_check(const BangerPrefix *prefix, const BangerAddress *address, GError **error);

@@ -1,36 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "model/methods.h"
 
-#include "model/limits.h"
+#include "model/bounds.h"
+#include "model/field-tables.h"
 #include "model/relations.h"
-
-#define IN(member) offsetof(BangerRequest, member)
-#define OUT(member) offsetof(BangerReply, member)
-#define STRING(field_name, field_offset, field_kind, field_flags)                                  \
-    {                                                                                              \
-        .name = (field_name), .type = BANGER_TYPE_STRING, .offset = (field_offset),                \
-        .kind = BANGER_KIND_##field_kind, .flags = (field_flags)                                   \
-    }
-#define BOOLEAN(field_name, field_offset, field_flags)                                             \
-    {                                                                                              \
-        .name = (field_name), .type = BANGER_TYPE_BOOLEAN, .offset = (field_offset),               \
-        .flags = (field_flags)                                                                     \
-    }
-#define NUMBER(field_name, field_offset, field_flags, field_min, field_max)                        \
-    {                                                                                              \
-        .name = (field_name), .type = BANGER_TYPE_UINT32, .offset = (field_offset),                \
-        .kind = BANGER_KIND_NUMBER, .flags = (field_flags), .min = (field_min), .max = (field_max) \
-    }
-#define END                                                                                        \
-    {                                                                                              \
-        .name = NULL                                                                               \
-    }
-
-#define OPTIONAL BANGER_FIELD_OPTIONAL
-#define MAY_BE_EMPTY BANGER_FIELD_MAY_BE_EMPTY
-#define SECRET BANGER_FIELD_SECRET
-#define OBJECT BANGER_FIELD_OBJECT
-#define EXCLUSIVE BANGER_FIELD_EXCLUSIVE
 
 static const BangerField nothing[] = {END};
 
@@ -54,6 +27,11 @@ static const BangerField delete_tap_in[] = {
     END,
 };
 
+static const BangerField delete_bridge_in[] = {
+    STRING("bridge_name", IN(delete_bridge.bridge_name), LINK_NAME, OBJECT | EXCLUSIVE),
+    END,
+};
+
 static const BangerField sync_resolver_routing_in[] = {
     STRING("bridge_name", IN(sync_resolver_routing.bridge_name), LINK_NAME,
            OBJECT | EXCLUSIVE | MAY_BE_EMPTY),
@@ -74,8 +52,34 @@ static const BangerField ensure_nat_in[] = {
     END,
 };
 
+static const BangerField ensure_port_forward_in[] = {
+    STRING("protocol", IN(ensure_port_forward.protocol), TEXT, OBJECT),
+    PORT("host_port", IN(ensure_port_forward.host_port), OBJECT),
+    STRING("guest_ip", IN(ensure_port_forward.guest_ip), ADDRESS, OBJECT),
+    PORT("guest_port", IN(ensure_port_forward.guest_port), OBJECT),
+    BOOLEAN("enable", IN(ensure_port_forward.enable), OBJECT),
+    END,
+};
+
+const BangerField banger_destination_members[] = {
+    STRING("network", 0, DESTINATION, 0),
+    END,
+};
+
+static const BangerField set_egress_in[] = {
+    STRING("guest_ip", IN(set_egress.guest_ip), ADDRESS, OBJECT),
+    {.name = "networks",
+     .type = BANGER_TYPE_LIST,
+     .offset = IN(set_egress.networks),
+     .min = 1,
+     .max = BANGER_EGRESS_MAX,
+     .members = banger_destination_members,
+     .size = sizeof(char *)},
+    END,
+};
+
 static const BangerField create_dm_snapshot_in[] = {
-    STRING("rootfs_path", IN(create_dm_snapshot.rootfs_path), STATE_PATH, EXCLUSIVE),
+    STRING("rootfs_path", IN(create_dm_snapshot.rootfs_path), STATE_PATH, SHARED),
     STRING("cow_path", IN(create_dm_snapshot.cow_path), STATE_PATH, EXCLUSIVE),
     STRING("dm_name", IN(create_dm_snapshot.dm_name), DM_NAME, OBJECT | EXCLUSIVE),
     END,
@@ -90,10 +94,12 @@ static const BangerField create_dm_snapshot_out[] = {
 };
 
 static const BangerField cleanup_dm_snapshot_in[] = {
-    STRING("base_loop", IN(cleanup_dm_snapshot.base_loop), LOOP_PATH, MAY_BE_EMPTY),
-    STRING("cow_loop", IN(cleanup_dm_snapshot.cow_loop), LOOP_PATH, MAY_BE_EMPTY),
-    STRING("dm_name", IN(cleanup_dm_snapshot.dm_name), DM_NAME, OBJECT | EXCLUSIVE | MAY_BE_EMPTY),
-    STRING("dm_dev", IN(cleanup_dm_snapshot.dm_dev), DM_PATH, OBJECT | EXCLUSIVE | MAY_BE_EMPTY),
+    STRING("base_loop", IN(cleanup_dm_snapshot.base_loop), LOOP_PATH, MAY_BE_EMPTY | BARE_NAME),
+    STRING("cow_loop", IN(cleanup_dm_snapshot.cow_loop), LOOP_PATH, MAY_BE_EMPTY | BARE_NAME),
+    STRING("dm_name", IN(cleanup_dm_snapshot.dm_name), DM_NAME,
+           OBJECT | EXCLUSIVE | MAY_BE_EMPTY | BARE_NAME),
+    STRING("dm_dev", IN(cleanup_dm_snapshot.dm_dev), DM_PATH,
+           OBJECT | EXCLUSIVE | MAY_BE_EMPTY | BARE_NAME),
     END,
 };
 
@@ -103,7 +109,7 @@ static const BangerField remove_dm_snapshot_in[] = {
 };
 
 static const BangerField fsck_snapshot_in[] = {
-    STRING("dm_dev", IN(fsck_snapshot.dm_dev), DM_PATH, OBJECT | EXCLUSIVE),
+    STRING("dm_dev", IN(fsck_snapshot.dm_name), DM_PATH, OBJECT | EXCLUSIVE),
     END,
 };
 
@@ -112,8 +118,19 @@ static const BangerField fsck_snapshot_out[] = {
     END,
 };
 
+static const BangerField check_image_in[] = {
+    STRING("image_path", IN(check_image.image), IMAGE_PATH, OBJECT | EXCLUSIVE),
+    BOOLEAN("repair", IN(check_image.repair), OBJECT),
+    END,
+};
+
+static const BangerField check_image_out[] = {
+    BOOLEAN("corrected", OUT(check_image.corrected), 0),
+    END,
+};
+
 static const BangerField read_ext4_file_in[] = {
-    STRING("image_path", IN(read_ext4_file.image_path), IMAGE_PATH, OBJECT | EXCLUSIVE),
+    STRING("image_path", IN(read_ext4_file.image), IMAGE_PATH, OBJECT | EXCLUSIVE),
     STRING("guest_path", IN(read_ext4_file.guest_path), GUEST_PATH, OBJECT),
     END,
 };
@@ -123,7 +140,7 @@ static const BangerField read_ext4_file_out[] = {
     END,
 };
 
-static const BangerField ext4_file_members[] = {
+const BangerField banger_ext4_file_members[] = {
     STRING("guest_path", offsetof(BangerExt4File, guest_path), GUEST_PATH, 0),
     {.name = "data",
      .type = BANGER_TYPE_BYTES,
@@ -133,18 +150,56 @@ static const BangerField ext4_file_members[] = {
     {.name = "mode",
      .type = BANGER_TYPE_UINT32,
      .offset = offsetof(BangerExt4File, mode),
-     .kind = BANGER_KIND_FILE_MODE},
+     .kind = BANGER_KIND_FILE_MODE,
+     .flags = BANGER_FIELD_NO_DETAIL},
     END,
 };
 
 static const BangerField write_ext4_files_in[] = {
-    STRING("image_path", IN(write_ext4_files.image_path), IMAGE_PATH, OBJECT | EXCLUSIVE),
+    STRING("image_path", IN(write_ext4_files.image), IMAGE_PATH, OBJECT | EXCLUSIVE),
     {.name = "files",
      .type = BANGER_TYPE_ARRAY,
      .offset = IN(write_ext4_files.files),
      .max = BANGER_GUEST_FILES_MAX,
-     .members = ext4_file_members,
+     .members = banger_ext4_file_members,
      .size = sizeof(BangerExt4File)},
+    END,
+};
+
+static const BangerField read_ext4_file_to_in[] = {
+    STRING("image_path", IN(read_ext4_file_to.image), IMAGE_PATH, OBJECT | EXCLUSIVE),
+    STRING("guest_path", IN(read_ext4_file_to.guest_path), GUEST_PATH, OBJECT),
+    {.name = "to", .type = BANGER_TYPE_HANDLE, .offset = IN(read_ext4_file_to.to)},
+    END,
+};
+
+static const BangerField read_ext4_file_to_out[] = {
+    {.name = "size", .type = BANGER_TYPE_UINT64, .offset = OUT(read_ext4_file_to.size)},
+    END,
+};
+
+static const BangerField ext4_file_from_members[] = {
+    STRING("guest_path", offsetof(BangerExt4FileFrom, guest_path), GUEST_PATH, 0),
+    {.name = "content",
+     .type = BANGER_TYPE_HANDLE,
+     .offset = offsetof(BangerExt4FileFrom, content)},
+    {.name = "mode",
+     .type = BANGER_TYPE_UINT32,
+     .offset = offsetof(BangerExt4FileFrom, mode),
+     .kind = BANGER_KIND_FILE_MODE,
+     .flags = BANGER_FIELD_NO_DETAIL},
+    END,
+};
+
+static const BangerField write_ext4_files_from_in[] = {
+    STRING("image_path", IN(write_ext4_files_from.image), IMAGE_PATH, OBJECT | EXCLUSIVE),
+    {.name = "files",
+     .type = BANGER_TYPE_ARRAY,
+     .offset = IN(write_ext4_files_from.files),
+     .min = 1,
+     .max = BANGER_DESCRIPTORS_MAX,
+     .members = ext4_file_from_members,
+     .size = sizeof(BangerExt4FileFrom)},
     END,
 };
 
@@ -158,57 +213,11 @@ static const BangerField resolve_firecracker_binary_out[] = {
     END,
 };
 
-static const BangerField drive_members[] = {
-    STRING("id", offsetof(BangerDrive, id), DRIVE_ID, 0),
-    STRING("path", offsetof(BangerDrive, path), IMAGE_PATH, EXCLUSIVE),
-    BOOLEAN("read_only", offsetof(BangerDrive, read_only), 0),
-    BOOLEAN("is_root", offsetof(BangerDrive, is_root), 0),
-    END,
-};
-
-static const BangerField network_members[] = {
-    STRING("bridge_name", offsetof(BangerBridge, bridge_name), LINK_NAME, MAY_BE_EMPTY),
-    STRING("bridge_ip", offsetof(BangerBridge, bridge_ip), ADDRESS, MAY_BE_EMPTY),
-    STRING("cidr", offsetof(BangerBridge, cidr), CIDR, MAY_BE_EMPTY),
-    END,
-};
-
-#define MACHINE(member) offsetof(BangerLaunchFirecrackerRequest, member)
-
-static const BangerField machine_members[] = {
-    STRING("binary_path", MACHINE(binary_path), BINARY_PATH, 0),
-    STRING("vm_id", MACHINE(vm_id), VM_ID, OBJECT | EXCLUSIVE),
-    STRING("socket_path", MACHINE(socket_path), RUNTIME_PATH, EXCLUSIVE),
-    STRING("log_path", MACHINE(log_path), STATE_PATH, EXCLUSIVE),
-    STRING("metrics_path", MACHINE(metrics_path), STATE_PATH, EXCLUSIVE),
-    STRING("kernel_image_path", MACHINE(kernel_image_path), STATE_PATH, 0),
-    STRING("initrd_path", MACHINE(initrd_path), STATE_PATH, OPTIONAL | MAY_BE_EMPTY),
-    STRING("kernel_args", MACHINE(kernel_args), TEXT, SECRET | MAY_BE_EMPTY),
-    {.name = "drives",
-     .type = BANGER_TYPE_ARRAY,
-     .offset = MACHINE(drives),
-     .max = BANGER_DRIVES_MAX,
-     .members = drive_members,
-     .size = sizeof(BangerDrive)},
-    STRING("tap_device", MACHINE(tap_device), TAP_NAME, EXCLUSIVE),
-    STRING("vsock_path", MACHINE(vsock_path), RUNTIME_PATH, OPTIONAL | MAY_BE_EMPTY | EXCLUSIVE),
-    NUMBER("vsock_cid", MACHINE(vsock_cid), OPTIONAL, 0, UINT32_MAX),
-    NUMBER("vcpu_count", MACHINE(vcpu_count), 0, 1, BANGER_VCPUS_MAX),
-    NUMBER("memory_mib", MACHINE(memory_mib), 0, 1, BANGER_MEMORY_MIB_MAX),
-    {.name = "network",
-     .type = BANGER_TYPE_STRUCT,
-     .offset = MACHINE(network),
-     .flags = OPTIONAL,
-     .members = network_members,
-     .size = sizeof(BangerBridge)},
-    END,
-};
-
 static const BangerField launch_firecracker_in[] = {
     {.name = "machine",
      .type = BANGER_TYPE_DICT,
      .offset = IN(launch_firecracker),
-     .members = machine_members,
+     .members = banger_launch_members,
      .size = sizeof(BangerLaunchFirecrackerRequest)},
     END,
 };
@@ -247,7 +256,7 @@ static const BangerField signal_process_in[] = {
 
 static const BangerField process_running_in[] = {
     NUMBER("pid", IN(process_running.pid), OBJECT, 0, UINT32_MAX),
-    STRING("api_sock", IN(process_running.api_sock), RUNTIME_PATH, OBJECT | MAY_BE_EMPTY),
+    STRING("api_sock", IN(process_running.api_sock), TEXT, OBJECT | MAY_BE_EMPTY),
     END,
 };
 
@@ -256,14 +265,119 @@ static const BangerField process_running_out[] = {
     END,
 };
 
-#define ROW(method_id, name, json, action_id, in_fields, out_fields, validate_function)            \
+#define MACHINE_DICT(field_offset, field_members)                                                  \
+    {                                                                                              \
+        .name = "machine", .type = BANGER_TYPE_DICT, .offset = (field_offset),                     \
+        .members = (field_members), .size = sizeof(BangerMachineRequest)                           \
+    }
+
+static const BangerField create_machine_in[] = {
+    MACHINE_DICT(IN(create_machine), banger_create_machine_members),
+    END,
+};
+
+static const BangerField create_machine_out[] = {
+    {.name = "machine", .type = BANGER_TYPE_OBJECT_PATH, .offset = OUT(create_machine.machine)},
+    NUMBER("pid", OUT(create_machine.pid), 0, 0, UINT32_MAX),
+    END,
+};
+
+static const BangerField destroy_machine_in[] = {
+    MACHINE_DICT(IN(destroy_machine), banger_destroy_machine_members),
+    END,
+};
+
+static const BangerField pattern[] = {
+    STRING("name", 0, TEXT, 0),
+    END,
+};
+
+#define PATTERNS(field_name, field_offset)                                                         \
+    {                                                                                              \
+        .name = (field_name), .type = BANGER_TYPE_LIST, .offset = (field_offset),                  \
+        .max = BANGER_PATTERNS_MAX, .members = pattern, .size = sizeof(char *)                     \
+    }
+
+static const BangerField reconcile_in[] = {
+    PATTERNS("keep", IN(reconcile.keep)),
+    PATTERNS("remove", IN(reconcile.remove)),
+    BOOLEAN("dry_run", IN(reconcile.dry_run), OBJECT),
+    END,
+};
+
+static const BangerField reconciled_members[] = {
+    STRING("kind", offsetof(BangerReconciled, kind), TEXT, 0),
+    STRING("name", offsetof(BangerReconciled, name), TEXT, 0),
+    STRING("action", offsetof(BangerReconciled, action), TEXT, 0),
+    END,
+};
+
+static const BangerField reconcile_out[] = {
+    {.name = "objects",
+     .type = BANGER_TYPE_ARRAY,
+     .offset = OUT(reconcile.objects),
+     .max = UINT32_MAX,
+     .members = reconciled_members,
+     .size = sizeof(BangerReconciled)},
+    END,
+};
+
+static const BangerField stop_machine_in[] = {
+    STRING("vm_id", IN(stop_machine.vm_id), VM_ID, OBJECT | EXCLUSIVE),
+    NUMBER("timeout_s", IN(stop_machine.timeout_s), 0, 0, BANGER_STOP_TIMEOUT_MAX_S),
+    END,
+};
+
+static const BangerField stop_machine_out[] = {
+    STRING("how", OUT(stop_machine.how), TEXT, 0),
+    END,
+};
+
+static const BangerField snapshot_members[] = {
+    STRING("snapshot_path", offsetof(BangerSnapshotFiles, snapshot_path), STATE_PATH, EXCLUSIVE),
+    STRING("mem_file_path", offsetof(BangerSnapshotFiles, mem_file_path), STATE_PATH, EXCLUSIVE),
+    {.name = "type",
+     .type = BANGER_TYPE_STRING,
+     .offset = offsetof(BangerSnapshotFiles, type),
+     .kind = BANGER_KIND_TEXT,
+     .flags = OPTIONAL,
+     .default_text = "Full"},
+    {.name = "resume",
+     .type = BANGER_TYPE_BOOLEAN,
+     .offset = offsetof(BangerSnapshotFiles, resume),
+     .flags = OPTIONAL,
+     .default_number = true},
+    END,
+};
+
+static const BangerField snapshot_machine_in[] = {
+    STRING("vm_id", IN(snapshot_machine.vm_id), VM_ID, OBJECT | EXCLUSIVE),
+    {.name = "snapshot",
+     .type = BANGER_TYPE_DICT,
+     .offset = IN(snapshot_machine.snapshot),
+     .members = snapshot_members,
+     .size = sizeof(BangerSnapshotFiles)},
+    END,
+};
+
+/* A method that a JSON caller cannot reach: it takes descriptors. */
+#define ROW_BUS_ONLY(method_id, name, action_id, in_fields, out_fields, ...)                       \
+    [BANGER_METHOD_##method_id] = {.id = BANGER_METHOD_##method_id,                                \
+                                   .dbus_name = (name),                                            \
+                                   .action = "org.banger.helper1." action_id,                      \
+                                   .in = (in_fields),                                              \
+                                   .out = (out_fields),                                            \
+                                   __VA_ARGS__}
+
+#define ROW(method_id, name, json, action_id, in_fields, out_fields, validate_function, ...)       \
     [BANGER_METHOD_##method_id] = {.id = BANGER_METHOD_##method_id,                                \
                                    .dbus_name = (name),                                            \
                                    .json_name = "priv." json,                                      \
                                    .action = "org.banger.helper1." action_id,                      \
                                    .in = (in_fields),                                              \
                                    .out = (out_fields),                                            \
-                                   .validate = (validate_function)}
+                                   .validate = (validate_function),                                \
+                                   __VA_ARGS__}
 
 static const BangerMethod methods[BANGER_N_METHODS] = {
     ROW(ENSURE_BRIDGE, "EnsureBridge", "ensure_bridge", "ensure-bridge", ensure_bridge_in, nothing,
@@ -271,12 +385,18 @@ static const BangerMethod methods[BANGER_N_METHODS] = {
     ROW(CREATE_TAP, "CreateTap", "create_tap", "create-tap", create_tap_in, nothing,
         banger_relations_create_tap),
     ROW(DELETE_TAP, "DeleteTap", "delete_tap", "delete-tap", delete_tap_in, nothing, NULL),
+    ROW(DELETE_BRIDGE, "DeleteBridge", "delete_bridge", "delete-bridge", delete_bridge_in, nothing,
+        NULL),
     ROW(SYNC_RESOLVER_ROUTING, "SyncResolverRouting", "sync_resolver_routing",
         "sync-resolver-routing", sync_resolver_routing_in, nothing, NULL),
     ROW(CLEAR_RESOLVER_ROUTING, "ClearResolverRouting", "clear_resolver_routing",
         "clear-resolver-routing", clear_resolver_routing_in, nothing, NULL),
     ROW(ENSURE_NAT, "EnsureNAT", "ensure_nat", "ensure-nat", ensure_nat_in, nothing,
         banger_relations_ensure_nat),
+    ROW(ENSURE_PORT_FORWARD, "EnsurePortForward", "ensure_port_forward", "ensure-port-forward",
+        ensure_port_forward_in, nothing, banger_relations_ensure_port_forward),
+    ROW(SET_EGRESS, "SetEgress", "set_egress", "set-egress", set_egress_in, nothing,
+        banger_relations_set_egress),
     ROW(CREATE_DM_SNAPSHOT, "CreateDMSnapshot", "create_dm_snapshot", "create-dm-snapshot",
         create_dm_snapshot_in, create_dm_snapshot_out, banger_relations_create_dm_snapshot),
     ROW(CLEANUP_DM_SNAPSHOT, "CleanupDMSnapshot", "cleanup_dm_snapshot", "cleanup-dm-snapshot",
@@ -284,11 +404,17 @@ static const BangerMethod methods[BANGER_N_METHODS] = {
     ROW(REMOVE_DM_SNAPSHOT, "RemoveDMSnapshot", "remove_dm_snapshot", "remove-dm-snapshot",
         remove_dm_snapshot_in, nothing, NULL),
     ROW(FSCK_SNAPSHOT, "FsckSnapshot", "fsck_snapshot", "fsck-snapshot", fsck_snapshot_in,
-        fsck_snapshot_out, NULL),
+        fsck_snapshot_out, NULL, .has_job = true),
+    ROW(CHECK_IMAGE, "CheckImage", "check_image", "check-image", check_image_in, check_image_out,
+        NULL, .has_job = true),
     ROW(READ_EXT4_FILE, "ReadExt4File", "read_ext4_file", "read-ext4-file", read_ext4_file_in,
         read_ext4_file_out, NULL),
     ROW(WRITE_EXT4_FILES, "WriteExt4Files", "write_ext4_files", "write-ext4-files",
         write_ext4_files_in, nothing, NULL),
+    ROW_BUS_ONLY(READ_EXT4_FILE_TO, "ReadExt4FileTo", "read-ext4-file", read_ext4_file_to_in,
+                 read_ext4_file_to_out, .has_job = true),
+    ROW_BUS_ONLY(WRITE_EXT4_FILES_FROM, "WriteExt4FilesFrom", "write-ext4-files",
+                 write_ext4_files_from_in, nothing, .has_job = true),
     ROW(RESOLVE_FIRECRACKER_BINARY, "ResolveFirecrackerBinary", "resolve_firecracker_binary",
         "resolve-firecracker-binary", resolve_firecracker_binary_in, resolve_firecracker_binary_out,
         NULL),
@@ -304,6 +430,16 @@ static const BangerMethod methods[BANGER_N_METHODS] = {
         nothing, NULL),
     ROW(PROCESS_RUNNING, "ProcessRunning", "process_running", "process-running", process_running_in,
         process_running_out, NULL),
+    ROW(CREATE_MACHINE, "CreateMachine", "create_machine", "create-machine", create_machine_in,
+        create_machine_out, banger_relations_create_machine, .has_job = true),
+    ROW(DESTROY_MACHINE, "DestroyMachine", "destroy_machine", "destroy-machine", destroy_machine_in,
+        nothing, banger_relations_destroy_machine, .has_job = true),
+    ROW(RECONCILE, "Reconcile", "reconcile", "reconcile", reconcile_in, reconcile_out,
+        banger_relations_reconcile, .has_job = true),
+    ROW(STOP_MACHINE, "StopMachine", "stop_machine", "stop-machine", stop_machine_in,
+        stop_machine_out, NULL),
+    ROW(SNAPSHOT_MACHINE, "SnapshotMachine", "snapshot_machine", "snapshot-machine",
+        snapshot_machine_in, nothing, banger_relations_snapshot_machine),
 };
 
 const BangerMethod *
@@ -326,7 +462,7 @@ const BangerMethod *
 banger_method_by_json_name(const char *name)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(methods); i++)
-        if (g_str_equal(methods[i].json_name, name))
+        if (g_strcmp0(methods[i].json_name, name) == 0)
             return &methods[i];
     return NULL;
 }
@@ -337,6 +473,8 @@ banger_request_free(const BangerMethod *method, BangerRequest *request)
     if (request == NULL)
         return;
     banger_fields_clear(method->in, request);
+    g_clear_pointer(&request->job, banger_job_unref);
+    g_free(request->machine);
     g_free(request->op_id);
     g_free(request);
 }
@@ -345,4 +483,5 @@ void
 banger_reply_clear(const BangerMethod *method, BangerReply *reply)
 {
     banger_fields_clear(method->out, reply);
+    g_clear_pointer(&reply->warning, g_free);
 }

@@ -11,7 +11,9 @@
 #include "util/error.h"
 #include "util/number.h"
 
-#define DM_NAME_MAX 127 /* DM_NAME_LEN with its NUL is 128 (linux/dm-ioctl.h) */
+/* The UUID has 128 bytes at most (DM_UUID_LEN, linux/dm-ioctl.h), and begins with our prefix. */
+#define DM_NAME_MAX (128 - strlen(BANGER_DM_UUID_PREFIX))
+#define REAL_TIME "RTMIN"
 
 /* Whether @text is @min to @max bytes of letters, digits and @punctuation. */
 static bool
@@ -66,7 +68,7 @@ banger_name_check_dm(const char *name, GError **error)
         return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
                                 "\"%s\" is not the name of a banger dm device: it must begin with "
                                 "\"" BANGER_DM_PREFIX
-                                "\" and go on, at most 127 of A-Z a-z 0-9 . _ + -",
+                                "\" and go on, at most 121 of A-Z a-z 0-9 . _ + -",
                                 name);
     return true;
 }
@@ -112,46 +114,6 @@ banger_name_check_drive_id(const char *id, GError **error)
     return true;
 }
 
-static bool
-check_absolute(const char *path, GError **error)
-{
-    if (path[0] != '/')
-        return banger_set_error(error, BANGER_ERROR_BAD_PARAMS, "path \"%s\" is not absolute",
-                                path);
-    if (strlen(path) >= PATH_MAX)
-        return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
-                                "a path is longer than %d bytes: \"%.64s…\"", PATH_MAX - 1, path);
-    return true;
-}
-
-/* Whether a component of @path is empty, "." or "..". */
-static bool
-has_odd_component(const char *path)
-{
-    g_auto(GStrv) components = g_strsplit(path + 1, "/", -1);
-
-    for (char **component = components; *component != NULL; component++)
-        if (**component == '\0' || g_str_equal(*component, ".") || g_str_equal(*component, ".."))
-            return true;
-    return false;
-}
-
-bool
-banger_path_check_below(const char *path, const char *directory, GError **error)
-{
-    size_t length = strlen(directory);
-
-    if (!check_absolute(path, error))
-        return false;
-    if (has_odd_component(path))
-        return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
-                                "path \"%s\" has an empty, \".\" or \"..\" component", path);
-    if (strncmp(path, directory, length) != 0 || path[length] != '/')
-        return banger_set_error(error, BANGER_ERROR_BAD_PARAMS, "path \"%s\" is not below %s", path,
-                                directory);
-    return true;
-}
-
 bool
 banger_path_check_socket(const char *path, const char *directory, GError **error)
 {
@@ -166,14 +128,42 @@ banger_path_check_socket(const char *path, const char *directory, GError **error
 }
 
 bool
-banger_path_check_guest(const char *path, GError **error)
+banger_path_clean(const char *path, char **ret_clean, GError **error)
 {
-    if (!check_absolute(path, error))
+    g_auto(GStrv) components = NULL;
+    g_autoptr(GString) clean = g_string_new(NULL);
+
+    if (!banger_path_check_absolute(path, error))
         return false;
-    if (strspn(path, "/") == strlen(path))
-        return banger_set_error(error, BANGER_ERROR_BAD_PARAMS, "guest path \"%s\" names no file",
-                                path);
+    components = g_strsplit(path, "/", -1);
+    for (char **component = components; *component != NULL; component++) {
+        if (g_str_equal(*component, ".."))
+            return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
+                                    "\"%s\" has a component \"..\", which depends on links", path);
+        if ((*component)[0] != '\0' && !g_str_equal(*component, "."))
+            g_string_append_printf(clean, "/%s", *component);
+    }
+    if (clean->len == 0)
+        return banger_set_error(error, BANGER_ERROR_BAD_PARAMS, "\"%s\" names no file", path);
+    *ret_clean = g_strdup(clean->str);
     return true;
+}
+
+/* The number of "RTMIN+@offset" or "RTMIN"; 0 if @bare is neither. */
+static int
+parse_real_time(const char *bare)
+{
+    unsigned int offset;
+
+    if (g_ascii_strncasecmp(bare, REAL_TIME, strlen(REAL_TIME)) != 0)
+        return 0;
+    bare += strlen(REAL_TIME);
+    if (bare[0] == '\0')
+        return SIGRTMIN;
+    if (bare[0] != '+' ||
+        !banger_number_parse(bare + 1, 0, (unsigned int)(SIGRTMAX - SIGRTMIN), &offset))
+        return 0;
+    return SIGRTMIN + (int)offset;
 }
 
 int
@@ -181,12 +171,13 @@ banger_signal_parse(const char *name, GError **error)
 {
     const char *bare = g_ascii_strncasecmp(name, "SIG", 3) == 0 ? name + 3 : name;
     unsigned int number;
+    int signal = parse_real_time(bare);
 
-    if (name[0] == '\0')
-        return SIGTERM;
+    if (signal != 0)
+        return signal;
     if (banger_number_parse(name, 1, (unsigned int)SIGRTMAX, &number))
         return (int)number;
-    for (int signal = 1; signal < SIGRTMIN; signal++) {
+    for (signal = 1; signal < SIGRTMIN; signal++) {
         const char *abbreviation = sigabbrev_np(signal);
 
         if (abbreviation != NULL && g_ascii_strcasecmp(bare, abbreviation) == 0)
@@ -198,4 +189,41 @@ banger_signal_parse(const char *name, GError **error)
         "to %d",
         name, SIGRTMAX);
     return 0;
+}
+
+char *
+banger_signal_format(int number)
+{
+    const char *abbreviation = sigabbrev_np(number);
+
+    if (number == 0)
+        return g_strdup("");
+    if (abbreviation != NULL)
+        return g_strdup(abbreviation);
+    if (number < SIGRTMIN)
+        return g_strdup_printf("%d", number);
+    return g_strdup_printf(REAL_TIME "+%d", number - SIGRTMIN);
+}
+
+/* Whether @text is six pairs of hexadecimal digits with colons between them. */
+static bool
+is_mac(const char *text)
+{
+    for (size_t i = 0; i < 17; i++)
+        if (i % 3 == 2 ? text[i] != ':' : !g_ascii_isxdigit(text[i]))
+            return false;
+    return text[17] == '\0';
+}
+
+bool
+banger_name_parse_mac(const char *text, char **ret_mac, GError **error)
+{
+    if (!is_mac(text) || (g_ascii_xdigit_value(text[1]) & 1) != 0 ||
+        g_str_equal(text, "00:00:00:00:00:00"))
+        return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
+                                "\"%s\" is not the Ethernet address of one interface, such as "
+                                "06:00:ac:10:00:02",
+                                text);
+    *ret_mac = g_ascii_strdown(text, -1);
+    return true;
 }

@@ -10,10 +10,3 @@
  */
 typedef bool BangerOperation(const BangerSettings *settings, const BangerRequest *request,
                              BangerReply *reply, GError **error);
-
-/*
- * Runs the operation of @method. Errors: those of the operation; NotSupported for a method whose
- * operation does not exist yet.
- */
-bool banger_operation_run(const BangerMethod *method, const BangerSettings *settings,
-                          const BangerRequest *request, BangerReply *reply, GError **error);

@@ -4,9 +4,9 @@
 #include "model/methods.h"
 
 /*
- * Validates @request, decoded for @method, and brings it into the form the operations expect: white
- * space around strings is trimmed, addresses are canonical, a dm target is reduced to its name,
- * defaults are in place. Pure: the result depends on @request and @settings alone.
+ * Validates what the text of no single member says of @request, decoded for @method: numbers are in
+ * their range, arrays and bytes within their limits, file modes reduced to their bits, members
+ * go with each other, and no detail (model/details.h) is too long for polkit. Pure: the result depends on @request and @settings alone.
  *
  * The op_id is checked, and minted if it is empty, by the caller, which needs it for its answer
  * whatever comes of the rest.
