@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "sys/dm.h"
+#include "disk/dm.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,22 +12,19 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include <libdevmapper.h>
-
+#include "disk/dm-private.h"
 #include "model/names.h"
 #include "util/error.h"
 #include "util/fd.h"
 
-#define REMOVE_TIMEOUT (5 * G_USEC_PER_SEC)
-#define REMOVE_INTERVAL (100 * 1000)
+#define REMOVE_TIMEOUT_USEC (5 * G_USEC_PER_SEC)
+#define REMOVE_INTERVAL_USEC (100 * 1000)
 /*
  * Twice this, for a device that is made and removed again, is less than the 25 s that a D-Bus
  * caller waits by default; what polkit takes comes before.
  */
-#define UDEV_TIMEOUT (10 * G_USEC_PER_SEC)
-#define UDEV_INTERVAL (2 * 1000)
-#define CHUNK_SECTORS 8
-#define SECTOR 512u
+#define UDEV_TIMEOUT_USEC (10 * G_USEC_PER_SEC)
+#define UDEV_INTERVAL_USEC (2 * 1000)
 #define EXCEPTION_SIZE 16u /* in the COW device, of a chunk that is there */
 
 /*
@@ -86,17 +83,31 @@ is_supported(GError **error)
     return true;
 }
 
-/* As g_autoptr would: a struct of a library without GLib. */
-static void
-free_task(struct dm_task **task)
+bool
+banger_dm_lock(GError **error)
+{
+    g_mutex_lock(&lock);
+    if (is_supported(error))
+        return true;
+    g_mutex_unlock(&lock);
+    return false;
+}
+
+void
+banger_dm_unlock(void)
+{
+    g_mutex_unlock(&lock);
+}
+
+void
+banger_dm_task_free(struct dm_task **task)
 {
     if (*task != NULL)
         dm_task_destroy(*task);
 }
-#define auto_task __attribute__((cleanup(free_task))) struct dm_task
 
-static struct dm_task *
-new_task(int type, const char *name)
+struct dm_task *
+banger_dm_task_new(int type, const char *name)
 {
     struct dm_task *task = dm_task_create(type);
 
@@ -107,8 +118,8 @@ new_task(int type, const char *name)
     return task;
 }
 
-static bool
-refuse(struct dm_task *task, const char *what, const char *name, GError **error)
+bool
+banger_dm_refuse(struct dm_task *task, const char *what, const char *name, GError **error)
 {
     int errnum = task != NULL ? dm_task_get_errno(task) : ENOMEM;
 
@@ -149,16 +160,16 @@ read_table(struct dm_task *task, BangerDmInfo *info)
 static bool
 get_info_locked(const char *name, BangerDmInfo *ret_info, GError **error)
 {
-    auto_task *task = new_task(DM_DEVICE_TABLE, name);
+    banger_auto_dm_task *task = banger_dm_task_new(DM_DEVICE_TABLE, name);
     BangerDmInfo result = {0};
     struct dm_info info = {0};
     const char *uuid;
 
     if (task == NULL || !dm_task_run(task)) {
         if (task == NULL || dm_task_get_errno(task) != ENXIO)
-            return refuse(task, "examine", name, error);
+            return banger_dm_refuse(task, "examine", name, error);
     } else if (!dm_task_get_info(task, &info)) {
-        return refuse(task, "examine", name, error);
+        return banger_dm_refuse(task, "examine", name, error);
     }
     if (info.exists) {
         g_autofree char *expected = g_strconcat(BANGER_DM_UUID_PREFIX, name, NULL);
@@ -193,7 +204,7 @@ banger_dm_get_info(const char *name, BangerDmInfo *ret_info, GError **error)
 static bool
 parse_room(const char *status, unsigned int chunk_sectors, BangerDmRoom *ret_room)
 {
-    const uint32_t chunk_size = chunk_sectors * SECTOR;
+    const uint32_t chunk_size = chunk_sectors * BANGER_DM_SECTOR;
     uint64_t allocated, total, n_free;
 
     if (chunk_sectors == 0 || sscanf(status, "%" SCNu64 "/%" SCNu64, &allocated, &total) != 2)
@@ -207,7 +218,7 @@ parse_room(const char *status, unsigned int chunk_sectors, BangerDmRoom *ret_roo
 static bool
 get_room_locked(const char *name, BangerDmRoom *ret_room, GError **error)
 {
-    auto_task *task = new_task(DM_DEVICE_STATUS, name);
+    banger_auto_dm_task *task = banger_dm_task_new(DM_DEVICE_STATUS, name);
     uint64_t start = 0, length = 0;
     char *type = NULL, *status = NULL;
     BangerDmInfo info = {0};
@@ -215,7 +226,7 @@ get_room_locked(const char *name, BangerDmRoom *ret_room, GError **error)
     if (!get_info_locked(name, &info, error))
         return false;
     if (task == NULL || !dm_task_run(task))
-        return refuse(task, "examine", name, error);
+        return banger_dm_refuse(task, "examine", name, error);
     (void)dm_get_next_target(task, NULL, &start, &length, &type, &status);
     return (status != NULL && parse_room(status, info.chunk_sectors, ret_room)) ||
            banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
@@ -241,7 +252,7 @@ banger_dm_get_room(const char *name, BangerDmRoom *ret_room, GError **error)
 static bool
 wait_for_udev(uint32_t cookie, const char *name, GError **error)
 {
-    gint64 deadline = g_get_monotonic_time() + UDEV_TIMEOUT;
+    gint64 deadline_usec = g_get_monotonic_time() + UDEV_TIMEOUT_USEC;
     int ready = 0;
 
     for (;;) {
@@ -257,16 +268,16 @@ wait_for_udev(uint32_t cookie, const char *name, GError **error)
                                     "cannot wait for udev to handle %s", name);
         if (ready)
             return true;
-        if (g_get_monotonic_time() >= deadline)
+        if (g_get_monotonic_time() >= deadline_usec)
             break;
-        g_usleep(UDEV_INTERVAL);
+        g_usleep(UDEV_INTERVAL_USEC);
     }
     g_mutex_lock(&lock);
     (void)dm_udev_complete(cookie);
     (void)dm_udev_wait_immediate(cookie, &ready);
     g_mutex_unlock(&lock);
     return banger_set_error(error, BANGER_ERROR_TIMEOUT, "udev did not handle %s within %d s", name,
-                            (int)(UDEV_TIMEOUT / G_USEC_PER_SEC));
+                            (int)(UDEV_TIMEOUT_USEC / G_USEC_PER_SEC));
 }
 
 /* Runs @task with a udev cookie. Called with the lock held. */
@@ -297,7 +308,7 @@ static bool
 create_locked(const char *name, const char *parameters, uint64_t sectors, uid_t uid, gid_t gid,
               uint32_t *ret_cookie, GError **error)
 {
-    auto_task *task = new_task(DM_DEVICE_CREATE, name);
+    banger_auto_dm_task *task = banger_dm_task_new(DM_DEVICE_CREATE, name);
     g_autofree char *uuid = g_strconcat(BANGER_DM_UUID_PREFIX, name, NULL);
     uint32_t cookie = 0;
     BangerDmInfo info;
@@ -306,14 +317,14 @@ create_locked(const char *name, const char *parameters, uint64_t sectors, uid_t 
         !dm_task_add_target(task, 0, sectors, "snapshot", parameters) ||
         !dm_task_set_uid(task, uid) || !dm_task_set_gid(task, gid) ||
         !dm_task_set_mode(task, 0600) || !dm_task_set_add_node(task, DM_ADD_NODE_ON_RESUME))
-        return refuse(task, "prepare", name, error);
+        return banger_dm_refuse(task, "prepare", name, error);
     if (!run_with_cookie(task, &cookie)) {
         give_up_cookie(cookie);
         /* The library makes, loads and resumes in one, and does not tell which of them failed. */
         if (get_info_locked(name, &info, NULL) && info.exists)
             return banger_set_error(error, BANGER_ERROR_ALREADY_EXISTS, "the dm name %s is taken",
                                     name);
-        return refuse(task, "create", name, error);
+        return banger_dm_refuse(task, "create", name, error);
     }
     *ret_cookie = cookie;
     return true;
@@ -324,7 +335,7 @@ banger_dm_create_snapshot(const char *name, dev_t base, dev_t cow, uint64_t sect
                           gid_t gid, GError **error)
 {
     g_autofree char *parameters = g_strdup_printf("%u:%u %u:%u P %d", major(base), minor(base),
-                                                  major(cow), minor(cow), CHUNK_SECTORS);
+                                                  major(cow), minor(cow), BANGER_DM_CHUNK_SECTORS);
     uint32_t cookie = 0;
     bool done;
 
@@ -353,7 +364,7 @@ remove_once(const char *name, bool *ret_busy, GError **error)
     g_mutex_lock(&lock);
     done = is_supported(error);
     if (done) {
-        auto_task *task = new_task(DM_DEVICE_REMOVE, name);
+        banger_auto_dm_task *task = banger_dm_task_new(DM_DEVICE_REMOVE, name);
 
         done = task != NULL && run_with_cookie(task, &cookie);
         if (!done) {
@@ -361,7 +372,7 @@ remove_once(const char *name, bool *ret_busy, GError **error)
             give_up_cookie(cookie);
             cookie = 0;
             if (errnum != ENXIO && errnum != EBUSY)
-                (void)refuse(task, "remove", name, error);
+                (void)banger_dm_refuse(task, "remove", name, error);
         }
     }
     g_mutex_unlock(&lock);
@@ -374,7 +385,7 @@ remove_once(const char *name, bool *ret_busy, GError **error)
 bool
 banger_dm_remove(const char *name, GError **error)
 {
-    gint64 deadline = g_get_monotonic_time() + REMOVE_TIMEOUT;
+    gint64 deadline_usec = g_get_monotonic_time() + REMOVE_TIMEOUT_USEC;
     bool busy;
 
     for (;;) {
@@ -382,9 +393,9 @@ banger_dm_remove(const char *name, GError **error)
             return true;
         if (!busy)
             return false;
-        if (g_get_monotonic_time() >= deadline)
+        if (g_get_monotonic_time() >= deadline_usec)
             return banger_set_error(error, BANGER_ERROR_BUSY, "%s is in use", name);
-        g_usleep(REMOVE_INTERVAL);
+        g_usleep(REMOVE_INTERVAL_USEC);
     }
 }
 

@@ -7,6 +7,10 @@
 
 #include <glib.h>
 
+#include "util/disk-use.h"
+
+#define BANGER_DM_CHUNK_SECTORS 8 /* of the snapshots that are made here */
+
 /*
  * Device-mapper snapshots (libdevmapper; the kernel's Documentation/admin-guide/device-mapper/
  * snapshot.rst). The library is not thread-safe: one lock is around it, and nothing under the lock
@@ -66,3 +70,9 @@ bool banger_dm_remove(const char *name, GError **error);
  * Busy with O_EXCL for a device that is mounted or opened exclusively.
  */
 int banger_dm_open(const char *name, int flags, GError **error);
+
+/*
+ * The finder of util/disk-use.h for block devices: whether a device of device-mapper is open, and
+ * for readers whether the kernel itself uses it (a mount, another device).
+ */
+BangerDiskFinder banger_disk_find_dm;

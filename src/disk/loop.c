@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "sys/loop.h"
+#include "disk/loop.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,14 +11,14 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "sys/path.h"
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/path.h"
 
 #define LOOP_MAJOR 7
 #define ATTACH_TRIES 64
-#define DETACH_TIMEOUT (5 * G_USEC_PER_SEC)
-#define DETACH_INTERVAL (20 * 1000)
+#define DETACH_TIMEOUT_USEC (5 * G_USEC_PER_SEC)
+#define DETACH_INTERVAL_USEC (20 * 1000)
 #define DELETED " (deleted)" /* what the kernel adds to the path of an unlinked file */
 
 static int
@@ -52,7 +52,7 @@ open_checked(const char *loop, int flags)
 
 /* One attempt at the loop device @number. Returns its descriptor, or -1 with errno set. */
 static int
-configure(int number, int backing_fd, const char *path, bool read_only, char **ret_device)
+configure_loop(int number, int backing_fd, const char *path, bool read_only, char **ret_device)
 {
     g_autofree char *loop = g_strdup_printf("/dev/loop%d", number);
     banger_autofd int fd = open_checked(loop, read_only ? O_RDONLY : O_RDWR);
@@ -85,7 +85,7 @@ banger_loop_attach(int backing_fd, const char *path, bool read_only, char **ret_
 
         if (number < 0)
             break;
-        fd = configure(number, backing_fd, path, read_only, ret_device);
+        fd = configure_loop(number, backing_fd, path, read_only, ret_device);
         if (fd >= 0)
             return fd;
         /* Somebody was faster, or its node is not there yet. */
@@ -120,23 +120,57 @@ is_backed_by(const struct loop_info64 *info, dev_t device, ino_t inode)
     return info->lo_device == device && info->lo_inode == inode;
 }
 
-char *
-banger_loop_find(dev_t device, ino_t inode, BangerLoopKind kind)
+/* The dm device that is made of @loop ("loopN"), or NULL; an empty string if it has no name. */
+static char *
+holder_of(const char *loop)
+{
+    g_autofree char *path = g_strdup_printf("/sys/block/%s/holders", loop);
+    g_autoptr(GDir) holders = g_dir_open(path, 0, NULL);
+    const char *holder = holders != NULL ? g_dir_read_name(holders) : NULL;
+    g_autofree char *attribute = NULL;
+    char *name = NULL;
+
+    if (holder == NULL)
+        return NULL;
+    attribute = g_strdup_printf("/sys/block/%s/dm/name", holder);
+    if (!g_file_get_contents(attribute, &name, NULL, NULL))
+        return g_strdup("");
+    return g_strchomp(name);
+}
+
+/* What the loop @name ("loopN"), with @info, means for who wants its backing file. */
+static BangerDiskUse
+describe_use(const char *name, const struct loop_info64 *info, char **ret_who)
+{
+    g_autofree char *holder = holder_of(name);
+
+    *ret_who = holder != NULL && holder[0] != '\0'
+                   ? g_strdup_printf("the snapshot %s (loop device /dev/%s)", holder, name)
+                   : g_strdup_printf("the loop device /dev/%s", name);
+    return holder == NULL && (info->lo_flags & LO_FLAGS_AUTOCLEAR) != 0 ? BANGER_DISK_DETACHING
+                                                                        : BANGER_DISK_IN_USE;
+}
+
+BangerDiskUse
+banger_disk_find_loop(const BangerSettings *settings, const struct stat *st, BangerDiskMode mode,
+                      char **ret_who)
 {
     g_autoptr(GDir) directory = g_dir_open("/sys/block", 0, NULL);
     const char *name;
 
-    while (directory != NULL && (name = g_dir_read_name(directory)) != NULL) {
+    (void)settings;
+    while (directory != NULL && S_ISREG(st->st_mode) &&
+           (name = g_dir_read_name(directory)) != NULL) {
         g_autofree char *attached = g_strdup_printf("/sys/block/%s/loop/backing_file", name);
         g_autofree char *loop = g_strdup_printf("/dev/%s", name);
         struct loop_info64 info;
 
         if (g_str_has_prefix(name, "loop") && access(attached, F_OK) == 0 &&
-            read_status(loop, &info) && is_backed_by(&info, device, inode) &&
-            (kind == BANGER_LOOP_ANY || (info.lo_flags & LO_FLAGS_READ_ONLY) == 0))
-            return g_steal_pointer(&loop);
+            read_status(loop, &info) && is_backed_by(&info, st->st_dev, st->st_ino) &&
+            (mode != BANGER_DISK_READ || (info.lo_flags & LO_FLAGS_READ_ONLY) == 0))
+            return describe_use(name, &info, ret_who);
     }
-    return NULL;
+    return BANGER_DISK_UNUSED;
 }
 
 char *
@@ -188,35 +222,26 @@ is_managed(const BangerSettings *settings, const char *loop, const struct loop_i
 static bool
 wait_until_gone(const char *loop, const struct loop_info64 *was, GError **error)
 {
-    gint64 deadline = g_get_monotonic_time() + DETACH_TIMEOUT;
+    gint64 deadline_usec = g_get_monotonic_time() + DETACH_TIMEOUT_USEC;
     struct loop_info64 info;
 
     while (read_status(loop, &info) && info.lo_inode == was->lo_inode &&
            info.lo_device == was->lo_device) {
-        if (g_get_monotonic_time() >= deadline)
+        if (g_get_monotonic_time() >= deadline_usec)
             return banger_set_error(error, BANGER_ERROR_BUSY,
                                     "%s is in use: it will be detached at its last close", loop);
-        g_usleep(DETACH_INTERVAL);
+        g_usleep(DETACH_INTERVAL_USEC);
     }
     return true;
 }
 
-/* Whether a device (of device-mapper, in practice) is made of @loop. */
-static bool
-is_claimed(const char *loop)
-{
-    g_autofree char *path = g_strdup_printf("/sys/block/%s/holders", loop + strlen("/dev/"));
-    g_autoptr(GDir) holders = g_dir_open(path, 0, NULL);
-
-    return holders != NULL && g_dir_read_name(holders) != NULL;
-}
-
 /* *@ret_gone: there was nothing to detach. @fd must not stay open while waiting for the end. */
 static bool
-clear(const BangerSettings *settings, const char *loop, struct loop_info64 *ret_info,
-      bool *ret_gone, GError **error)
+clear_loop(const BangerSettings *settings, const char *loop, struct loop_info64 *ret_info,
+           bool *ret_gone, GError **error)
 {
     banger_autofd int fd = open_checked(loop, O_RDONLY);
+    g_autofree char *holder = NULL;
 
     *ret_gone = (fd < 0 && (errno == ENOENT || errno == ENXIO)) ||
                 (fd >= 0 && ioctl(fd, LOOP_GET_STATUS64, ret_info) < 0 && errno == ENXIO);
@@ -229,7 +254,8 @@ clear(const BangerSettings *settings, const char *loop, struct loop_info64 *ret_
         return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
                                 "%s is left alone: its backing file is not in %s", loop,
                                 settings->state_directory);
-    if (is_claimed(loop))
+    holder = holder_of(loop + strlen("/dev/"));
+    if (holder != NULL)
         return banger_set_error(error, BANGER_ERROR_BUSY, "%s is part of another device", loop);
     if (ioctl(fd, LOOP_CLR_FD) < 0 && errno != ENXIO)
         return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno, "cannot detach %s",
@@ -243,7 +269,7 @@ banger_loop_detach(const BangerSettings *settings, const char *loop, GError **er
     struct loop_info64 info = {0};
     bool gone = false;
 
-    if (!clear(settings, loop, &info, &gone, error))
+    if (!clear_loop(settings, loop, &info, &gone, error))
         return false;
     return gone || wait_until_gone(loop, &info, error);
 }

@@ -6,7 +6,8 @@
 
 #include <glib.h>
 
-#include "model/settings.h"
+#include "util/disk-use.h"
+#include "util/settings.h"
 
 /*
  * Loop devices (loop(4), linux/loop.h). Every device attached here has LO_FLAGS_AUTOCLEAR: it is
@@ -22,20 +23,13 @@
 int banger_loop_attach(int backing_fd, const char *path, bool read_only, char **ret_device,
                        GError **error);
 
-/* Detaches the device that @fd of banger_loop_attach() is open on, at its last close at the latest.
+/*
+ * Detaches the device that @fd of banger_loop_attach() is open on, at its last close at the latest.
  */
 void banger_loop_clear(int fd);
 
-typedef enum {
-    BANGER_LOOP_ANY,
-    BANGER_LOOP_WRITABLE,
-} BangerLoopKind;
-
-/*
- * A loop device ("/dev/loopN"; free it) of @kind whose backing file is @inode on @device (of
- * stat(2)), or NULL if there is none.
- */
-char *banger_loop_find(dev_t device, ino_t inode, BangerLoopKind kind);
+/* The finder of util/disk-use.h for loop devices whose backing file it is. */
+BangerDiskFinder banger_disk_find_loop;
 
 /*
  * The path of the loop device whose device number is @number, if its backing file is @inode on

@@ -2,11 +2,14 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <glib.h>
 
-#include "model/settings.h"
-#include "sys/dm.h"
+#include "disk/dm.h"
+#include "disk/image-claim.h"
+#include "util/job.h"
+#include "util/settings.h"
 
 /*
  * The helper's end of banger-image-worker (util/worker-protocol.h): one sandboxed process a call,
@@ -19,34 +22,39 @@
  * guest paths.
  */
 
+/* Where a file goes, instead of into memory; *@ret_size is how many bytes it has. */
+typedef struct {
+    int fd;
+    uint64_t *ret_size;
+    BangerJob *job;
+} BangerReadTo;
+
 /*
- * Reads the file @guest_path, at most BANGER_GUEST_FILE_MAX bytes. @fd is open for reading. If
+ * Reads the file @guest_path, with @to NULL at most BANGER_GUEST_FILE_MAX bytes. @fd is open for reading. If
  * *@ret_needs_recovery is true after a success there is no data: the journal must be replayed by
  * banger_image_check() first. With NULL what the journal holds does not count.
  */
 bool banger_image_read(const BangerSettings *settings, int fd, const char *path,
-                       const char *guest_path, bool *ret_needs_recovery, GBytes **ret_data,
-                       GError **error);
+                       const char *guest_path, const BangerReadTo *to, bool *ret_needs_recovery,
+                       GBytes **ret_data, GError **error);
 
 /*
- * Writes @files (of BangerExt4File), all or none, flushed to the disk. @fd is open for reading and
- * writing. @room is what a snapshot takes of changes, and NULL if the image is a file. If
- * *@ret_needs_recovery is true after a success, nothing was written: the journal must be replayed
- * by banger_image_check() first.
+ * Writes @files (of BangerExt4File), all or none, flushed to the disk, with their content from @fds,
+ * one a file, if that is not NULL. @fd is open for reading and writing. @room is what a snapshot
+ * takes of changes, and NULL if the image is a file. @job is cancelled in vain once all is prepared
+ * and the image itself is written to. If *@ret_recovery is set after a success,
+ * nothing was written: it says what must be done first, by BANGER_IMAGE_RECOVER. Free it.
  */
 bool banger_image_write(const BangerSettings *settings, int fd, const char *path,
-                        const GArray *files, const BangerDmRoom *room, bool *ret_needs_recovery,
-                        GError **error);
-
-typedef enum {
-    BANGER_IMAGE_CHECK,   /* e2fsck -fy: everything, and mend what is wrong */
-    BANGER_IMAGE_RECOVER, /* e2fsck -p: replay the journal, mend what is harmless to mend */
-} BangerImageCheck;
+                        const GArray *files, const int *fds, const BangerDmRoom *room,
+                        BangerJob *job, char **ret_recovery, GError **error);
 
 /*
  * Runs e2fsck on the block device that @fd is open on; @fd must not be open exclusively, e2fsck
  * itself wants to be the only one. *@ret_corrected says whether it mended something. The time limit
- * is 10 min. OperationFailed carries the last lines it printed.
+ * is 10 min. OperationFailed carries the last lines it printed. As banger_image_check() says, @job
+ * can be cancelled while nothing is changed.
  */
-bool banger_image_check(const BangerSettings *settings, int fd, const char *path,
-                        BangerImageCheck kind, bool *ret_corrected, GError **error);
+bool banger_worker_check(const BangerSettings *settings, int fd, const char *path,
+                         BangerImageCheck kind, BangerJob *job, bool *ret_corrected,
+                         GError **error);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "sys/worker.h"
+#include "disk/worker-process.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pwd.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
@@ -13,8 +12,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "disk/check-progress.h"
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/spawning.h"
+#include "util/user.h"
 #include "util/worker-protocol.h"
 
 #define PIPE_SIZE (1 << 20)
@@ -31,22 +33,21 @@ banger_worker_find_user(const BangerSettings *settings, uid_t *ret_uid, gid_t *r
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lock);
 
     if (known_uid == 0) {
-        struct passwd entry, *found = NULL;
-        char buffer[4096];
-        int status = getpwnam_r(BANGER_WORKER_USER, &entry, buffer, sizeof buffer, &found);
+        g_autoptr(GError) failure = NULL;
+        uid_t uid;
+        gid_t gid;
 
-        if (found == NULL)
+        if (!banger_user_find(BANGER_WORKER_USER, &uid, &gid, &failure))
             return banger_set_error(error, BANGER_ERROR_NOT_SUPPORTED,
-                                    "the user " BANGER_WORKER_USER
-                                    ", which images are handled as, does not exist%s%s",
-                                    status != 0 ? ": " : "", status != 0 ? g_strerror(status) : "");
-        if (entry.pw_uid == 0 || entry.pw_gid == 0 || entry.pw_uid == settings->owner_uid)
+                                    "images are handled as a user of their own: %s",
+                                    failure->message);
+        if (uid == 0 || gid == 0 || uid == settings->owner_uid)
             return banger_set_error(error, BANGER_ERROR_NOT_SUPPORTED,
                                     "the user " BANGER_WORKER_USER
                                     ", which images are handled as, must be neither root nor %s",
                                     settings->owner_user);
-        known_uid = entry.pw_uid;
-        known_gid = entry.pw_gid;
+        known_uid = uid;
+        known_gid = gid;
     }
     *ret_uid = known_uid;
     *ret_gid = known_gid;
@@ -54,7 +55,7 @@ banger_worker_find_user(const BangerSettings *settings, uid_t *ret_uid, gid_t *r
 }
 
 static const char *
-program(void)
+find_program(void)
 {
 #ifdef BANGER_TEST_HOOKS
     const char *path = g_getenv("BANGER_IMAGE_WORKER");
@@ -66,16 +67,16 @@ program(void)
 }
 
 void
-banger_worker_set_timeout(BangerWorker *worker, gint64 timeout)
+banger_worker_set_timeout(BangerWorker *worker, gint64 timeout_usec)
 {
 #ifdef BANGER_TEST_HOOKS
     /* The tests do not wait for a worker that hangs as long as callers must. */
     const char *msec = g_getenv("BANGER_IMAGE_TIMEOUT_MSEC");
 
     if (msec != NULL)
-        timeout = g_ascii_strtoll(msec, NULL, 10) * 1000;
+        timeout_usec = g_ascii_strtoll(msec, NULL, 10) * 1000;
 #endif
-    worker->deadline = g_get_monotonic_time() + timeout;
+    worker->deadline_usec = g_get_monotonic_time() + timeout_usec;
 }
 
 /*
@@ -84,12 +85,13 @@ banger_worker_set_timeout(BangerWorker *worker, gint64 timeout)
  * the duplications matters: none may overwrite a descriptor that is still to be duplicated.
  */
 static int
-spawn(pid_t *ret_pid, char *const arguments[], int request, int reply, int image)
+spawn_process(pid_t *ret_pid, char *const arguments[], int request, int reply, int image)
 {
     char *const environment[] = {NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t signals;
+    uint64_t ticket;
     int status;
 
     (void)posix_spawn_file_actions_init(&actions);
@@ -107,8 +109,14 @@ spawn(pid_t *ret_pid, char *const arguments[], int request, int reply, int image
     if (status == 0)
         status =
             posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    /* The exec would close them too, but posix_spawn() returns a moment before that. */
+    if (status == 0)
+        status = posix_spawn_file_actions_addclosefrom_np(
+            &actions, image >= 0 ? BANGER_WORKER_FD_IMAGE + 1 : BANGER_WORKER_FD_IMAGE);
+    ticket = banger_spawning_begin();
     if (status == 0)
         status = posix_spawn(ret_pid, arguments[0], &actions, &attributes, arguments, environment);
+    banger_spawning_end(ticket);
     (void)posix_spawnattr_destroy(&attributes);
     (void)posix_spawn_file_actions_destroy(&actions);
     return status;
@@ -116,7 +124,7 @@ spawn(pid_t *ret_pid, char *const arguments[], int request, int reply, int image
 
 /* A descriptor of ours that is above those that the worker gets: duplicating cannot collide. */
 static bool
-lift(int *fd)
+lift_fd(int *fd)
 {
     int lifted;
 
@@ -133,11 +141,10 @@ lift(int *fd)
 static bool
 make_channels(int request[2], int reply[2])
 {
-    /* A socket one way, since a pipe whose reader is gone would signal SIGPIPE. [0] is read. */
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, request) < 0 ||
-        shutdown(request[1], SHUT_RD) < 0)
+    /* A socket, since a pipe whose reader is gone would signal SIGPIPE. [0] is the worker's. */
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, request) < 0)
         return false;
-    if (pipe2(reply, O_CLOEXEC) < 0 || !lift(&request[0]) || !lift(&reply[1]))
+    if (pipe2(reply, O_CLOEXEC) < 0 || !lift_fd(&request[0]) || !lift_fd(&reply[1]))
         return false;
     return fcntl(request[1], F_SETFL, O_NONBLOCK) == 0 && fcntl(reply[0], F_SETFL, O_NONBLOCK) == 0;
 }
@@ -150,7 +157,7 @@ banger_worker_spawn(BangerWorker *worker, uid_t uid, gid_t gid, const char *comm
     g_autofree char *uid_text = g_strdup_printf("%u", uid);
     g_autofree char *gid_text = g_strdup_printf("%u", gid);
     g_autofree char *parent = g_strdup_printf("%d", getpid());
-    char *arguments[] = {(char *)program(), (char *)command, uid_text, gid_text, parent, NULL};
+    char *arguments[] = {(char *)find_program(), (char *)command, uid_text, gid_text, parent, NULL};
     banger_autofd int image = -1;
     int status = 0;
 
@@ -159,7 +166,7 @@ banger_worker_spawn(BangerWorker *worker, uid_t uid, gid_t gid, const char *comm
     if ((image_fd >= 0 && image < 0) || !make_channels(request, reply))
         status = errno;
     if (status == 0)
-        status = spawn(&worker->pid, arguments, request[0], reply[1], image);
+        status = spawn_process(&worker->pid, arguments, request[0], reply[1], image);
     banger_close_fd(&request[0]);
     banger_close_fd(&reply[1]);
     worker->request = request[1];
@@ -179,39 +186,50 @@ banger_worker_spawn(BangerWorker *worker, uid_t uid, gid_t gid, const char *comm
 
 bool
 banger_worker_start(BangerWorker *worker, const BangerSettings *settings, const char *command,
-                    int image_fd, gint64 timeout, GError **error)
+                    int image_fd, gint64 timeout_usec, GError **error)
 {
     uid_t uid = 0;
     gid_t gid = 0;
 
     if (!banger_worker_find_user(settings, &uid, &gid, error) ||
-        !banger_worker_spawn(worker, uid, gid, command, image_fd, error))
+        !banger_worker_slot_take(BANGER_WORKER_SLOT_E2FSCK, worker->job, timeout_usec, error))
         return false;
-    banger_close_fd(&worker->request);
-    banger_worker_set_timeout(worker, timeout);
+    worker->slot = BANGER_WORKER_SLOT_E2FSCK;
+    if (!banger_worker_spawn(worker, uid, gid, command, image_fd, error))
+        return false;
+    banger_worker_set_timeout(worker, timeout_usec);
     return true;
 }
 
 static bool
 check_time(const BangerWorker *worker, GError **error)
 {
-    return g_get_monotonic_time() < worker->deadline ||
+    return g_get_monotonic_time() < worker->deadline_usec ||
            banger_set_error(error, BANGER_ERROR_TIMEOUT,
                             "the image worker was not done in time and was killed");
 }
 
-/* Waits until one of @fds is ready. False, with @error, when the worker's time is over. */
+/*
+ * Waits until one of the two @fds (the second's fd may be -1) is ready. False, with @error, when the
+ * worker's time is over, or its job was cancelled.
+ */
 static bool
-wait_ready(const BangerWorker *worker, struct pollfd *fds, nfds_t n, GError **error)
+wait_ready(const BangerWorker *worker, struct pollfd fds[2], GError **error)
 {
+    BangerJob *job = worker->goes_through ? NULL : worker->job;
+    struct pollfd all[] = {fds[0], fds[1], {.fd = banger_job_get_cancel_fd(job), .events = POLLIN}};
+
     for (;;) {
-        gint64 left = worker->deadline - g_get_monotonic_time();
+        gint64 left_usec = worker->deadline_usec - g_get_monotonic_time();
         int ready;
 
-        if (!check_time(worker, error))
+        if (!banger_job_check(job, error) || !check_time(worker, error))
             return false;
-        ready = poll(fds, n, left <= 0 ? 0 : (int)MIN(left / 1000 + 1, G_USEC_PER_SEC));
-        if (ready > 0)
+        ready = poll(all, G_N_ELEMENTS(all),
+                     left_usec <= 0 ? 0 : (int)MIN(left_usec / 1000 + 1, G_USEC_PER_SEC));
+        fds[0].revents = all[0].revents;
+        fds[1].revents = all[1].revents;
+        if (ready > 0 && (fds[0].revents | fds[1].revents) != 0)
             return true;
         if (ready < 0 && errno != EINTR)
             return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
@@ -221,7 +239,7 @@ wait_ready(const BangerWorker *worker, struct pollfd *fds, nfds_t n, GError **er
 
 /* Takes @n bytes off the front of @parts; returns how many parts, empty ones too, are done with. */
 static size_t
-advance(struct iovec *parts, size_t n_parts, size_t n)
+skip_sent(struct iovec *parts, size_t n_parts, size_t n)
 {
     size_t done = 0;
 
@@ -236,29 +254,25 @@ advance(struct iovec *parts, size_t n_parts, size_t n)
     return done;
 }
 
-/* sendmsg(2), with the descriptor *@image_fd unless it is -1; it is sent once. */
+/* sendmsg(2), with the @n_fds descriptors at @fds. */
 static ssize_t
-send_message(int socket, struct iovec *parts, size_t n_parts, int *image_fd)
+send_message(int socket, struct iovec *parts, size_t n_parts, const int *fds, size_t n_fds)
 {
     union {
         struct cmsghdr header; /* for its alignment */
-        char buffer[CMSG_SPACE(sizeof(int))];
+        char buffer[CMSG_SPACE((1 + BANGER_WORKER_DESCRIPTORS_MAX) * sizeof(int))];
     } control = {0};
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = MIN(n_parts, 64)};
-    ssize_t n;
 
-    if (*image_fd >= 0) {
+    if (n_fds > 0) {
         message.msg_control = control.buffer;
-        message.msg_controllen = sizeof control.buffer;
+        message.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
         control.header.cmsg_level = SOL_SOCKET;
         control.header.cmsg_type = SCM_RIGHTS;
-        control.header.cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(&control.header), image_fd, sizeof(int));
+        control.header.cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+        memcpy(CMSG_DATA(&control.header), fds, n_fds * sizeof(int));
     }
-    n = sendmsg(socket, &message, MSG_NOSIGNAL);
-    if (n >= 0)
-        *image_fd = -1;
-    return n;
+    return sendmsg(socket, &message, MSG_NOSIGNAL);
 }
 
 /* Waits until the worker reads on. *@ret_gone: it answers instead, and does not want the rest. */
@@ -268,24 +282,25 @@ wait_writable(BangerWorker *worker, bool *ret_gone, GError **error)
     struct pollfd fds[] = {{.fd = worker->request, .events = POLLOUT},
                            {.fd = worker->reply, .events = POLLIN}};
 
-    if (!wait_ready(worker, fds, G_N_ELEMENTS(fds), error))
+    if (!wait_ready(worker, fds, error))
         return false;
     *ret_gone = fds[1].revents != 0;
     return true;
 }
 
 bool
-banger_worker_send(BangerWorker *worker, int image_fd, struct iovec *parts, size_t n_parts,
-                   GError **error)
+banger_worker_send(BangerWorker *worker, const int *fds, size_t n_fds, struct iovec *parts,
+                   size_t n_parts, GError **error)
 {
     bool gone = false;
 
     while (n_parts > 0 && !gone) {
-        ssize_t n = send_message(worker->request, parts, n_parts, &image_fd);
-        size_t done = n >= 0 ? advance(parts, n_parts, (size_t)n) : 0;
+        ssize_t n = send_message(worker->request, parts, n_parts, fds, n_fds);
+        size_t done = n >= 0 ? skip_sent(parts, n_parts, (size_t)n) : 0;
 
         parts += done;
         n_parts -= done;
+        n_fds = n >= 0 ? 0 : n_fds; /* they are sent once */
         if (n >= 0 || errno == EINTR)
             continue;
         gone = errno == EPIPE || errno == ECONNRESET;
@@ -295,15 +310,21 @@ banger_worker_send(BangerWorker *worker, int image_fd, struct iovec *parts, size
             return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
                                     "cannot talk to the image worker");
     }
-    banger_close_fd(&worker->request);
     return true;
+}
+
+void
+banger_worker_send_go(BangerWorker *worker)
+{
+    /* A worker that is gone answers no more: the next wait says so. */
+    (void)send(worker->request, "", 1, MSG_NOSIGNAL);
 }
 
 /* Reads what is there, at most @length bytes; 0 at the end of file. */
 static bool
 receive_some(BangerWorker *worker, void *buffer, size_t length, size_t *ret_n, GError **error)
 {
-    struct pollfd fd = {.fd = worker->reply, .events = POLLIN};
+    struct pollfd fds[] = {{.fd = worker->reply, .events = POLLIN}, {.fd = -1}};
 
     for (;;) {
         ssize_t n = read(worker->reply, buffer, length);
@@ -313,7 +334,7 @@ receive_some(BangerWorker *worker, void *buffer, size_t length, size_t *ret_n, G
             return true;
         }
         if (errno == EAGAIN) {
-            if (!wait_ready(worker, &fd, 1, error))
+            if (!wait_ready(worker, fds, error))
                 return false;
         } else if (errno != EINTR) {
             return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
@@ -324,7 +345,7 @@ receive_some(BangerWorker *worker, void *buffer, size_t length, size_t *ret_n, G
 
 /* Blocks until the process is gone; it is dying, or has been killed. */
 static int
-reap(BangerWorker *worker)
+reap_worker(BangerWorker *worker)
 {
     int status = 0;
 
@@ -355,12 +376,12 @@ judge_end(int status, int *ret_status, GError **error)
 bool
 banger_worker_wait(BangerWorker *worker, int *ret_status, GError **error)
 {
-    struct pollfd fd = {.fd = worker->pidfd, .events = POLLIN};
+    struct pollfd fds[] = {{.fd = worker->pidfd, .events = POLLIN}, {.fd = -1}};
 
     banger_close_fd(&worker->request);
-    if (!wait_ready(worker, &fd, 1, error))
+    if (!wait_ready(worker, fds, error))
         return false;
-    return judge_end(reap(worker), ret_status, error);
+    return judge_end(reap_worker(worker), ret_status, error);
 }
 
 /* The worker closed its end early: how it ended says why. */
@@ -393,20 +414,42 @@ banger_worker_receive(BangerWorker *worker, void *buffer, size_t length, GError 
     return true;
 }
 
-bool
-banger_worker_receive_tail(BangerWorker *worker, size_t max, GString *ret_text, GError **error)
+/* Reads what e2fsck reports, if it does. */
+static void
+receive_progress(BangerWorker *worker, BangerCheckProgress *progress)
 {
     char buffer[4096];
-    size_t n = 0;
+    ssize_t n = read(worker->request, buffer, sizeof buffer);
 
-    do {
-        /* What talks all the time is never waited for. */
-        if (!check_time(worker, error) || !receive_some(worker, buffer, sizeof buffer, &n, error))
+    if (n > 0 && banger_check_progress_add(progress, buffer, (size_t)n))
+        banger_job_set_progress(worker->job, progress->done);
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+        banger_close_fd(&worker->request);
+}
+
+bool
+banger_worker_receive_check(BangerWorker *worker, size_t max, GString *ret_text, GError **error)
+{
+    BangerCheckProgress progress = {0};
+    char buffer[4096];
+    size_t n = 1;
+
+    while (n > 0) {
+        struct pollfd fds[] = {{.fd = worker->reply, .events = POLLIN},
+                               {.fd = worker->request, .events = POLLIN}};
+
+        if (!wait_ready(worker, fds, error))
+            return false;
+        if (fds[1].revents != 0)
+            receive_progress(worker, &progress);
+        if (fds[0].revents == 0)
+            continue;
+        if (!receive_some(worker, buffer, sizeof buffer, &n, error))
             return false;
         g_string_append_len(ret_text, buffer, (gssize)n);
         if (ret_text->len > max)
             g_string_erase(ret_text, 0, (gssize)(ret_text->len - max));
-    } while (n > 0);
+    }
     return true;
 }
 
@@ -415,9 +458,11 @@ banger_worker_clear(BangerWorker *worker)
 {
     if (worker->pid > 0) {
         (void)kill(worker->pid, SIGKILL); /* our child, not reaped: the number is its own */
-        (void)reap(worker);
+        (void)reap_worker(worker);
     }
     banger_close_fd(&worker->pidfd);
     banger_close_fd(&worker->request);
     banger_close_fd(&worker->reply);
+    banger_worker_slot_leave(worker->slot);
+    worker->slot = BANGER_WORKER_SLOT_NONE;
 }

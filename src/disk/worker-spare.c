@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "sys/worker.h"
+#include "disk/worker-process.h"
 
 #include <poll.h>
 
@@ -23,9 +23,9 @@ static struct {
 } spare = {.worker = BANGER_WORKER_INIT};
 
 static gpointer
-prepare_spares(gpointer data)
+prepare_spares(void *user_data)
 {
-    (void)data;
+    (void)user_data;
     g_mutex_lock(&spare.lock);
     for (;;) {
         BangerWorker worker = BANGER_WORKER_INIT;
@@ -83,18 +83,23 @@ take_spare(BangerWorker *ret_worker, uid_t uid, gid_t gid)
 }
 
 bool
-banger_worker_take(BangerWorker *worker, const BangerSettings *settings, gint64 timeout,
-                   GError **error)
+banger_worker_take(BangerWorker *worker, const BangerSettings *settings, BangerWorkerSlot slot,
+                   gint64 timeout_usec, GError **error)
 {
+    BangerJob *job = worker->job;
     uid_t uid = 0;
     gid_t gid = 0;
 
     if (!banger_worker_find_user(settings, &uid, &gid, error))
         return false;
+    if (!banger_worker_slot_take(slot, job, timeout_usec, error))
+        return false;
     if (take_spare(worker, uid, gid) && !is_alive(worker))
         banger_worker_clear(worker);
+    worker->slot = slot;
+    worker->job = job;
     if (worker->pid == 0 && !banger_worker_spawn(worker, uid, gid, BANGER_WORKER_SERVE, -1, error))
         return false;
-    banger_worker_set_timeout(worker, timeout);
+    banger_worker_set_timeout(worker, timeout_usec);
     return true;
 }
