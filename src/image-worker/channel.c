@@ -9,11 +9,6 @@
 
 #include "util/worker-protocol.h"
 
-/* One caller's message bounds them all; the helper checked already, this is the second look. */
-#define FILES_MAX 256u
-#define FILE_MAX (16u << 20)
-#define TOTAL_MAX (40u << 20)
-
 static bool
 read_exactly(void *buffer, size_t length, BangerWorkerFailure *failure)
 {
@@ -25,9 +20,9 @@ read_exactly(void *buffer, size_t length, BangerWorkerFailure *failure)
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return banger_worker_fail_errno(failure, errno, "cannot read the request");
+            return banger_failure_set_errno(failure, errno, "cannot read the request");
         if (n == 0)
-            return banger_worker_fail(failure, BANGER_WORKER_FAILED, "the request is cut short");
+            return banger_failure_set(failure, BANGER_WORKER_FAILED, "the request is incomplete");
         to += n;
         length -= (size_t)n;
     }
@@ -54,18 +49,18 @@ write_exactly(const void *buffer, size_t length)
 
 /* Adds up what the table announces, with a NUL for each path. */
 static bool
-measure(const BangerWorkerFile *table, uint32_t n_files, size_t *ret_total,
-        BangerWorkerFailure *failure)
+measure_files(const BangerWorkerFile *table, uint32_t n_files, size_t *ret_total,
+              BangerWorkerFailure *failure)
 {
     size_t total = 0;
 
     for (uint32_t i = 0; i < n_files; i++) {
         if (table[i].path_length == 0 || table[i].path_length >= BANGER_WORKER_PATH_MAX ||
-            table[i].data_length > FILE_MAX)
-            return banger_worker_fail(failure, BANGER_WORKER_FAILED, "the request is malformed");
+            table[i].data_length > BANGER_WORKER_FILE_MAX)
+            return banger_failure_set(failure, BANGER_WORKER_FAILED, "the request is malformed");
         total += (size_t)table[i].path_length + 1 + table[i].data_length;
-        if (total > TOTAL_MAX)
-            return banger_worker_fail(failure, BANGER_WORKER_FAILED, "the request is too large");
+        if (total > BANGER_WORKER_TOTAL_MAX)
+            return banger_failure_set(failure, BANGER_WORKER_FAILED, "the request is too large");
     }
     *ret_total = total;
     return true;
@@ -80,7 +75,7 @@ read_files(const BangerWorkerFile *table, uint32_t n_files, BangerWorkerInput *f
         if (!read_exactly(buffer, table[i].path_length, failure))
             return false;
         if (memchr(buffer, '\0', table[i].path_length) != NULL)
-            return banger_worker_fail(failure, BANGER_WORKER_FAILED, "the request is malformed");
+            return banger_failure_set(failure, BANGER_WORKER_FAILED, "the request is malformed");
         buffer[table[i].path_length] = '\0';
         buffer += table[i].path_length + 1;
         files[i].data = buffer;
@@ -93,22 +88,52 @@ read_files(const BangerWorkerFile *table, uint32_t n_files, BangerWorkerInput *f
     return true;
 }
 
-/* The first message, and with it the image: its descriptor is the lowest that is free. */
+/* How many descriptors come with @request: the image, and what its task needs. */
+static size_t
+count_descriptors(const BangerWorkerRequest *request)
+{
+    switch (request->task) {
+    case BANGER_WORKER_READ_TO:
+    case BANGER_WORKER_READ_LIVE_TO:
+    case BANGER_WORKER_WRITE_FROM:
+        return 1 + (size_t)request->n_files;
+    default:
+        return 1;
+    }
+}
+
+/* Whether @message brought the descriptors of @request: they are the lowest that were free. */
+static bool
+has_descriptors(struct msghdr *message, const BangerWorkerRequest *request)
+{
+    struct cmsghdr *rights = CMSG_FIRSTHDR(message);
+    size_t n = count_descriptors(request);
+    int fds[1 + BANGER_WORKER_DESCRIPTORS_MAX];
+
+    if (n > sizeof fds / sizeof fds[0] || rights == NULL || rights->cmsg_level != SOL_SOCKET ||
+        rights->cmsg_type != SCM_RIGHTS || rights->cmsg_len != CMSG_LEN(n * sizeof fds[0]))
+        return false;
+    memcpy(fds, CMSG_DATA(rights), n * sizeof fds[0]);
+    for (size_t i = 0; i < n; i++)
+        if (fds[i] != BANGER_WORKER_FD_IMAGE + (int)i)
+            return false;
+    return true;
+}
+
+/* The first message, and with it the descriptors. */
 static bool
 receive_header(BangerWorkerRequest *ret_request, BangerWorkerFailure *failure)
 {
     union {
         struct cmsghdr header; /* for its alignment */
-        char buffer[CMSG_SPACE(sizeof(int))];
+        char buffer[CMSG_SPACE((1 + BANGER_WORKER_DESCRIPTORS_MAX) * sizeof(int))];
     } control;
     struct iovec part = {ret_request, sizeof *ret_request};
     struct msghdr message = {.msg_iov = &part,
                              .msg_iovlen = 1,
                              .msg_control = control.buffer,
                              .msg_controllen = sizeof control.buffer};
-    struct cmsghdr *rights;
     ssize_t n;
-    int fd = -1;
 
     do
         n = recvmsg(BANGER_WORKER_FD_REQUEST, &message, 0);
@@ -116,20 +141,16 @@ receive_header(BangerWorkerRequest *ret_request, BangerWorkerFailure *failure)
     if (n == 0)
         _exit(EXIT_SUCCESS);
     if (n < 0)
-        return banger_worker_fail_errno(failure, errno, "cannot read the request");
-    rights = CMSG_FIRSTHDR(&message);
-    if (rights != NULL && rights->cmsg_level == SOL_SOCKET && rights->cmsg_type == SCM_RIGHTS &&
-        rights->cmsg_len == CMSG_LEN(sizeof fd))
-        memcpy(&fd, CMSG_DATA(rights), sizeof fd);
-    if (n != (ssize_t)sizeof *ret_request || fd != BANGER_WORKER_FD_IMAGE)
-        return banger_worker_fail(failure, BANGER_WORKER_FAILED, "the request has no image");
+        return banger_failure_set_errno(failure, errno, "cannot read the request");
+    if (n != (ssize_t)sizeof *ret_request || !has_descriptors(&message, ret_request))
+        return banger_failure_set(failure, BANGER_WORKER_FAILED, "the request has no image");
     return true;
 }
 
 bool
 banger_channel_read_request(BangerWorkerInputs *ret_inputs, BangerWorkerFailure *failure)
 {
-    BangerWorkerFile table[FILES_MAX] = {0};
+    BangerWorkerFile table[BANGER_WORKER_FILES_MAX] = {0};
     BangerWorkerRequest request = {0};
     BangerWorkerInput *files;
     unsigned char *buffer;
@@ -138,17 +159,17 @@ banger_channel_read_request(BangerWorkerInputs *ret_inputs, BangerWorkerFailure 
     if (!receive_header(&request, failure))
         return false;
     if (request.magic != BANGER_WORKER_MAGIC || request.version != BANGER_WORKER_VERSION)
-        return banger_worker_fail(failure, BANGER_WORKER_FAILED,
+        return banger_failure_set(failure, BANGER_WORKER_FAILED,
                                   "the helper and its image worker are of two versions");
-    if (request.n_files > FILES_MAX || request.task >= BANGER_WORKER_N_TASKS)
-        return banger_worker_fail(failure, BANGER_WORKER_FAILED, "the request is malformed");
+    if (request.n_files > BANGER_WORKER_FILES_MAX || request.task >= BANGER_WORKER_N_TASKS)
+        return banger_failure_set(failure, BANGER_WORKER_FAILED, "the request is malformed");
     if (!read_exactly(table, request.n_files * sizeof table[0], failure) ||
-        !measure(table, request.n_files, &total, failure))
+        !measure_files(table, request.n_files, &total, failure))
         return false;
     files = calloc(request.n_files + 1, sizeof *files);
     buffer = malloc(total + 1);
     if (files == NULL || buffer == NULL)
-        return banger_worker_fail_errno(failure, ENOMEM, "cannot hold the request");
+        return banger_failure_set_errno(failure, ENOMEM, "cannot store the request");
     if (!read_files(table, request.n_files, files, buffer, failure))
         return false;
     ret_inputs->task = request.task;
@@ -157,6 +178,19 @@ banger_channel_read_request(BangerWorkerInputs *ret_inputs, BangerWorkerFailure 
     ret_inputs->chunk_size = request.chunk_size;
     ret_inputs->n_chunks = request.n_chunks;
     return true;
+}
+
+void
+banger_channel_wait_for_go(void)
+{
+    char byte;
+    ssize_t n;
+
+    do
+        n = read(BANGER_WORKER_FD_REQUEST, &byte, 1);
+    while (n < 0 && errno == EINTR);
+    if (n <= 0)
+        _exit(EXIT_SUCCESS);
 }
 
 bool

@@ -25,9 +25,12 @@ typedef struct {
 /*
  * Waits for the request and reads all of it; the image that came along is at
  * BANGER_WORKER_FD_IMAGE. Ends the process if the helper goes away instead. Numbers over the limits
- * of model/limits.h are refused. What @ret_inputs points to lives as long as the process.
+ * of model/bounds.h are refused. What @ret_inputs points to lives as long as the process.
  */
 bool banger_channel_read_request(BangerWorkerInputs *ret_inputs, BangerWorkerFailure *failure);
+
+/* Waits for the byte that follows a READY. Ends the process if the helper goes away instead. */
+void banger_channel_wait_for_go(void);
 
 /* Writes a reply with @length bytes of @payload. False if the helper went away. */
 bool banger_channel_reply(BangerWorkerStatus status, const void *payload, size_t length);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#define BANGER_FAILURE_IS_DEFINED_HERE
 #include "image-worker/failure.h"
 
 #include <errno.h>
@@ -8,41 +9,62 @@
 
 #include <ext2fs/ext2fs.h>
 
-/* Adds why to the message that is there. Cuts silently: a message is for a person. */
-static bool
-finish(BangerWorkerFailure *failure, BangerWorkerStatus status, const char *reason)
-{
-    size_t length = strlen(failure->message);
+#include "util/worker-protocol.h"
 
+/* What a message is made in: two paths and some text. */
+#define TEXT_MAX (2 * BANGER_WORKER_PATH_MAX + 1024)
+#define HEAD_MAX 160
+
+/*
+ * Makes the message of @text and @reason. What is too long loses its middle, which is a path's:
+ * what was attempted and why it failed are at the ends.
+ */
+static bool
+finish_message(BangerWorkerFailure *failure, BangerWorkerStatus status, const char *text,
+               const char *reason)
+{
+    const size_t size = sizeof failure->message;
+    size_t length = strlen(text), added = reason != NULL ? strlen(": ") + strlen(reason) : 0;
+    size_t head = length, tail = 0;
+
+    if (length + added >= size) {
+        head = HEAD_MAX;
+        tail =
+            added + HEAD_MAX + strlen("…") < size ? size - 1 - added - HEAD_MAX - strlen("…") : 0;
+    }
     failure->status = status;
-    if (reason != NULL)
-        (void)snprintf(failure->message + length, sizeof failure->message - length, ": %s", reason);
+    (void)snprintf(failure->message, size, "%.*s%s%s%s%s", (int)head, text,
+                   head < length ? "…" : "", text + length - tail, reason != NULL ? ": " : "",
+                   reason != NULL ? reason : "");
     return false;
 }
 
 bool
-banger_worker_fail(BangerWorkerFailure *failure, BangerWorkerStatus status, const char *format, ...)
+banger_failure_set(BangerWorkerFailure *failure, BangerWorkerStatus status, const char *format, ...)
 {
+    char text[TEXT_MAX];
     va_list arguments;
 
     va_start(arguments, format);
     /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): clang 14 does not see va_start() */
-    (void)vsnprintf(failure->message, sizeof failure->message, format, arguments);
+    (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    return finish(failure, status, NULL);
+    return finish_message(failure, status, text, NULL);
 }
 
 bool
-banger_worker_fail_errno(BangerWorkerFailure *failure, int errnum, const char *format, ...)
+banger_failure_set_errno(BangerWorkerFailure *failure, int errnum, const char *format, ...)
 {
     const char *reason = strerrordesc_np(errnum);
+    char text[TEXT_MAX];
     va_list arguments;
 
     va_start(arguments, format);
     /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): clang 14 does not see va_start() */
-    (void)vsnprintf(failure->message, sizeof failure->message, format, arguments);
+    (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    return finish(failure, BANGER_WORKER_FAILED, reason != NULL ? reason : "unknown error");
+    return finish_message(failure, BANGER_WORKER_FAILED, text,
+                          reason != NULL ? reason : "unknown error");
 }
 
 static BangerWorkerStatus
@@ -73,13 +95,14 @@ words_of(errcode_t code)
 }
 
 bool
-banger_worker_fail_ext2(BangerWorkerFailure *failure, errcode_t code, const char *format, ...)
+banger_failure_set_ext2(BangerWorkerFailure *failure, errcode_t code, const char *format, ...)
 {
+    char text[TEXT_MAX];
     va_list arguments;
 
     va_start(arguments, format);
     /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): clang 14 does not see va_start() */
-    (void)vsnprintf(failure->message, sizeof failure->message, format, arguments);
+    (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    return finish(failure, status_of(code), words_of(code));
+    return finish_message(failure, status_of(code), text, words_of(code));
 }

@@ -3,11 +3,15 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "image-worker/attributes.h"
+#include "image-worker/guest-content.h"
 #include "image-worker/guest-path.h"
+#include "image-worker/soundness.h"
 
 #define ATTRIBUTES_MAX 8192u /* a block of 64 KiB holds fewer */
 
@@ -22,10 +26,10 @@ static bool
 check_regular(const struct ext2_inode *inode, const char *path, BangerWorkerFailure *failure)
 {
     if (!LINUX_S_ISREG(inode->i_mode) || (inode->i_flags & EXT4_EA_INODE_FL) != 0)
-        return banger_worker_fail(failure, BANGER_WORKER_BAD_PARAMS,
+        return banger_failure_set(failure, BANGER_WORKER_BAD_PARAMS,
                                   "guest path \"%s\" is not a regular file", path);
     if ((inode->i_flags & EXT4_ENCRYPT_FL) != 0)
-        return banger_worker_fail(failure, BANGER_WORKER_NOT_SUPPORTED,
+        return banger_failure_set(failure, BANGER_WORKER_NOT_SUPPORTED,
                                   "guest path \"%s\" is encrypted", path);
     return true;
 }
@@ -34,67 +38,79 @@ static bool
 check_no_directory(const BangerGuestEntry *entry, const char *path, BangerWorkerFailure *failure)
 {
     if (entry->name[0] == '\0')
-        return banger_worker_fail(failure, BANGER_WORKER_BAD_PARAMS,
+        return banger_failure_set(failure, BANGER_WORKER_BAD_PARAMS,
                                   "guest path \"%s\" is a directory", path);
     return true;
 }
 
-static errcode_t
-read_content(ext2_filsys fs, ext2_ino_t ino, void *data, unsigned int length)
+bool
+banger_guest_file_find(ext2_filsys fs, const char *path, ext2_ino_t *ret_ino, uint64_t *ret_size,
+                       BangerWorkerFailure *failure)
 {
-    unsigned char *to = data;
-    unsigned int got = 0;
-    ext2_file_t file;
-    errcode_t error = ext2fs_file_open(fs, ino, 0, &file);
+    BangerGuestEntry entry = {0};
+    struct ext2_inode inode = {0};
 
-    if (error != 0)
-        return error;
-    while (error == 0 && length > 0) {
-        error = ext2fs_file_read(file, to, length, &got);
-        if (error == 0 && got == 0)
-            error = EXT2_ET_SHORT_READ;
-        to += got;
-        length -= got;
-    }
-    (void)ext2fs_file_close(file);
-    return error;
+    if (!banger_guest_path_walk(fs, path, BANGER_GUEST_WALK_READ, &entry, failure) ||
+        !check_no_directory(&entry, path, failure))
+        return false;
+    if (entry.ino == 0)
+        return banger_failure_set(failure, BANGER_WORKER_NOT_FOUND,
+                                  "guest path \"%s\" does not exist", path);
+    if (!banger_guest_inode_read(fs, entry.ino, &inode, sizeof inode, path, failure) ||
+        !check_regular(&inode, path, failure))
+        return false;
+    *ret_ino = entry.ino;
+    *ret_size = EXT2_I_SIZE(&inode);
+    return true;
 }
 
 bool
 banger_guest_file_read(ext2_filsys fs, const char *path, size_t max, void **ret_data,
                        size_t *ret_length, BangerWorkerFailure *failure)
 {
-    BangerGuestEntry entry = {0};
-    struct ext2_inode inode = {0};
+    ext2_ino_t ino = 0;
+    uint64_t size = 0;
     errcode_t error;
-    __u64 size;
     void *data;
 
-    if (!banger_guest_path_walk(fs, path, false, &entry, failure) ||
-        !check_no_directory(&entry, path, failure))
+    if (!banger_guest_file_find(fs, path, &ino, &size, failure))
         return false;
-    if (entry.ino == 0)
-        return banger_worker_fail(failure, BANGER_WORKER_NOT_FOUND,
-                                  "guest path \"%s\" does not exist", path);
-    if (!banger_guest_inode_read(fs, entry.ino, &inode, sizeof inode, path, failure) ||
-        !check_regular(&inode, path, failure))
-        return false;
-    size = EXT2_I_SIZE(&inode);
     if (size > max)
-        return banger_worker_fail(failure, BANGER_WORKER_BAD_PARAMS,
-                                  "guest path \"%s\" has %llu bytes, the limit is %zu", path,
-                                  (unsigned long long)size, max);
+        return banger_failure_set(failure, BANGER_WORKER_BAD_PARAMS,
+                                  "guest path \"%s\" has %llu bytes, the limit is %zu: "
+                                  "ReadExt4FileTo reads files of any size",
+                                  path, (unsigned long long)size, max);
     data = calloc(1, (size_t)size + 1);
     if (data == NULL)
-        return banger_worker_fail(failure, BANGER_WORKER_FAILED, "out of memory");
-    error = read_content(fs, entry.ino, data, (unsigned int)size);
+        return banger_failure_set(failure, BANGER_WORKER_FAILED, "out of memory");
+    error = banger_guest_content_read(fs, ino, data, (unsigned int)size);
     if (error != 0) {
         free(data);
-        return banger_worker_fail_ext2(failure, error, "cannot read guest path \"%s\"", path);
+        return banger_failure_set_ext2(failure, error, "cannot read guest path \"%s\"", path);
     }
     *ret_data = data;
     *ret_length = (size_t)size;
     return true;
+}
+
+bool
+banger_guest_file_check(ext2_filsys fs, const char *path, BangerWorkerFailure *failure)
+{
+    BangerWorkerFailure reason = {0};
+    BangerGuestEntry entry = {0};
+    struct ext2_inode inode = {0};
+
+    if (!banger_guest_path_walk(fs, path, BANGER_GUEST_WALK_LOOK, &entry, &reason)) {
+        if (reason.status == BANGER_WORKER_NOT_FOUND)
+            return true; /* a directory that will be made */
+        *failure = reason;
+        return false;
+    }
+    if (!check_no_directory(&entry, path, failure))
+        return false;
+    return entry.ino == 0 ||
+           (banger_guest_inode_read(fs, entry.ino, &inode, sizeof inode, path, failure) &&
+            (LINUX_S_ISLNK(inode.i_mode) || check_regular(&inode, path, failure)));
 }
 
 static int
@@ -157,7 +173,7 @@ release_block(ext2_filsys fs, blk64_t *block, /* NOLINT(readability-non-const-pa
 
     (void)ref_block;
     (void)ref_offset;
-    if (*block < fs->super->s_first_data_block || *block >= ext2fs_blocks_count(fs->super)) {
+    if (banger_soundness_is_bad_block(fs, *block)) {
         release->error = EXT2_ET_BAD_BLOCK_NUM;
         return BLOCK_ABORT;
     }
@@ -214,11 +230,11 @@ clear_inner_attributes(Inode *inode, int size)
  * that is freed here.
  */
 static errcode_t
-empty(ext2_filsys fs, ext2_ino_t ino, Inode *inode, int size)
+empty_file(ext2_filsys fs, ext2_ino_t ino, Inode *inode, int size)
 {
     errcode_t error = 0;
 
-    if ((inode->inode.i_flags & EXT4_INLINE_DATA_FL) == 0)
+    if (ext2fs_inode_has_valid_blocks2(fs, &inode->inode))
         error = release_blocks(fs, ino, inode, size);
     if (error == 0 && ext2fs_has_feature_ea_inode(fs->super))
         error = remove_attributes(fs, ino);
@@ -235,33 +251,56 @@ empty(ext2_filsys fs, ext2_ino_t ino, Inode *inode, int size)
     return error;
 }
 
+/* Whether @ino, free by the bitmap, is in use by what its table says. */
+static bool
+is_inode_in_use(ext2_filsys fs, ext2_ino_t ino)
+{
+    struct ext2_inode inode = {0};
+
+    return ext2fs_read_inode(fs, ino, &inode) == 0 && inode.i_links_count != 0 &&
+           inode.i_dtime == 0;
+}
+
 /* Allocates an inode for a new file and enters it into its directory. */
 static bool
-create(ext2_filsys fs, BangerGuestEntry *entry, const char *path, BangerWorkerFailure *failure)
+create_file(ext2_filsys fs, BangerGuestEntry *entry, const char *path, BangerWorkerFailure *failure)
 {
     struct ext2_inode inode = {.i_mode = LINUX_S_IFREG, .i_links_count = 1};
     errcode_t error =
         ext2fs_new_inode(fs, entry->parent, LINUX_S_IFREG, fs->inode_map, &entry->ino);
 
+    if (error == 0 && is_inode_in_use(fs, entry->ino))
+        error = EXT2_ET_INODE_CORRUPTED;
     if (error == 0) {
         ext2fs_inode_alloc_stats2(fs, entry->ino, +1, 0);
         error = ext2fs_write_new_inode(fs, entry->ino, &inode);
     }
     if (error != 0)
-        return banger_worker_fail_ext2(failure, error, "cannot create guest path \"%s\"", path);
+        return banger_failure_set_ext2(failure, error, "cannot create guest path \"%s\"", path);
     return banger_guest_link(fs, entry->parent, entry->name, entry->ino, EXT2_FT_REG_FILE, failure);
 }
 
-/* The bits beyond 2038 and the nanoseconds, where the inode has room for them. */
+/* What of the flags is the guest's administrator's wish, and stays. */
+#define KEPT_FLAGS                                                                                 \
+    (EXT2_IMMUTABLE_FL | EXT2_APPEND_FL | EXT2_NODUMP_FL | EXT2_NOATIME_FL | EXT2_SYNC_FL)
+
+/*
+ * The present time: seconds as 32 bits with a sign, and where the inode has room for them two bits
+ * more, which count from 2038 on, and nanoseconds.
+ */
 static void
-clear_extra_times(Inode *inode, int size)
+set_times(Inode *inode, int size)
 {
     struct ext2_inode_large *large = &inode->large;
     size_t end = offsetof(struct ext2_inode_large, i_crtime);
+    int64_t now_sec = time(NULL);
+    __u32 extra = (__u32)(((now_sec - (int32_t)now_sec) >> 32) & 3);
 
     if ((size_t)size < end || EXT2_GOOD_OLD_INODE_SIZE + (size_t)large->i_extra_isize < end)
-        return;
-    large->i_ctime_extra = large->i_mtime_extra = large->i_atime_extra = 0;
+        now_sec = now_sec > INT32_MAX ? INT32_MAX : now_sec;
+    else
+        large->i_ctime_extra = large->i_mtime_extra = large->i_atime_extra = extra;
+    inode->inode.i_atime = inode->inode.i_mtime = inode->inode.i_ctime = (__u32)now_sec;
 }
 
 /* Sets everything but the content: kind, owner, times, and how the content will be mapped. */
@@ -276,10 +315,9 @@ set_up(ext2_filsys fs, ext2_ino_t ino, Inode *inode, int size, unsigned int mode
     base->i_uid = base->i_gid = 0;
     ext2fs_set_i_uid_high(*base, 0);
     ext2fs_set_i_gid_high(*base, 0);
-    base->i_atime = base->i_mtime = base->i_ctime = (__u32)time(NULL);
     base->i_dtime = 0;
-    clear_extra_times(inode, size);
-    base->i_flags = 0;
+    set_times(inode, size);
+    base->i_flags &= KEPT_FLAGS;
     base->i_size = 0;
     base->i_size_high = 0;
     memset(base->i_block, 0, sizeof base->i_block);
@@ -299,74 +337,120 @@ set_up(ext2_filsys fs, ext2_ino_t ino, Inode *inode, int size, unsigned int mode
     return ext2fs_write_inode_full(fs, ino, base, size);
 }
 
+/* Removes @entry, a symbolic link with @inode, from its directory. */
 static errcode_t
-put_content(ext2_filsys fs, ext2_ino_t ino, const void *data, size_t length)
+remove_link(ext2_filsys fs, BangerGuestEntry *entry, Inode *inode, int size)
 {
-    const unsigned char *from = data;
-    unsigned int put = 0;
-    ext2_file_t file;
-    errcode_t error, close_error;
+    errcode_t error = ext2fs_unlink(fs, entry->parent, entry->name, entry->ino, 0);
 
-    if (length == 0)
-        return 0;
-    error = ext2fs_file_open(fs, ino, EXT2_FILE_WRITE, &file);
-    if (error != 0)
-        return error;
-    while (error == 0 && length > 0) {
-        error = ext2fs_file_write(file, from, (unsigned int)length, &put);
-        if (error == 0 && put == 0)
-            error = EXT2_ET_SHORT_WRITE;
-        from += put;
-        length -= put;
+    if (error == 0 && inode->inode.i_links_count > 1) {
+        inode->inode.i_links_count--;
+        error = ext2fs_write_inode_full(fs, entry->ino, &inode->inode, size);
+    } else if (error == 0) {
+        error = empty_file(fs, entry->ino, inode, size);
+        inode->inode.i_links_count = 0;
+        inode->inode.i_dtime = (__u32)time(NULL);
+        inode->inode.i_flags = 0;
+        if (error == 0)
+            error = ext2fs_write_inode_full(fs, entry->ino, &inode->inode, size);
+        if (error == 0)
+            ext2fs_inode_alloc_stats2(fs, entry->ino, -1, 0);
     }
-    close_error = ext2fs_file_close(file);
-    return error != 0 ? error : close_error;
+    entry->ino = 0;
+    return error;
 }
 
-/* Writes the content, and the size: inline, libext2fs starts with the room there is. */
-static errcode_t
-write_content(ext2_filsys fs, ext2_ino_t ino, const void *data, size_t length)
+/*
+ * Finds the regular file that @path is to be, or makes it. *@inode is its inode then, and
+ * *@ret_attributes what it keeps.
+ */
+static bool
+find_or_create(ext2_filsys fs, const char *path, unsigned int mode, BangerGuestEntry *entry,
+               Inode *inode, BangerAttributes *ret_attributes, BangerWorkerFailure *failure)
 {
-    struct ext2_inode inode = {0};
-    errcode_t error = put_content(fs, ino, data, length);
+    int size = EXT2_INODE_SIZE(fs->super);
+    errcode_t error = 0;
 
+    if (!banger_guest_path_walk(fs, path, BANGER_GUEST_WALK_CREATE, entry, failure) ||
+        !check_no_directory(entry, path, failure))
+        return false;
+    if (entry->ino != 0 &&
+        (!banger_guest_inode_read(fs, entry->ino, &inode->inode, size, path, failure) ||
+         !banger_soundness_check_inode(fs, entry->ino, &inode->inode, path, failure)))
+        return false;
+    if (entry->ino != 0 && LINUX_S_ISLNK(inode->inode.i_mode))
+        error = remove_link(fs, entry, inode, size);
+    if (error != 0)
+        return banger_failure_set_ext2(failure, error, "cannot replace guest path \"%s\"", path);
+    if (entry->ino == 0)
+        return create_file(fs, entry, path, failure) &&
+               banger_guest_inode_read(fs, entry->ino, &inode->inode, size, path, failure);
+    if (!check_regular(&inode->inode, path, failure))
+        return false;
+    error = banger_attributes_read(fs, entry->ino, mode, ret_attributes);
+    return error == 0 || banger_failure_set_ext2(failure, error,
+                                                 "cannot read the attributes of guest path "
+                                                 "\"%s\"",
+                                                 path);
+}
+
+/* What a file is to hold: @data, or what is in the blocks of @runs. */
+typedef struct {
+    const void *data;
+    size_t length;
+    const BangerRuns *runs;
+} Content;
+
+static errcode_t
+put_content(ext2_filsys fs, ext2_ino_t ino, const Content *content)
+{
+    return content->runs != NULL
+               ? banger_guest_content_map(fs, ino, content->runs)
+               : banger_guest_content_write(fs, ino, content->data, content->length);
+}
+
+static bool
+replace_file(ext2_filsys fs, const char *path, unsigned int mode, const Content *content,
+             BangerWorkerFailure *failure)
+{
+    int size = EXT2_INODE_SIZE(fs->super);
+    /* What outgrows the inode is moved to a block by libext2fs: a guess is enough here. */
+    bool is_inline = ext2fs_has_feature_inline_data(fs->super) && content->runs == NULL &&
+                     content->length < (size_t)size;
+    BangerGuestEntry entry = {0};
+    BangerAttributes attributes = {0};
+    Inode *inode = calloc(1, sizeof *inode);
+    errcode_t error;
+
+    if (inode == NULL)
+        return banger_failure_set(failure, BANGER_WORKER_FAILED, "out of memory");
+    if (!find_or_create(fs, path, mode, &entry, inode, &attributes, failure)) {
+        free(inode);
+        return false;
+    }
+    error = empty_file(fs, entry.ino, inode, size);
     if (error == 0)
-        error = ext2fs_read_inode(fs, ino, &inode);
-    if (error != 0 || EXT2_I_SIZE(&inode) == length)
-        return error;
-    error = ext2fs_inode_size_set(fs, &inode, (ext2_off64_t)length);
-    return error != 0 ? error : ext2fs_write_inode(fs, ino, &inode);
+        error = set_up(fs, entry.ino, inode, size, mode, is_inline);
+    free(inode);
+    if (error == 0)
+        error = put_content(fs, entry.ino, content);
+    if (error == 0)
+        error = banger_attributes_write(fs, entry.ino, &attributes);
+    banger_attributes_free(&attributes);
+    return error == 0 ||
+           banger_failure_set_ext2(failure, error, "cannot write guest path \"%s\"", path);
 }
 
 bool
 banger_guest_file_write(ext2_filsys fs, const char *path, unsigned int mode, const void *data,
                         size_t length, BangerWorkerFailure *failure)
 {
-    int size = EXT2_INODE_SIZE(fs->super);
-    /* What outgrows the inode is moved to a block by libext2fs: a guess is enough here. */
-    bool is_inline = ext2fs_has_feature_inline_data(fs->super) && length < (size_t)size;
-    BangerGuestEntry entry = {0};
-    Inode *inode = calloc(1, sizeof *inode);
-    errcode_t error;
-    bool found;
+    return replace_file(fs, path, mode, &(Content){data, length, NULL}, failure);
+}
 
-    if (inode == NULL)
-        return banger_worker_fail(failure, BANGER_WORKER_FAILED, "out of memory");
-    found = banger_guest_path_walk(fs, path, true, &entry, failure) &&
-            check_no_directory(&entry, path, failure) &&
-            (entry.ino != 0 || create(fs, &entry, path, failure)) &&
-            banger_guest_inode_read(fs, entry.ino, &inode->inode, size, path, failure) &&
-            check_regular(&inode->inode, path, failure);
-    if (!found) {
-        free(inode);
-        return false;
-    }
-    error = empty(fs, entry.ino, inode, size);
-    if (error == 0)
-        error = set_up(fs, entry.ino, inode, size, mode, is_inline);
-    free(inode);
-    if (error == 0)
-        error = write_content(fs, entry.ino, data, length);
-    return error == 0 ||
-           banger_worker_fail_ext2(failure, error, "cannot write guest path \"%s\"", path);
+bool
+banger_guest_file_write_runs(ext2_filsys fs, const char *path, unsigned int mode,
+                             const BangerRuns *runs, BangerWorkerFailure *failure)
+{
+    return replace_file(fs, path, mode, &(Content){.runs = runs}, failure);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "image-worker/soundness.h"
 #include "util/worker-protocol.h"
 
 #define DEPTH_MAX 2048                           /* directories on the way: PATH_MAX / 2 */
@@ -16,7 +17,7 @@
 typedef struct {
     ext2_filsys fs;
     const char *path; /* as the caller wrote it, for messages */
-    bool create;
+    BangerGuestWalk way_of;
     ext2_ino_t way[DEPTH_MAX]; /* the directories from the root to where we are */
     unsigned int depth;
     unsigned int n_followed;
@@ -26,7 +27,7 @@ typedef struct {
 } Walk;
 
 static ext2_ino_t
-here(const Walk *walk)
+current_directory(const Walk *walk)
 {
     return walk->way[walk->depth];
 }
@@ -39,16 +40,16 @@ banger_guest_inode_read(ext2_filsys fs, ext2_ino_t ino, struct ext2_inode *ret_i
 
     if (ino != EXT2_ROOT_INO &&
         (ino < EXT2_FIRST_INODE(fs->super) || ino > fs->super->s_inodes_count))
-        return banger_worker_fail(failure, BANGER_WORKER_FAILED,
+        return banger_failure_set(failure, BANGER_WORKER_FAILED,
                                   "guest path \"%s\" leads to inode %u, which is no file's: the "
                                   "file system is damaged",
                                   path, ino);
     error = ext2fs_read_inode_full(fs, ino, ret_inode, size);
     if (error != 0)
-        return banger_worker_fail_ext2(failure, error, "cannot read inode %u of guest path \"%s\"",
+        return banger_failure_set_ext2(failure, error, "cannot read inode %u of guest path \"%s\"",
                                        ino, path);
     if (ret_inode->i_links_count == 0)
-        return banger_worker_fail(failure, BANGER_WORKER_FAILED,
+        return banger_failure_set(failure, BANGER_WORKER_FAILED,
                                   "guest path \"%s\" leads to inode %u, which is deleted: the file "
                                   "system is damaged",
                                   path, ino);
@@ -67,7 +68,7 @@ read_link_blocks(Walk *walk, ext2_ino_t ino, char *target, unsigned int size)
         (void)ext2fs_file_close(file);
     }
     if (error != 0 || got != size)
-        return banger_worker_fail_ext2(walk->failure, error != 0 ? error : EXT2_ET_SHORT_READ,
+        return banger_failure_set_ext2(walk->failure, error != 0 ? error : EXT2_ET_SHORT_READ,
                                        "cannot read a symbolic link of guest path \"%s\"",
                                        walk->path);
     return true;
@@ -80,7 +81,7 @@ read_link(Walk *walk, ext2_ino_t ino, struct ext2_inode *inode, char *target)
     __u64 size = EXT2_I_SIZE(inode);
 
     if (size == 0 || size > LINK_TARGET_MAX || (inode->i_flags & EXT4_ENCRYPT_FL) != 0)
-        return banger_worker_fail(walk->failure, BANGER_WORKER_FAILED,
+        return banger_failure_set(walk->failure, BANGER_WORKER_FAILED,
                                   "guest path \"%s\" leads through a symbolic link that is "
                                   "damaged or encrypted",
                                   walk->path);
@@ -95,21 +96,21 @@ read_link(Walk *walk, ext2_ino_t ino, struct ext2_inode *inode, char *target)
 
 /* Continues with the target of the link @ino, then with @rest. */
 static bool
-follow(Walk *walk, ext2_ino_t ino, struct ext2_inode *inode, const char *rest)
+follow_link(Walk *walk, ext2_ino_t ino, struct ext2_inode *inode, const char *rest)
 {
     char target[LINK_TARGET_MAX + 1];
     char next[PENDING_MAX];
     int length;
 
     if (++walk->n_followed > BANGER_WORKER_FOLLOWS_MAX)
-        return banger_worker_fail(walk->failure, BANGER_WORKER_BAD_PARAMS,
+        return banger_failure_set(walk->failure, BANGER_WORKER_BAD_PARAMS,
                                   "guest path \"%s\" leads through more than %u symbolic links",
                                   walk->path, BANGER_WORKER_FOLLOWS_MAX);
     if (!read_link(walk, ino, inode, target))
         return false;
     length = snprintf(next, sizeof next, "%s%s%s", target, *rest != '\0' ? "/" : "", rest);
     if (length < 0 || (size_t)length >= sizeof next)
-        return banger_worker_fail(walk->failure, BANGER_WORKER_BAD_PARAMS,
+        return banger_failure_set(walk->failure, BANGER_WORKER_BAD_PARAMS,
                                   "guest path \"%s\" grows too long by its symbolic links",
                                   walk->path);
     if (target[0] == '/')
@@ -120,16 +121,19 @@ follow(Walk *walk, ext2_ino_t ino, struct ext2_inode *inode, const char *rest)
 }
 
 static bool
-enter(Walk *walk, ext2_ino_t directory)
+enter_directory(Walk *walk, ext2_ino_t directory)
 {
     if (walk->depth + 1 >= DEPTH_MAX)
-        return banger_worker_fail(walk->failure, BANGER_WORKER_BAD_PARAMS,
+        return banger_failure_set(walk->failure, BANGER_WORKER_BAD_PARAMS,
                                   "guest path \"%s\" is too deep", walk->path);
     walk->way[++walk->depth] = directory;
     return true;
 }
 
-/* Directories whose names are not what they seem: nothing is entered into them. */
+/*
+ * Directories whose names are not what they seem, or whose blocks are not theirs: nothing is
+ * entered into them.
+ */
 static bool
 check_directory_writable(ext2_filsys fs, ext2_ino_t directory, const char *name,
                          BangerWorkerFailure *failure)
@@ -139,10 +143,10 @@ check_directory_writable(ext2_filsys fs, ext2_ino_t directory, const char *name,
     if (!banger_guest_inode_read(fs, directory, &inode, sizeof inode, name, failure))
         return false;
     if ((inode.i_flags & (EXT4_ENCRYPT_FL | EXT4_CASEFOLD_FL)) != 0)
-        return banger_worker_fail(failure, BANGER_WORKER_NOT_SUPPORTED,
+        return banger_failure_set(failure, BANGER_WORKER_NOT_SUPPORTED,
                                   "cannot create \"%s\": its directory is encrypted or folds case",
                                   name);
-    return true;
+    return banger_soundness_check_inode(fs, directory, &inode, name, failure);
 }
 
 static bool
@@ -155,7 +159,7 @@ touch_directory(ext2_filsys fs, ext2_ino_t directory, BangerWorkerFailure *failu
         inode.i_mtime = inode.i_ctime = (__u32)time(NULL);
         error = ext2fs_write_inode(fs, directory, &inode);
     }
-    return error == 0 || banger_worker_fail_ext2(failure, error, "cannot update a directory");
+    return error == 0 || banger_failure_set_ext2(failure, error, "cannot update a directory");
 }
 
 bool
@@ -173,7 +177,7 @@ banger_guest_link(ext2_filsys fs, ext2_ino_t directory, const char *name, ext2_i
             error = ext2fs_link(fs, directory, name, ino, file_type);
     }
     if (error != 0)
-        return banger_worker_fail_ext2(failure, error, "cannot enter \"%s\" into its directory",
+        return banger_failure_set_ext2(failure, error, "cannot enter \"%s\" into its directory",
                                        name);
     return touch_directory(fs, directory, failure);
 }
@@ -190,12 +194,12 @@ keep_uncounted(Walk *walk, const struct ext2_inode *before)
 
     if (before->i_links_count != 1)
         return true;
-    error = ext2fs_read_inode(walk->fs, here(walk), &inode);
+    error = ext2fs_read_inode(walk->fs, current_directory(walk), &inode);
     if (error == 0) {
         inode.i_links_count = 1;
-        error = ext2fs_write_inode(walk->fs, here(walk), &inode);
+        error = ext2fs_write_inode(walk->fs, current_directory(walk), &inode);
     }
-    return error == 0 || banger_worker_fail_ext2(walk->failure, error, "cannot update a directory");
+    return error == 0 || banger_failure_set_ext2(walk->failure, error, "cannot update a directory");
 }
 
 /* Makes the directory @name (0755, owner 0:0) and enters it. */
@@ -207,29 +211,31 @@ make_directory(Walk *walk, const char *name)
     ext2_ino_t ino;
     errcode_t error;
 
-    if (!check_directory_writable(fs, here(walk), name, walk->failure) ||
-        !banger_guest_inode_read(fs, here(walk), &parent, sizeof parent, walk->path, walk->failure))
+    if (!check_directory_writable(fs, current_directory(walk), name, walk->failure) ||
+        !banger_guest_inode_read(fs, current_directory(walk), &parent, sizeof parent, walk->path,
+                                 walk->failure))
         return false;
     if (parent.i_links_count >= LINKS_MAX)
-        return banger_worker_fail(walk->failure, BANGER_WORKER_FAILED,
+        return banger_failure_set(walk->failure, BANGER_WORKER_FAILED,
                                   "cannot create directory \"%s\" of guest path \"%s\": too many "
                                   "beside it",
                                   name, walk->path);
     fs->umask = 022;
-    error = ext2fs_mkdir(fs, here(walk), 0, name);
+    error = ext2fs_mkdir(fs, current_directory(walk), 0, name);
     if (error == EXT2_ET_DIR_NO_SPACE) {
-        error = ext2fs_expand_dir(fs, here(walk));
+        error = ext2fs_expand_dir(fs, current_directory(walk));
         if (error == 0)
-            error = ext2fs_mkdir(fs, here(walk), 0, name);
+            error = ext2fs_mkdir(fs, current_directory(walk), 0, name);
     }
     if (error == 0)
-        error = ext2fs_lookup(fs, here(walk), name, (int)strlen(name), NULL, &ino);
+        error = ext2fs_lookup(fs, current_directory(walk), name, (int)strlen(name), NULL, &ino);
     if (error != 0)
-        return banger_worker_fail_ext2(walk->failure, error,
+        return banger_failure_set_ext2(walk->failure, error,
                                        "cannot create directory \"%s\" of guest path \"%s\"", name,
                                        walk->path);
     return keep_uncounted(walk, &parent) && touch_directory(fs, ino, walk->failure) &&
-           touch_directory(fs, here(walk), walk->failure) && enter(walk, ino);
+           touch_directory(fs, current_directory(walk), walk->failure) &&
+           enter_directory(walk, ino);
 }
 
 /* Takes the next component off the rest of the path; *@ret_is_last if nothing but "/" follows. */
@@ -241,7 +247,7 @@ next_component(Walk *walk, char *name, bool *ret_is_last)
     walk->rest += strspn(walk->rest, "/");
     length = strcspn(walk->rest, "/");
     if (length > EXT2_NAME_LEN)
-        return banger_worker_fail(walk->failure, BANGER_WORKER_BAD_PARAMS,
+        return banger_failure_set(walk->failure, BANGER_WORKER_BAD_PARAMS,
                                   "guest path \"%.256s…\" has a component of more than %d bytes",
                                   walk->path, EXT2_NAME_LEN);
     memcpy(name, walk->rest, length);
@@ -260,15 +266,15 @@ step_into(Walk *walk, const char *name, bool is_last, ext2_ino_t ino, BangerGues
 
     if (!banger_guest_inode_read(walk->fs, ino, &inode, sizeof inode, walk->path, walk->failure))
         return false;
-    if (LINUX_S_ISLNK(inode.i_mode))
-        return follow(walk, ino, &inode, walk->rest);
+    if (LINUX_S_ISLNK(inode.i_mode) && !(is_last && walk->way_of != BANGER_GUEST_WALK_READ))
+        return follow_link(walk, ino, &inode, walk->rest);
     if (LINUX_S_ISDIR(inode.i_mode))
-        return enter(walk, ino);
+        return enter_directory(walk, ino);
     if (!is_last)
-        return banger_worker_fail(walk->failure, BANGER_WORKER_BAD_PARAMS,
+        return banger_failure_set(walk->failure, BANGER_WORKER_BAD_PARAMS,
                                   "guest path \"%s\" leads through \"%s\", which is no directory",
                                   walk->path, name);
-    entry->parent = here(walk);
+    entry->parent = current_directory(walk);
     entry->ino = ino;
     memcpy(entry->name, name, strlen(name) + 1);
     *ret_done = true;
@@ -280,21 +286,21 @@ step_into_nothing(Walk *walk, const char *name, bool is_last, BangerGuestEntry *
                   bool *ret_done)
 {
     if (is_last) {
-        entry->parent = here(walk);
+        entry->parent = current_directory(walk);
         entry->ino = 0;
         memcpy(entry->name, name, strlen(name) + 1);
         *ret_done = true;
         return true;
     }
-    if (!walk->create)
-        return banger_worker_fail(walk->failure, BANGER_WORKER_NOT_FOUND,
+    if (walk->way_of != BANGER_GUEST_WALK_CREATE)
+        return banger_failure_set(walk->failure, BANGER_WORKER_NOT_FOUND,
                                   "guest path \"%s\" does not exist: there is no \"%s\"",
                                   walk->path, name);
     return make_directory(walk, name);
 }
 
 static bool
-step(Walk *walk, BangerGuestEntry *entry, bool *ret_done)
+take_step(Walk *walk, BangerGuestEntry *entry, bool *ret_done)
 {
     char name[EXT2_NAME_LEN + 1] = "";
     ext2_ino_t ino = 0;
@@ -304,7 +310,8 @@ step(Walk *walk, BangerGuestEntry *entry, bool *ret_done)
     if (!next_component(walk, name, &is_last))
         return false;
     if (name[0] == '\0') { /* the path ends in a directory */
-        *entry = (BangerGuestEntry){.parent = here(walk), .ino = here(walk)};
+        *entry =
+            (BangerGuestEntry){.parent = current_directory(walk), .ino = current_directory(walk)};
         *ret_done = true;
         return true;
     }
@@ -314,18 +321,18 @@ step(Walk *walk, BangerGuestEntry *entry, bool *ret_done)
         walk->depth -= walk->depth > 0;
         return true;
     }
-    error = ext2fs_lookup(walk->fs, here(walk), name, (int)strlen(name), NULL, &ino);
+    error = ext2fs_lookup(walk->fs, current_directory(walk), name, (int)strlen(name), NULL, &ino);
     if (error == EXT2_ET_FILE_NOT_FOUND)
         return step_into_nothing(walk, name, is_last, entry, ret_done);
     if (error != 0)
-        return banger_worker_fail_ext2(
+        return banger_failure_set_ext2(
             walk->failure, error, "cannot look up \"%s\" of guest path \"%s\"", name, walk->path);
     return step_into(walk, name, is_last, ino, entry, ret_done);
 }
 
 bool
-banger_guest_path_walk(ext2_filsys fs, const char *path, bool create, BangerGuestEntry *ret_entry,
-                       BangerWorkerFailure *failure)
+banger_guest_path_walk(ext2_filsys fs, const char *path, BangerGuestWalk way,
+                       BangerGuestEntry *ret_entry, BangerWorkerFailure *failure)
 {
     Walk *walk = calloc(1, sizeof *walk);
     BangerGuestEntry entry = {0};
@@ -333,13 +340,13 @@ banger_guest_path_walk(ext2_filsys fs, const char *path, bool create, BangerGues
     bool well = true;
 
     if (walk == NULL)
-        return banger_worker_fail(failure, BANGER_WORKER_FAILED, "out of memory");
-    *walk = (Walk){.fs = fs, .path = path, .create = create, .failure = failure};
+        return banger_failure_set(failure, BANGER_WORKER_FAILED, "out of memory");
+    *walk = (Walk){.fs = fs, .path = path, .way_of = way, .failure = failure};
     walk->way[0] = EXT2_ROOT_INO;
     (void)snprintf(walk->pending, sizeof walk->pending, "%s", path);
     walk->rest = walk->pending;
     while (well && !done)
-        well = step(walk, &entry, &done);
+        well = take_step(walk, &entry, &done);
     free(walk);
     if (well)
         *ret_entry = entry;

@@ -12,12 +12,18 @@ typedef struct {
     ext2_ino_t ino;               /* 0: there is no such entry in the directory */
 } BangerGuestEntry;
 
+typedef enum {
+    BANGER_GUEST_WALK_READ,   /* a symbolic link in the last place is followed too */
+    BANGER_GUEST_WALK_LOOK,   /* it is not, and nothing is made */
+    BANGER_GUEST_WALK_CREATE, /* it is not, and directories missing on the way are made */
+} BangerGuestWalk;
+
 /*
  * Walks the absolute @path. ".." never leaves the root, and is resolved by the way taken, not by
- * what a directory's own ".." claims. With @create, directories missing on the way are made (0755,
- * owner 0:0); without it they are NOT_FOUND. The last component itself may be absent.
+ * what a directory's own ".." claims. Directories are made with 0755 and owner 0:0; where they are
+ * not made, one that is missing is NOT_FOUND. The last component itself may be absent.
  */
-bool banger_guest_path_walk(ext2_filsys fs, const char *path, bool create,
+bool banger_guest_path_walk(ext2_filsys fs, const char *path, BangerGuestWalk way,
                             BangerGuestEntry *ret_entry, BangerWorkerFailure *failure);
 
 /*

@@ -27,7 +27,7 @@
 /* Each returns what the system call did: -1 with errno set if it was refused. */
 
 static long
-crash(void)
+hook_crash(void)
 {
     volatile uintptr_t nowhere = 8; /* read at run time, or the compiler objects */
 
@@ -35,7 +35,7 @@ crash(void)
 }
 
 static long
-hang(void)
+hook_hang(void)
 {
     static uint32_t word;
 
@@ -60,7 +60,7 @@ eat_memory(void)
 }
 
 static long
-spin(void)
+hook_spin(void)
 {
     for (volatile unsigned long i = 0;; i++)
         ;
@@ -68,7 +68,7 @@ spin(void)
 }
 
 static long
-lie(uint32_t magic, uint32_t status, uint32_t length)
+hook_lie(uint32_t magic, uint32_t status, uint32_t length)
 {
     uint32_t reply[4] = {magic, BANGER_WORKER_VERSION, status, length};
 
@@ -80,39 +80,39 @@ lie(uint32_t magic, uint32_t status, uint32_t length)
 static long
 lie_magic(void)
 {
-    return lie(1, BANGER_WORKER_OK, 0);
+    return hook_lie(1, BANGER_WORKER_OK, 0);
 }
 
 static long
 lie_length(void)
 {
-    return lie(BANGER_WORKER_MAGIC, BANGER_WORKER_OK, UINT32_MAX);
+    return hook_lie(BANGER_WORKER_MAGIC, BANGER_WORKER_OK, UINT32_MAX);
 }
 
 static long
 lie_short(void)
 {
-    return lie(BANGER_WORKER_MAGIC, BANGER_WORKER_OK, 1000);
+    return hook_lie(BANGER_WORKER_MAGIC, BANGER_WORKER_OK, 1000);
 }
 
 static long
 lie_status(void)
 {
-    return lie(BANGER_WORKER_MAGIC, 4711, 0);
+    return hook_lie(BANGER_WORKER_MAGIC, 4711, 0);
 }
 
 static long
 lie_committing(void)
 {
-    uint32_t reply[4] = {BANGER_WORKER_MAGIC, BANGER_WORKER_VERSION, BANGER_WORKER_COMMITTING, 0};
+    uint32_t reply[4] = {BANGER_WORKER_MAGIC, BANGER_WORKER_VERSION, BANGER_WORKER_READY, 0};
 
     if (write(BANGER_WORKER_FD_REPLY, reply, sizeof reply) < 0)
         abort();
-    return hang();
+    return hook_hang();
 }
 
 static long
-babble(void)
+hook_babble(void)
 {
     while (write(BANGER_WORKER_FD_REPLY, "babble\n", 7) == 7)
         ;
@@ -242,9 +242,9 @@ probe_signal_flag(void)
 }
 
 static void *
-idle(void *data)
+sleep_on(void *data)
 {
-    (void)hang();
+    (void)hook_hang();
     return data;
 }
 
@@ -258,7 +258,7 @@ probe_threads(void)
     (void)pthread_attr_init(&attributes);
     (void)pthread_attr_setstacksize(&attributes, 64 << 10);
     for (int i = 0; status == 0 && i < 2000; i++)
-        status = pthread_create(&thread, &attributes, idle, NULL);
+        status = pthread_create(&thread, &attributes, sleep_on, NULL);
     errno = status;
     return status == 0 ? 0 : -1;
 }
@@ -267,9 +267,9 @@ static const struct {
     const char *name;
     long (*run)(void);
 } hooks[] = {
-    {"babble", babble},
-    {"crash", crash},
-    {"hang", hang},
+    {"babble", hook_babble},
+    {"crash", hook_crash},
+    {"hang", hook_hang},
     {"lie-committing", lie_committing},
     {"lie-length", lie_length},
     {"lie-magic", lie_magic},
@@ -294,7 +294,7 @@ static const struct {
     {"probe-unix-socket", probe_unix_socket},
     {"probe-unshare", probe_unshare},
     {"probe-write", probe_write},
-    {"spin", spin},
+    {"spin", hook_spin},
 };
 
 bool

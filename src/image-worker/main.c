@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "image-worker/channel.h"
+#include "image-worker/file-system.h"
 #include "image-worker/fsck.h"
 #include "image-worker/hooks.h"
-#include "image-worker/image.h"
 #include "image-worker/sandbox.h"
 
 #ifdef __SANITIZE_ADDRESS__
@@ -41,13 +41,20 @@ serve_request(BangerWorkerFailure *failure)
     BangerWorkerInputs inputs;
     void *data = NULL;
     size_t length = 0;
+    bool writes;
 
-    if (!banger_channel_read_request(&inputs, failure) || !banger_sandbox_bound_image(failure))
+    if (!banger_channel_read_request(&inputs, failure))
+        return false;
+    writes = inputs.task == BANGER_WORKER_WRITE || inputs.task == BANGER_WORKER_WRITE_FROM;
+    /* What goes to a caller's descriptor may be larger than the image, which is not writable. */
+    if (!banger_sandbox_bound_image(inputs.task != BANGER_WORKER_READ_TO &&
+                                        inputs.task != BANGER_WORKER_READ_LIVE_TO,
+                                    failure))
         return false;
     if (serve_hook(&inputs))
         return true;
-    if (inputs.task == BANGER_WORKER_WRITE ? !banger_image_write(&inputs, failure)
-                                           : !banger_image_read(&inputs, &data, &length, failure))
+    if (writes ? !banger_file_system_write(&inputs, failure)
+               : !banger_file_system_read(&inputs, &data, &length, failure))
         return false;
     (void)banger_channel_reply(BANGER_WORKER_OK, data, length);
     return true;
@@ -69,7 +76,7 @@ serve_probe(const char *command)
 #endif
 
 static bool
-serve(const char *command, uid_t uid, gid_t gid, pid_t parent, BangerWorkerFailure *failure)
+serve_command(const char *command, uid_t uid, gid_t gid, pid_t parent, BangerWorkerFailure *failure)
 {
     if (strcmp(command, BANGER_WORKER_SERVE) == 0)
         return banger_sandbox_enter(BANGER_SANDBOX_LIBRARY, uid, gid, parent, failure) &&
@@ -80,7 +87,7 @@ serve(const char *command, uid_t uid, gid_t gid, pid_t parent, BangerWorkerFailu
     if (serve_probe(command))
         return true;
 #endif
-    return banger_fsck_exec(strcmp(command, BANGER_WORKER_CHECK) == 0, failure);
+    return banger_fsck_exec(command, failure);
 }
 
 static bool
@@ -106,7 +113,7 @@ main(int argc, char **argv)
         (void)fputs("banger-image-worker is started by banger-helperd\n", stderr);
         return EXIT_FAILURE;
     }
-    if (!serve(argv[1], uid, gid, (pid_t)parent, &failure))
+    if (!serve_command(argv[1], uid, gid, (pid_t)parent, &failure))
         (void)banger_channel_reply_failure(&failure);
     /* Nothing to tidy up: no exit handler has work to do that the sandbox allows. */
     _exit(EXIT_SUCCESS);

@@ -29,6 +29,7 @@ static struct {
     size_t n_used;
     io_channel lower;
     uint64_t image_granules;
+    struct ext2_super_block superblock; /* as it was when the image was opened */
 } overlay;
 
 static size_t
@@ -42,7 +43,7 @@ slot_of(const Granule *slots, size_t n_slots, uint64_t number)
 }
 
 static unsigned char *
-find(uint64_t number)
+find_granule(uint64_t number)
 {
     if (overlay.n_slots == 0)
         return NULL;
@@ -50,7 +51,7 @@ find(uint64_t number)
 }
 
 static bool
-grow(void)
+grow_table(void)
 {
     size_t n_slots = overlay.n_slots == 0 ? 1024 : overlay.n_slots * 2;
     Granule *slots = calloc(n_slots, sizeof *slots);
@@ -68,9 +69,9 @@ grow(void)
 
 /* The kept granule @number, made (and filled from the image if @fill) if there is none yet. */
 static errcode_t
-obtain(uint64_t number, bool fill, unsigned char **ret_data)
+obtain_granule(uint64_t number, bool fill, unsigned char **ret_data)
 {
-    unsigned char *data = find(number);
+    unsigned char *data = find_granule(number);
 
     if (data == NULL) {
         size_t slot;
@@ -79,7 +80,7 @@ obtain(uint64_t number, bool fill, unsigned char **ret_data)
             return EXT2_ET_SHORT_WRITE;
         if (overlay.n_used >= GRANULES_MAX)
             return EXT2_ET_NO_MEMORY;
-        if (overlay.n_used * 3 >= overlay.n_slots * 2 && !grow())
+        if (overlay.n_used * 3 >= overlay.n_slots * 2 && !grow_table())
             return EXT2_ET_NO_MEMORY;
         data = malloc(GRANULE);
         if (data == NULL)
@@ -98,13 +99,13 @@ obtain(uint64_t number, bool fill, unsigned char **ret_data)
 }
 
 static errcode_t
-keep(uint64_t offset, size_t length, const unsigned char *from)
+keep_change(uint64_t offset, size_t length, const unsigned char *from)
 {
     while (length > 0) {
         size_t within = (size_t)(offset % GRANULE);
         size_t n = length < GRANULE - within ? length : GRANULE - within;
         unsigned char *data;
-        errcode_t error = obtain(offset / GRANULE, n < GRANULE, &data);
+        errcode_t error = obtain_granule(offset / GRANULE, n < GRANULE, &data);
 
         if (error != 0)
             return error;
@@ -123,7 +124,7 @@ lay_over(uint64_t offset, size_t length, unsigned char *to)
     while (overlay.n_used > 0 && length > 0) {
         size_t within = (size_t)(offset % GRANULE);
         size_t n = length < GRANULE - within ? length : GRANULE - within;
-        const unsigned char *data = find(offset / GRANULE);
+        const unsigned char *data = find_granule(offset / GRANULE);
 
         if (data != NULL)
             memcpy(to, data + within, n);
@@ -171,7 +172,7 @@ overlay_write_blk64(io_channel channel, unsigned long long block, int count, con
     size_t length;
     errcode_t error = extent_of(channel, block, count, &offset, &length);
 
-    return error != 0 ? error : keep(offset, length, data);
+    return error != 0 ? error : keep_change(offset, length, data);
 }
 
 static errcode_t
@@ -184,7 +185,7 @@ static errcode_t
 overlay_write_byte(io_channel channel, unsigned long offset, int size, const void *data)
 {
     (void)channel;
-    return size < 0 ? EXT2_ET_INVALID_ARGUMENT : keep(offset, (size_t)size, data);
+    return size < 0 ? EXT2_ET_INVALID_ARGUMENT : keep_change(offset, (size_t)size, data);
 }
 
 static errcode_t
@@ -231,6 +232,9 @@ overlay_open(const char *name, int flags, io_channel *ret_channel)
     if (size < 0)
         return errno;
     overlay.image_granules = (uint64_t)size / GRANULE;
+    if (pread(BANGER_WORKER_FD_IMAGE, &overlay.superblock, sizeof overlay.superblock,
+              (off_t)SUPERBLOCK_AT) != (ssize_t)sizeof overlay.superblock)
+        return EXT2_ET_SHORT_READ;
     channel = calloc(1, sizeof *channel);
     if (channel == NULL)
         return EXT2_ET_NO_MEMORY;
@@ -275,7 +279,7 @@ by_number(const void *a, const void *b)
 
 /* The kept granules in the image's order, but for the superblock. */
 static Granule *
-sorted(size_t *ret_n)
+sort_granules(size_t *ret_n)
 {
     Granule *all = calloc(overlay.n_used + 1, sizeof *all);
     size_t n = 0;
@@ -299,9 +303,9 @@ banger_overlay_check_room(uint32_t chunk_size, uint32_t n_chunks, BangerWorkerFa
 
     if (chunk_size == 0)
         return true;
-    granules = sorted(&n);
+    granules = sort_granules(&n);
     if (granules == NULL)
-        return banger_worker_fail_errno(failure, ENOMEM, "cannot write to the image");
+        return banger_failure_set_errno(failure, ENOMEM, "cannot write to the image");
     for (size_t i = 0; i < n; i++) {
         uint64_t chunk = granules[i].number * GRANULE / chunk_size;
 
@@ -310,7 +314,7 @@ banger_overlay_check_room(uint32_t chunk_size, uint32_t n_chunks, BangerWorkerFa
     }
     free(granules);
     return n_dirty <= n_chunks ||
-           banger_worker_fail(failure, BANGER_WORKER_FAILED,
+           banger_failure_set(failure, BANGER_WORKER_FAILED,
                               "no room left in the COW file of the snapshot: up to %zu chunks of "
                               "%u bytes are needed, and there are %u",
                               n_dirty, chunk_size, n_chunks);
@@ -339,7 +343,7 @@ write_at(int fd, const void *data, size_t length, uint64_t offset, BangerWorkerF
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return banger_worker_fail_errno(failure, n < 0 ? errno : EIO,
+            return banger_failure_set_errno(failure, n < 0 ? errno : EIO,
                                             "the image is damaged, check it with e2fsck: writing "
                                             "to it failed half-way");
         from += n;
@@ -351,12 +355,12 @@ write_at(int fd, const void *data, size_t length, uint64_t offset, BangerWorkerF
 
 /* Makes sure that a sparse file has room for every write: afterwards ENOSPC cannot happen. */
 static bool
-reserve(int fd, const Granule *granules, size_t n, BangerWorkerFailure *failure)
+reserve_space(int fd, const Granule *granules, size_t n, BangerWorkerFailure *failure)
 {
     struct stat st;
 
     if (fstat(fd, &st) < 0)
-        return banger_worker_fail_errno(failure, errno, "cannot examine the image");
+        return banger_failure_set_errno(failure, errno, "cannot examine the image");
     if (!S_ISREG(st.st_mode))
         return true;
     for (size_t i = 0, run; i < n; i += run) {
@@ -366,7 +370,7 @@ reserve(int fd, const Granule *granules, size_t n, BangerWorkerFailure *failure)
             continue;
         if (errno == EOPNOTSUPP || errno == ENOSYS)
             return true;
-        return banger_worker_fail_errno(failure, errno, "cannot allocate space for the image");
+        return banger_failure_set_errno(failure, errno, "cannot allocate space for the image");
     }
     return true;
 }
@@ -384,16 +388,16 @@ write_runs(int fd, const Granule *granules, size_t n, BangerWorkerFailure *failu
         done = write_at(fd, buffer, run * GRANULE, granules[i].number * GRANULE, failure);
     }
     if (buffer == NULL)
-        (void)banger_worker_fail_errno(failure, ENOMEM, "cannot write to the image");
+        (void)banger_failure_set_errno(failure, ENOMEM, "cannot write to the image");
     free(buffer);
     return done;
 }
 
 static bool
-flush(int fd, BangerWorkerFailure *failure)
+flush_granules(int fd, BangerWorkerFailure *failure)
 {
     if (fdatasync(fd) < 0)
-        return banger_worker_fail_errno(failure, errno, "cannot flush the image to the disk");
+        return banger_failure_set_errno(failure, errno, "cannot flush the image to the disk");
     return true;
 }
 
@@ -408,24 +412,58 @@ write_marked_superblock(ext2_filsys fs, int fd, const unsigned char *superblock,
     memcpy(&marked, superblock, sizeof marked);
     marked.s_state &= (__u16)~ext2fs_cpu_to_le16(EXT2_VALID_FS);
     (void)ext2fs_superblock_csum_set(fs, &marked);
-    return write_at(fd, &marked, sizeof marked, SUPERBLOCK_AT, failure) && flush(fd, failure);
+    return write_at(fd, &marked, sizeof marked, SUPERBLOCK_AT, failure) &&
+           flush_granules(fd, failure);
+}
+
+bool
+banger_overlay_check_image(int fd, BangerWorkerFailure *failure)
+{
+    struct ext2_super_block now;
+
+    return (pread(fd, &now, sizeof now, (off_t)SUPERBLOCK_AT) == (ssize_t)sizeof now &&
+            memcmp(&now, &overlay.superblock, sizeof now) == 0) ||
+           banger_failure_set(failure, BANGER_WORKER_FAILED,
+                              "another process has written to the image meanwhile");
+}
+
+/* Whether the new superblock is of the same file system as that which the image was opened with. */
+static bool
+check_superblock(const unsigned char *new_one, BangerWorkerFailure *failure)
+{
+    const struct ext2_super_block *was = &overlay.superblock;
+    struct ext2_super_block next = *was;
+
+    if (new_one != NULL)
+        memcpy(&next, new_one, sizeof next);
+    if (next.s_magic != was->s_magic || next.s_blocks_count != was->s_blocks_count ||
+        next.s_blocks_count_hi != was->s_blocks_count_hi ||
+        next.s_inodes_count != was->s_inodes_count ||
+        next.s_log_block_size != was->s_log_block_size ||
+        next.s_feature_incompat != was->s_feature_incompat ||
+        memcmp(next.s_uuid, was->s_uuid, sizeof next.s_uuid) != 0)
+        return banger_failure_set(failure, BANGER_WORKER_FAILED,
+                                  "the file system is damaged, check it with e2fsck: a file would "
+                                  "be written over its superblock");
+    return true;
 }
 
 bool
 banger_overlay_commit(ext2_filsys fs, int fd, BangerWorkerFailure *failure)
 {
-    const unsigned char *superblock = find(SUPERBLOCK_GRANULE);
+    const unsigned char *superblock = find_granule(SUPERBLOCK_GRANULE);
     size_t n = 0;
-    Granule *granules = sorted(&n);
+    Granule *granules = sort_granules(&n);
     bool done;
 
     if (granules == NULL)
-        return banger_worker_fail_errno(failure, ENOMEM, "cannot write to the image");
-    done = reserve(fd, granules, n, failure) &&
+        return banger_failure_set_errno(failure, ENOMEM, "cannot write to the image");
+    done = banger_overlay_check_image(fd, failure) && check_superblock(superblock, failure) &&
+           reserve_space(fd, granules, n, failure) &&
            (superblock == NULL || write_marked_superblock(fs, fd, superblock, failure)) &&
-           write_runs(fd, granules, n, failure) && flush(fd, failure) &&
-           (superblock == NULL ||
-            (write_at(fd, superblock, GRANULE, SUPERBLOCK_AT, failure) && flush(fd, failure)));
+           write_runs(fd, granules, n, failure) && flush_granules(fd, failure) &&
+           (superblock == NULL || (write_at(fd, superblock, GRANULE, SUPERBLOCK_AT, failure) &&
+                                   flush_granules(fd, failure)));
     free(granules);
     return done;
 }

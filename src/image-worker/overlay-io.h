@@ -26,6 +26,12 @@ bool banger_overlay_check_room(uint32_t chunk_size, uint32_t n_chunks,
                                BangerWorkerFailure *failure);
 
 /*
+ * The last look before the first write: whether the image that @fd is open on has the superblock
+ * that it was opened with.
+ */
+bool banger_overlay_check_image(int fd, BangerWorkerFailure *failure);
+
+/*
  * Writes what was kept to @fd, in this order, so that an interruption half-way is visible to the
  * next e2fsck or mount: the superblock marked as not cleanly unmounted; a flush to the disk;
  * everything else; a flush; the superblock as it shall be; a flush. Space that a sparse image lacks

@@ -28,6 +28,8 @@ static const int common_calls[] = {
     SCMP_SYS(fsync),
     SCMP_SYS(fdatasync),
     SCMP_SYS(fallocate),
+    SCMP_SYS(poll),
+    SCMP_SYS(ppoll),
     SCMP_SYS(close),
     SCMP_SYS(brk),
     SCMP_SYS(munmap),
@@ -202,7 +204,7 @@ allow_for_e2fsck(scmp_filter_ctx filter)
 }
 
 static int
-load(uint32_t otherwise, int (*allow_more)(scmp_filter_ctx filter))
+load_filter(uint32_t otherwise, int (*allow_more)(scmp_filter_ctx filter))
 {
     scmp_filter_ctx filter = seccomp_init(otherwise);
     int status;
@@ -221,13 +223,13 @@ load(uint32_t otherwise, int (*allow_more)(scmp_filter_ctx filter))
 int
 banger_system_calls_library(void)
 {
-    return load(SCMP_ACT_KILL_PROCESS, allow_for_library);
+    return load_filter(SCMP_ACT_KILL_PROCESS, allow_for_library);
 }
 
 int
 banger_system_calls_e2fsck(void)
 {
-    return load(SCMP_ACT_ERRNO(EPERM), allow_for_e2fsck);
+    return load_filter(SCMP_ACT_ERRNO(EPERM), allow_for_e2fsck);
 }
 
 int
