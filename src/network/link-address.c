@@ -5,68 +5,100 @@
 #include <netlink/attr.h>
 #include <string.h>
 
-#include "sys/link.h"
+#include "network/link.h"
 #include "util/error.h"
 
 typedef struct {
     GArray *addresses;
-    int index;
-    int family;
+    int index;  /* 0: of all links */
+    int family; /* AF_UNSPEC: of both */
 } AddressList;
 
 static void
-collect_address(struct nlmsghdr *header, gpointer data)
+collect_address(struct nlmsghdr *header, void *user_data)
 {
-    AddressList *list = data;
+    AddressList *list = user_data;
     struct nlattr *attributes[IFA_MAX + 1] = {NULL};
     struct ifaddrmsg *info = nlmsg_data(header);
-    BangerLinkAddress entry = {.address = {.family = list->family}};
+    BangerLinkAddress entry = {0};
     struct nlattr *bytes;
 
     if (header->nlmsg_type != RTM_NEWADDR ||
         nlmsg_parse(header, sizeof *info, attributes, IFA_MAX, NULL) < 0)
         return;
     /* An older kernel does not filter the dump. */
-    if ((int)info->ifa_index != list->index || info->ifa_family != list->family)
+    if ((list->index != 0 && (int)info->ifa_index != list->index) ||
+        (list->family != AF_UNSPEC && info->ifa_family != list->family))
         return;
+    if (info->ifa_family != AF_INET && info->ifa_family != AF_INET6)
+        return;
+    entry.address.family = info->ifa_family;
     /* IFA_ADDRESS is the peer's where there is one. */
     bytes = attributes[IFA_LOCAL] != NULL ? attributes[IFA_LOCAL] : attributes[IFA_ADDRESS];
     if (bytes == NULL || (size_t)nla_len(bytes) != banger_address_length(&entry.address))
         return;
     memcpy(entry.address.bytes, nla_data(bytes), (size_t)nla_len(bytes));
     entry.prefix = info->ifa_prefixlen;
+    entry.index = (int)info->ifa_index;
     g_array_append_val(list->addresses, entry);
 }
 
-GArray *
-banger_link_addresses(BangerNetlink *netlink, int index, int family, GError **error)
+static void
+forget_addresses(void *user_data)
+{
+    const AddressList *list = user_data;
+
+    g_array_set_size(list->addresses, 0);
+}
+
+/* What the kernel refused with goes to *@ret_errnum, and NULL is returned. */
+static GArray *
+dump_addresses(BangerNetlink *netlink, int index, int family, int *ret_errnum)
 {
     g_autoptr(GArray) addresses = g_array_new(FALSE, FALSE, sizeof(BangerLinkAddress));
     AddressList list = {.addresses = addresses, .index = index, .family = family};
     const struct ifaddrmsg info = {.ifa_family = (uint8_t)family, .ifa_index = (uint32_t)index};
-    int errnum = EINTR;
+    g_autoptr(BangerNetlinkMessage) message =
+        banger_netlink_message(RTM_GETADDR, NLM_F_DUMP, &info, sizeof info);
+    int errnum = banger_netlink_dump(netlink, message, forget_addresses, collect_address, &list);
 
-    for (int attempt = 0; errnum == EINTR && attempt < 10; attempt++) {
-        g_autoptr(BangerNetlinkMessage) message =
-            banger_netlink_message(RTM_GETADDR, NLM_F_DUMP, &info, sizeof info);
-
-        g_array_set_size(addresses, 0);
-        errnum = banger_netlink_run(netlink, message, collect_address, &list);
-    }
     /* A link that is gone has no addresses; whoever uses it next will say so. */
     if (errnum != 0 && errnum != ENODEV) {
-        (void)banger_set_error(error, banger_netlink_code(errnum),
-                               "cannot list the addresses of link number %d: %s", index,
-                               banger_netlink_words(netlink));
+        *ret_errnum = errnum;
         return NULL;
     }
     return g_steal_pointer(&addresses);
 }
 
-static void
-parse_route(struct nlmsghdr *header, gpointer data)
+GArray *
+banger_link_addresses(BangerNetlink *netlink, int index, int family, GError **error)
 {
-    uint32_t *index = data;
+    int errnum = 0;
+    GArray *addresses = dump_addresses(netlink, index, family, &errnum);
+
+    if (addresses == NULL)
+        (void)banger_set_error(error, banger_netlink_code(errnum),
+                               "cannot list the addresses of link number %d: %s", index,
+                               banger_netlink_words(netlink));
+    return addresses;
+}
+
+GArray *
+banger_link_list_addresses(BangerNetlink *netlink, GError **error)
+{
+    int errnum = 0;
+    GArray *addresses = dump_addresses(netlink, 0, AF_UNSPEC, &errnum);
+
+    if (addresses == NULL)
+        (void)banger_set_error(error, banger_netlink_code(errnum), "cannot list the addresses: %s",
+                               banger_netlink_words(netlink));
+    return addresses;
+}
+
+static void
+parse_route(struct nlmsghdr *header, void *user_data)
+{
+    uint32_t *index = user_data;
     struct nlattr *attributes[RTA_MAX + 1] = {NULL};
 
     if (header->nlmsg_type == RTM_NEWROUTE &&
@@ -132,8 +164,8 @@ banger_link_add_address(BangerNetlink *netlink, int index, const BangerLinkAddre
         return true;
     return banger_set_error(error,
                             errnum == ENODEV ? BANGER_ERROR_NOT_FOUND : banger_netlink_code(errnum),
-                            "cannot give link number %d the address %s/%u: %s", index, text,
-                            address->prefix, banger_netlink_words(netlink));
+                            "cannot set the address %s/%u on link number %d: %s", text,
+                            address->prefix, index, banger_netlink_words(netlink));
 }
 
 bool

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "sys/link.h"
+#include "network/link.h"
 
 #include <errno.h>
 #include <linux/if_link.h>
@@ -9,7 +9,7 @@
 #include <netlink/attr.h>
 #include <string.h>
 
-#include "model/settings.h"
+#include "network/label.h"
 #include "util/error.h"
 
 /* Copies the attribute's string into @buffer, cut if it does not fit; "" without the attribute. */
@@ -52,6 +52,7 @@ parse_tun(struct nlattr *details, BangerLink *link)
     struct nlattr *attributes[IFLA_TUN_MAX + 1] = {NULL};
     uint8_t type = 0;
     uint8_t persistent = 0;
+    uint8_t multi_queue = 0;
 
     if (details == NULL || nla_parse_nested(attributes, IFLA_TUN_MAX, details, NULL) < 0)
         return;
@@ -61,7 +62,9 @@ parse_tun(struct nlattr *details, BangerLink *link)
     link->has_owner = get_value(attributes[IFLA_TUN_OWNER], &link->owner, sizeof link->owner);
     link->has_group = get_value(attributes[IFLA_TUN_GROUP], &link->group, sizeof link->group);
     (void)get_value(attributes[IFLA_TUN_PERSIST], &persistent, sizeof persistent);
+    (void)get_value(attributes[IFLA_TUN_MULTI_QUEUE], &multi_queue, sizeof multi_queue);
     link->persistent = persistent != 0;
+    link->multi_queue = multi_queue != 0;
 }
 
 /* From the IPv6 part of IFLA_AF_SPEC, which holds what /proc/sys/net/ipv6/conf/<name> shows. */
@@ -79,39 +82,59 @@ parse_ipv6(struct nlattr *families, BangerLink *link)
         (size_t)nla_len(attributes[IFLA_INET6_CONF]) < sizeof settings)
         return;
     memcpy(settings, nla_data(attributes[IFLA_INET6_CONF]), sizeof settings);
-    link->ignores_routers = settings[DEVCONF_ACCEPT_RA] == 0;
+    link->accept_ra = settings[DEVCONF_ACCEPT_RA];
 }
 
-static void
-parse_link(struct nlmsghdr *header, gpointer data)
+bool
+banger_link_parse(struct nlmsghdr *header, BangerLink *ret_link)
 {
-    BangerLink *link = data;
+    BangerLink link = {.accept_ra = -1};
     struct nlattr *attributes[IFLA_MAX + 1] = {NULL};
     struct nlattr *details[IFLA_INFO_MAX + 1] = {NULL};
     struct ifinfomsg *info = nlmsg_data(header);
-    char kind[16];
-    char alias[sizeof BANGER_LINK_ALIAS + 1];
+    char kind[16] = "";
     uint32_t master = 0;
+    uint8_t carrier = 0;
 
-    if (header->nlmsg_type != RTM_NEWLINK ||
+    if ((header->nlmsg_type != RTM_NEWLINK && header->nlmsg_type != RTM_DELLINK) ||
         nlmsg_parse(header, sizeof *info, attributes, IFLA_MAX, NULL) < 0)
-        return;
-    *link = (BangerLink){.index = info->ifi_index, .up = (info->ifi_flags & IFF_UP) != 0};
-    copy_string(attributes[IFLA_IFNAME], link->name, sizeof link->name);
-    copy_string(attributes[IFLA_IFALIAS], alias, sizeof alias);
-    link->marked = g_str_equal(alias, BANGER_LINK_ALIAS);
-    parse_ipv6(attributes[IFLA_AF_SPEC], link);
-    (void)get_value(attributes[IFLA_ADDRESS], link->mac, sizeof link->mac);
+        return false;
+    link.index = info->ifi_index;
+    link.up = (info->ifi_flags & IFF_UP) != 0;
+    copy_string(attributes[IFLA_IFNAME], link.name, sizeof link.name);
+    copy_string(attributes[IFLA_IFALIAS], link.alias, sizeof link.alias);
+    link.marked = banger_label_is_ours(link.alias);
+    parse_ipv6(attributes[IFLA_AF_SPEC], &link);
+    (void)get_value(attributes[IFLA_ADDRESS], link.mac, sizeof link.mac);
     (void)get_value(attributes[IFLA_MASTER], &master, sizeof master);
-    link->master = (int)master;
-    if (attributes[IFLA_LINKINFO] == NULL ||
-        nla_parse_nested(details, IFLA_INFO_MAX, attributes[IFLA_LINKINFO], NULL) < 0)
-        return;
-    copy_string(details[IFLA_INFO_KIND], kind, sizeof kind);
+    (void)get_value(attributes[IFLA_CARRIER], &carrier, sizeof carrier);
+    (void)get_value(attributes[IFLA_MTU], &link.mtu, sizeof link.mtu);
+    link.master = (int)master;
+    link.carrier = carrier != 0;
+    if (attributes[IFLA_LINKINFO] != NULL &&
+        nla_parse_nested(details, IFLA_INFO_MAX, attributes[IFLA_LINKINFO], NULL) >= 0)
+        copy_string(details[IFLA_INFO_KIND], kind, sizeof kind);
     if (g_str_equal(kind, "bridge"))
-        parse_bridge(details[IFLA_INFO_DATA], link);
+        parse_bridge(details[IFLA_INFO_DATA], &link);
     else if (g_str_equal(kind, "tun"))
-        parse_tun(details[IFLA_INFO_DATA], link);
+        parse_tun(details[IFLA_INFO_DATA], &link);
+    *ret_link = link;
+    return true;
+}
+
+static void
+take_link(struct nlmsghdr *header, void *user_data)
+{
+    (void)banger_link_parse(header, user_data);
+}
+
+static void
+collect_link(struct nlmsghdr *header, void *user_data)
+{
+    BangerLink link;
+
+    if (banger_link_parse(header, &link))
+        g_array_append_val((GArray *)user_data, link);
 }
 
 /* Completes and sends the RTM_GETLINK in @message. The errno of "no such link" is no failure. */
@@ -124,7 +147,7 @@ get_link(BangerNetlink *netlink, struct nl_msg *message, const char *what, Bange
 
     /* Counters are not wanted, and IPv6 adds its own up over all processors. */
     (void)nla_put_u32(message, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-    errnum = banger_netlink_run(netlink, message, parse_link, &link);
+    errnum = banger_netlink_run(netlink, message, take_link, &link);
     if (errnum != 0 && errnum != ENODEV)
         return banger_set_error(error, banger_netlink_code(errnum), "cannot look up link %s: %s",
                                 what, banger_netlink_words(netlink));
@@ -168,6 +191,45 @@ banger_link_find_index(BangerNetlink *netlink, int index, BangerLink *ret_link, 
     return get_link(netlink, message, what, ret_link, ret_found, error);
 }
 
+static void
+forget_links(void *user_data)
+{
+    g_array_set_size(user_data, 0);
+}
+
+/* Those whose master is @master; 0: all. */
+static GArray *
+list_links(BangerNetlink *netlink, int master, GError **error)
+{
+    const struct ifinfomsg info = {.ifi_family = AF_UNSPEC};
+    g_autoptr(BangerNetlinkMessage) message =
+        banger_netlink_message(RTM_GETLINK, NLM_F_DUMP, &info, sizeof info);
+    g_autoptr(GArray) links = g_array_new(FALSE, FALSE, sizeof(BangerLink));
+    int errnum;
+
+    (void)nla_put_u32(message, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+    if (master != 0)
+        (void)nla_put_u32(message, IFLA_MASTER, (uint32_t)master);
+    errnum = banger_netlink_dump(netlink, message, forget_links, collect_link, links);
+    if (errnum == 0)
+        return g_steal_pointer(&links);
+    (void)banger_set_error(error, banger_netlink_code(errnum), "cannot list the links: %s",
+                           banger_netlink_words(netlink));
+    return NULL;
+}
+
+GArray *
+banger_link_list(BangerNetlink *netlink, GError **error)
+{
+    return list_links(netlink, 0, error);
+}
+
+GArray *
+banger_link_list_ports(BangerNetlink *netlink, int bridge, GError **error)
+{
+    return list_links(netlink, bridge, error);
+}
+
 /* Adds IFLA_LINKINFO of a bridge: STP off, forward delay 0, or both. */
 static void
 put_bridge_details(struct nl_msg *message, bool no_stp, bool no_delay)
@@ -206,6 +268,18 @@ banger_link_create_bridge(BangerNetlink *netlink, const char *name,
                             "cannot create the bridge %s: %s", name, banger_netlink_words(netlink));
 }
 
+/* Adds what says that the kernel gives the link no IPv6 address of its own. */
+static void
+put_no_ipv6(struct nl_msg *message)
+{
+    struct nlattr *families = nla_nest_start(message, IFLA_AF_SPEC);
+    struct nlattr *family = nla_nest_start(message, AF_INET6);
+
+    (void)nla_put_u8(message, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
+    (void)nla_nest_end(message, family);
+    (void)nla_nest_end(message, families);
+}
+
 bool
 banger_link_change(BangerNetlink *netlink, const BangerLink *link, const BangerLinkChange *change,
                    GError **error)
@@ -222,13 +296,22 @@ banger_link_change(BangerNetlink *netlink, const BangerLink *link, const BangerL
         (void)nla_put(message, IFLA_ADDRESS, BANGER_MAC_LENGTH, change->mac);
     if (change->no_stp || change->no_delay)
         put_bridge_details(message, change->no_stp, change->no_delay);
-    if (change->mark)
-        (void)nla_put(message, IFLA_IFALIAS, (int)strlen(BANGER_LINK_ALIAS), BANGER_LINK_ALIAS);
+    if (change->alias != NULL)
+        (void)nla_put(message, IFLA_IFALIAS, (int)strlen(change->alias), change->alias);
+    if (change->mtu != 0)
+        (void)nla_put_u32(message, IFLA_MTU, change->mtu);
+    if (change->no_ipv6)
+        put_no_ipv6(message);
     if (change->master != 0)
         (void)nla_put_u32(message, IFLA_MASTER, (uint32_t)change->master);
     errnum = banger_netlink_run(netlink, message, NULL, NULL);
     if (errnum == 0)
         return true;
+    if (errnum == EXFULL)
+        return banger_set_error(error, BANGER_ERROR_BUSY,
+                                "cannot make the link %s a port: the bridge has all the ports it "
+                                "can have",
+                                link->name);
     return banger_set_error(
         error, errnum == ENODEV ? BANGER_ERROR_NOT_FOUND : banger_netlink_code(errnum),
         "cannot set up the link %s: %s", link->name, banger_netlink_words(netlink));

@@ -8,7 +8,7 @@
 #include <sys/types.h>
 
 #include "model/address.h"
-#include "sys/netlink.h"
+#include "network/netlink.h"
 
 /*
  * Network links by rtnetlink(7): looking at them, making bridges, changing and deleting links. All
@@ -17,6 +17,7 @@
  */
 
 #define BANGER_MAC_LENGTH 6
+#define BANGER_ALIAS_SIZE 256 /* IFALIASZ of linux/if.h, with the NUL */
 
 typedef enum {
     BANGER_LINK_OTHER, /* anything but the two below: never banger's */
@@ -28,11 +29,14 @@ typedef struct {
     int index;
     char name[IFNAMSIZ];
     BangerLinkType type;
-    bool up;              /* administratively (IFF_UP), whatever the carrier says */
-    int master;           /* index of the bridge this link is a port of, or 0 */
-    bool marked;          /* the alias is BANGER_LINK_ALIAS */
-    bool ignores_routers; /* it is known that router advertisements are not accepted there */
+    bool up;      /* administratively (IFF_UP), whatever the carrier says */
+    int master;   /* index of the bridge this link is a port of, or 0 */
+    bool marked;  /* the alias is a label of ours (network/label.h) */
+    bool carrier; /* of a TAP: a program has it open */
+    uint32_t mtu;
+    int accept_ra; /* as /proc/sys/net/ipv6/conf/…/accept_ra; -1: not known */
     uint8_t mac[BANGER_MAC_LENGTH];
+    char alias[BANGER_ALIAS_SIZE];
 
     /* Bridges. */
     bool stp;
@@ -43,7 +47,8 @@ typedef struct {
     uid_t owner;
     bool has_group;
     gid_t group;
-    bool persistent; /* stays when nobody has it open */
+    bool persistent;  /* stays when nobody has it open */
+    bool multi_queue; /* only a program that asks for several queues can open it */
 } BangerLink;
 
 /*
@@ -58,6 +63,18 @@ bool banger_link_find(BangerNetlink *netlink, const char *name, BangerLink *ret_
 bool banger_link_find_index(BangerNetlink *netlink, int index, BangerLink *ret_link,
                             bool *ret_found, GError **error);
 
+/* Reads the link that @header, an RTM_NEWLINK or RTM_DELLINK, is about; false if it is neither. */
+bool banger_link_parse(struct nlmsghdr *header, BangerLink *ret_link);
+
+/*
+ * All links of this network namespace (RTM_GETLINK, one dump), as a GArray of BangerLink. NULL on
+ * failure. Errors: Timeout, OperationFailed.
+ */
+GArray *banger_link_list(BangerNetlink *netlink, GError **error);
+
+/* The ports of the bridge with the index @bridge, as banger_link_list(). */
+GArray *banger_link_list_ports(BangerNetlink *netlink, int bridge, GError **error);
+
 /*
  * Makes the bridge @name with the address @mac, STP off and forward delay 0, down, in one exclusive
  * RTM_NEWLINK. Errors: AlreadyExists if the name is taken, NotSupported if the kernel has no
@@ -71,12 +88,17 @@ typedef struct {
     const uint8_t *mac; /* BANGER_MAC_LENGTH bytes, or NULL */
     bool no_stp;        /* of a bridge: STP off */
     bool no_delay;      /* of a bridge without STP: forward delay 0 */
-    bool mark;          /* set the alias BANGER_LINK_ALIAS */
+    const char *alias;  /* at most BANGER_ALIAS_SIZE - 1 bytes, or NULL */
+    bool no_ipv6;       /* no link-local address by the kernel; not together with up */
+    uint32_t mtu;       /* 0: leave it */
     int master;         /* make it a port of the bridge with this index; 0: leave it */
     bool up;            /* set IFF_UP */
 } BangerLinkChange;
 
-/* Changes @link (RTM_NEWLINK). Errors: NotFound if it is gone, OperationFailed. */
+/*
+ * Changes @link (RTM_NEWLINK). Errors: NotFound if it is gone, Busy if the bridge has all the ports
+ * it can have, OperationFailed.
+ */
 bool banger_link_change(BangerNetlink *netlink, const BangerLink *link,
                         const BangerLinkChange *change, GError **error);
 
@@ -86,6 +108,7 @@ bool banger_link_delete(BangerNetlink *netlink, int index, GError **error);
 typedef struct {
     BangerAddress address;
     uint8_t prefix;
+    int index; /* of the link that has it; of no account where an address is set */
 } BangerLinkAddress;
 
 /*
@@ -93,6 +116,9 @@ typedef struct {
  * BangerLinkAddress. NULL on failure.
  */
 GArray *banger_link_addresses(BangerNetlink *netlink, int index, int family, GError **error);
+
+/* As banger_link_addresses(), of all links and of both families, in one dump. */
+GArray *banger_link_list_addresses(BangerNetlink *netlink, GError **error);
 
 /*
  * The link that packets of this host to @address leave by (RTM_GETROUTE). *@ret_found is false if

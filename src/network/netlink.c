@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "sys/netlink.h"
+#include "network/netlink.h"
 
 #include <errno.h>
 #include <linux/netlink.h>
@@ -12,7 +12,8 @@
 #include "util/error.h"
 
 #define RECEIVE_BUFFER 32768 /* what the kernel fills at most in one part of a dump */
-#define WAIT_SECONDS 10
+#define WAIT_SEC 10
+#define N_SPARES 4 /* of each protocol: an operation has two open, and others run beside it */
 
 struct BangerNetlink {
     struct nl_sock *socket;
@@ -22,15 +23,16 @@ struct BangerNetlink {
 };
 
 static GMutex spares_lock;
-static BangerNetlink *spares[MAX_LINKS]; /* by protocol; NULL where there is none */
+static BangerNetlink *spares[MAX_LINKS][N_SPARES]; /* by protocol; NULL where there is none */
 
 static BangerNetlink *
 take_spare(int protocol)
 {
-    BangerNetlink *netlink;
+    BangerNetlink *netlink = NULL;
 
     g_mutex_lock(&spares_lock);
-    netlink = g_steal_pointer(&spares[protocol]);
+    for (size_t i = 0; netlink == NULL && i < N_SPARES; i++)
+        netlink = g_steal_pointer(&spares[protocol][i]);
     g_mutex_unlock(&spares_lock);
     return netlink;
 }
@@ -44,10 +46,11 @@ keep_spare(BangerNetlink *netlink)
     if (netlink->broken)
         return false;
     g_mutex_lock(&spares_lock);
-    if (spares[netlink->protocol] == NULL) {
-        spares[netlink->protocol] = netlink;
-        kept = true;
-    }
+    for (size_t i = 0; !kept && i < N_SPARES; i++)
+        if (spares[netlink->protocol][i] == NULL) {
+            spares[netlink->protocol][i] = netlink;
+            kept = true;
+        }
     g_mutex_unlock(&spares_lock);
     return kept;
 }
@@ -65,7 +68,7 @@ free_netlink(BangerNetlink *netlink)
 static bool
 connect_socket(BangerNetlink *netlink, GError **error)
 {
-    const struct timeval wait = {.tv_sec = WAIT_SECONDS};
+    const struct timeval wait = {.tv_sec = WAIT_SEC};
     const int on = 1;
     int result, fd;
 
@@ -125,7 +128,7 @@ banger_netlink_message(int type, int flags, const void *header, size_t size)
 }
 
 static int
-refuse(BangerNetlink *netlink, int errnum, const char *words)
+keep_refusal(BangerNetlink *netlink, int errnum, const char *words)
 {
     g_free(netlink->words);
     netlink->words = words == NULL ? g_strdup(g_strerror(errnum))
@@ -133,12 +136,12 @@ refuse(BangerNetlink *netlink, int errnum, const char *words)
     return errnum;
 }
 
-/* As refuse(), where the fault is the socket's or the wait's: it is not used again. */
+/* As keep_refusal(), where the fault is the socket's or the wait's: it is not used again. */
 static int
 give_up(BangerNetlink *netlink, int errnum, const char *words)
 {
     netlink->broken = true;
-    return refuse(netlink, errnum, words);
+    return keep_refusal(netlink, errnum, words);
 }
 
 /* The extended acknowledgement's text in an NLMSG_ERROR, or NULL. */
@@ -174,7 +177,7 @@ ends_answer(BangerNetlink *netlink, struct nlmsghdr *header, bool interrupted, i
         errnum = errnum < 0 ? -errnum : 0;
         if (errnum == 0 && interrupted)
             errnum = EINTR;
-        *ret_errnum = errnum == 0 ? 0 : refuse(netlink, errnum, NULL);
+        *ret_errnum = errnum == 0 ? 0 : keep_refusal(netlink, errnum, NULL);
         return true;
     }
     if (header->nlmsg_type == NLMSG_ERROR) {
@@ -183,7 +186,7 @@ ends_answer(BangerNetlink *netlink, struct nlmsghdr *header, bool interrupted, i
         else if ((errnum = -((struct nlmsgerr *)nlmsg_data(header))->error) == 0)
             *ret_errnum = 0;
         else
-            *ret_errnum = refuse(netlink, errnum, extended_words(header));
+            *ret_errnum = keep_refusal(netlink, errnum, extended_words(header));
         return true;
     }
     return false;
@@ -194,8 +197,8 @@ ends_answer(BangerNetlink *netlink, struct nlmsghdr *header, bool interrupted, i
  * acknowledgement or the end of a dump, or, if neither was asked for, with the one message.
  */
 static bool
-receive(BangerNetlink *netlink, const struct nlmsghdr *request, BangerNetlinkReply *reply,
-        gpointer data, bool *interrupted, int *ret_errnum)
+receive_part(BangerNetlink *netlink, const struct nlmsghdr *request, BangerNetlinkReply *reply,
+             void *user_data, bool *interrupted, int *ret_errnum)
 {
     bool is_single = !(request->nlmsg_flags & (NLM_F_ACK | NLM_F_DUMP));
     struct sockaddr_nl sender;
@@ -219,7 +222,7 @@ receive(BangerNetlink *netlink, const struct nlmsghdr *request, BangerNetlinkRep
         last = ends_answer(netlink, header, *interrupted, ret_errnum);
         if (!last && header->nlmsg_type >= NLMSG_MIN_TYPE) {
             if (reply != NULL)
-                reply(header, data);
+                reply(header, user_data);
             last = is_single;
         }
     }
@@ -229,7 +232,7 @@ receive(BangerNetlink *netlink, const struct nlmsghdr *request, BangerNetlinkRep
 
 int
 banger_netlink_run(BangerNetlink *netlink, struct nl_msg *message, BangerNetlinkReply *reply,
-                   gpointer data)
+                   void *user_data)
 {
     struct nlmsghdr *request = nlmsg_hdr(message);
     bool interrupted = false;
@@ -242,7 +245,33 @@ banger_netlink_run(BangerNetlink *netlink, struct nl_msg *message, BangerNetlink
     result = nl_send_auto(netlink->socket, message);
     if (result < 0)
         return give_up(netlink, EIO, nl_geterror(result));
-    while (!receive(netlink, request, reply, data, &interrupted, &errnum))
+    while (!receive_part(netlink, request, reply, user_data, &interrupted, &errnum))
+        ;
+    return errnum;
+}
+
+int
+banger_netlink_run_batch(BangerNetlink *netlink, GByteArray *messages)
+{
+    /* One number for all: whatever is refused, the first answer with it is the one that counts. */
+    const struct nlmsghdr request = {.nlmsg_flags = NLM_F_ACK,
+                                     .nlmsg_seq = nl_socket_use_seq(netlink->socket)};
+    uint32_t port = nl_socket_get_local_port(netlink->socket);
+    bool interrupted = false;
+    int errnum = 0;
+    int result;
+
+    for (unsigned int at = 0; at < messages->len;) {
+        struct nlmsghdr *header = (struct nlmsghdr *)(void *)(messages->data + at);
+
+        header->nlmsg_seq = request.nlmsg_seq;
+        header->nlmsg_pid = port;
+        at += NLMSG_ALIGN(header->nlmsg_len);
+    }
+    result = nl_sendto(netlink->socket, messages->data, messages->len);
+    if (result < 0)
+        return give_up(netlink, EIO, nl_geterror(result));
+    while (!receive_part(netlink, &request, NULL, NULL, &interrupted, &errnum))
         ;
     return errnum;
 }

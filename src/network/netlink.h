@@ -11,7 +11,7 @@
 /*
  * One netlink socket for one operation, on libnl: requests, their answers, and the kernel's own
  * words when it refuses. A socket is used by one thread at a time: an operation opens one, and
- * closes it. One of each protocol stays open for the next operation. That saves a dozen system
+ * closes it. A few of each protocol stay open for the next operations. That saves a dozen system
  * calls, and a wait: closing a socket of NETLINK_NETFILTER waits until the kernel has freed what
  * was deleted, which is after an RCU grace period (nft_rcv_nl_event() in nf_tables_api.c), some 10
  * ms.
@@ -24,7 +24,7 @@ BangerNetlink *banger_netlink_open(int protocol, GError **error);
 void banger_netlink_close(BangerNetlink *netlink);
 
 /* Called with each message of an answer; its payload is only valid during the call. */
-typedef void BangerNetlinkReply(struct nlmsghdr *header, gpointer data);
+typedef void BangerNetlinkReply(struct nlmsghdr *header, void *user_data);
 
 /*
  * Sends @message, whose flags decide what kind of request it is (NLM_F_DUMP or not), and waits for
@@ -35,7 +35,24 @@ typedef void BangerNetlinkReply(struct nlmsghdr *header, gpointer data);
  * Returns 0, or the positive errno of the kernel's refusal; banger_netlink_words() has its words.
  */
 int banger_netlink_run(BangerNetlink *netlink, struct nl_msg *message, BangerNetlinkReply *reply,
-                       gpointer data);
+                       void *user_data);
+
+/*
+ * Sends @messages, whole messages one after the other of which only the last asks for an
+ * acknowledgement, in one datagram, and waits for that or for the first refusal of one of them, at
+ * most 10 s. Their sequence numbers are set here. Returns as banger_netlink_run().
+ */
+int banger_netlink_run_batch(BangerNetlink *netlink, GByteArray *messages);
+
+/* Called before a list is asked for: takes back what an earlier attempt has collected. */
+typedef void BangerNetlinkRestart(void *user_data);
+
+/*
+ * As banger_netlink_run() for @message with NLM_F_DUMP, once more where others changed the list
+ * meanwhile, up to 20 times. @restart and @reply are called with @user_data.
+ */
+int banger_netlink_dump(BangerNetlink *netlink, struct nl_msg *message,
+                        BangerNetlinkRestart *restart, BangerNetlinkReply *reply, void *user_data);
 
 /*
  * The words of the last refusal: the kernel's extended acknowledgement where there is one

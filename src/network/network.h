@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-#include "ops/operations.h"
+#include "model/operation.h"
 
-/* EnsureBridge, CreateTap and DeleteTap, as design and introspection XML describe them. */
-BangerOperation banger_network_ensure_bridge;
-BangerOperation banger_network_create_tap;
-BangerOperation banger_network_delete_tap;
+/* EnsureBridge, DeleteBridge, CreateTap and DeleteTap, see docs/network.md. */
+BangerOperation banger_op_ensure_bridge;
+BangerOperation banger_op_create_tap;
+BangerOperation banger_op_delete_tap;
+BangerOperation banger_op_delete_bridge;
 
 #ifdef BANGER_TEST_HOOKS
 /* Called when the TAP @tap_name exists and is about to be made a port of its bridge. */

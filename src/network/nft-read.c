@@ -9,11 +9,10 @@
 #include <netlink/attr.h>
 #include <string.h>
 
-#include "sys/nft.h"
+#include "network/nft.h"
 #include "util/error.h"
 
 /* A dump that somebody else's transaction interrupted begins again, so often. */
-#define ATTEMPTS 20
 
 /* What libnftnl, and so nft and iptables alike, puts a comment under in a rule's user data. */
 #define USERDATA_COMMENT 0
@@ -41,9 +40,9 @@ is_answer(struct nlmsghdr *header, int type)
 }
 
 static void
-free_rule(gpointer data)
+free_rule(void *user_data)
 {
-    BangerNftRule *rule = data;
+    BangerNftRule *rule = user_data;
 
     g_free(rule->chain);
     g_free(rule->comment);
@@ -82,8 +81,7 @@ find_match_comment(struct nlattr *expressions)
     struct nlattr *element;
     int left;
 
-    nla_for_each_nested(element, expressions, left)
-    {
+    nla_for_each_nested (element, expressions, left) {
         struct nlattr *expression[NFTA_EXPR_MAX + 1] = {NULL};
         struct nlattr *match[NFTA_MATCH_MAX + 1] = {NULL};
 
@@ -109,8 +107,50 @@ find_comment(struct nlattr **rule)
     return comment != NULL ? comment : g_strdup("");
 }
 
+/* Whether the expression ends the packet's way, for every packet. */
+static bool
+is_refusal(struct nlattr **expression)
+{
+    struct nlattr *immediate[NFTA_IMMEDIATE_MAX + 1] = {NULL};
+    struct nlattr *verdict, *code;
+
+    if (is_text(expression[NFTA_EXPR_NAME], "reject"))
+        return true;
+    if (!is_text(expression[NFTA_EXPR_NAME], "immediate") || expression[NFTA_EXPR_DATA] == NULL ||
+        nla_parse_nested(immediate, NFTA_IMMEDIATE_MAX, expression[NFTA_EXPR_DATA], NULL) < 0 ||
+        immediate[NFTA_IMMEDIATE_DATA] == NULL)
+        return false;
+    verdict = nla_find(nla_data(immediate[NFTA_IMMEDIATE_DATA]),
+                       nla_len(immediate[NFTA_IMMEDIATE_DATA]), NFTA_DATA_VERDICT);
+    code =
+        verdict == NULL ? NULL : nla_find(nla_data(verdict), nla_len(verdict), NFTA_VERDICT_CODE);
+    return code != NULL && ntohl(nla_get_u32(code)) == NF_DROP;
+}
+
+/* Whether a rule with these expressions refuses whatever reaches it. */
+static bool
+refuses_all(struct nlattr *expressions)
+{
+    struct nlattr *element;
+    bool refusal = false;
+    int left;
+
+    nla_for_each_nested (element, expressions, left) {
+        struct nlattr *expression[NFTA_EXPR_MAX + 1] = {NULL};
+
+        if (nla_parse_nested(expression, NFTA_EXPR_MAX, element, NULL) < 0)
+            return false;
+        if (is_refusal(expression))
+            refusal = true;
+        else if (!is_text(expression[NFTA_EXPR_NAME], "counter") &&
+                 !is_text(expression[NFTA_EXPR_NAME], "log"))
+            return false;
+    }
+    return refusal;
+}
+
 static void
-collect_rule(struct nlmsghdr *header, gpointer data)
+collect_rule(struct nlmsghdr *header, void *user_data)
 {
     struct nlattr *attributes[NFTA_RULE_MAX + 1] = {NULL};
     BangerNftRule *rule;
@@ -124,7 +164,15 @@ collect_rule(struct nlmsghdr *header, gpointer data)
                             (gsize)nla_len(attributes[NFTA_RULE_CHAIN]));
     rule->comment = find_comment(attributes);
     rule->handle = be64toh(nla_get_u64(attributes[NFTA_RULE_HANDLE]));
-    g_ptr_array_add(data, rule);
+    rule->refuses =
+        attributes[NFTA_RULE_EXPRESSIONS] != NULL && refuses_all(attributes[NFTA_RULE_EXPRESSIONS]);
+    g_ptr_array_add(user_data, rule);
+}
+
+static void
+forget_list(void *user_data)
+{
+    g_ptr_array_set_size(user_data, 0);
 }
 
 GPtrArray *
@@ -132,17 +180,13 @@ banger_nft_rules(BangerNetlink *netlink, uint8_t family, const char *table, cons
                  GError **error)
 {
     g_autoptr(GPtrArray) rules = g_ptr_array_new_with_free_func(free_rule);
-    int errnum = EINTR;
+    g_autoptr(BangerNetlinkMessage) message = new_request(NFT_MSG_GETRULE, NLM_F_DUMP, family);
+    int errnum;
 
-    for (int attempt = 0; errnum == EINTR && attempt < ATTEMPTS; attempt++) {
-        g_autoptr(BangerNetlinkMessage) message = new_request(NFT_MSG_GETRULE, NLM_F_DUMP, family);
-
-        (void)nla_put_string(message, NFTA_RULE_TABLE, table);
-        if (chain != NULL)
-            (void)nla_put_string(message, NFTA_RULE_CHAIN, chain);
-        g_ptr_array_set_size(rules, 0);
-        errnum = banger_netlink_run(netlink, message, collect_rule, rules);
-    }
+    (void)nla_put_string(message, NFTA_RULE_TABLE, table);
+    if (chain != NULL)
+        (void)nla_put_string(message, NFTA_RULE_CHAIN, chain);
+    errnum = banger_netlink_dump(netlink, message, forget_list, collect_rule, rules);
     if (errnum != 0 && errnum != ENOENT) {
         (void)banger_set_error(error, code_of(errnum),
                                "cannot list the rules of the nftables table %s: %s", table,
@@ -150,6 +194,59 @@ banger_nft_rules(BangerNetlink *netlink, uint8_t family, const char *table, cons
         return NULL;
     }
     return g_steal_pointer(&rules);
+}
+
+static void
+free_base_chain(void *user_data)
+{
+    BangerNftBaseChain *chain = user_data;
+
+    g_free(chain->table);
+    g_free(chain->name);
+    g_free(chain);
+}
+
+static void
+collect_forward_chain(struct nlmsghdr *header, void *user_data)
+{
+    struct nlattr *attributes[NFTA_CHAIN_MAX + 1] = {NULL};
+    struct nlattr *hook[NFTA_HOOK_MAX + 1] = {NULL};
+    const struct nfgenmsg *info = nlmsg_data(header);
+    BangerNftBaseChain *chain;
+
+    if (!is_answer(header, NFT_MSG_NEWCHAIN) ||
+        nlmsg_parse(header, sizeof *info, attributes, NFTA_CHAIN_MAX, NULL) < 0 ||
+        attributes[NFTA_CHAIN_HOOK] == NULL || attributes[NFTA_CHAIN_TABLE] == NULL ||
+        attributes[NFTA_CHAIN_NAME] == NULL ||
+        nla_parse_nested(hook, NFTA_HOOK_MAX, attributes[NFTA_CHAIN_HOOK], NULL) < 0 ||
+        hook[NFTA_HOOK_HOOKNUM] == NULL ||
+        ntohl(nla_get_u32(hook[NFTA_HOOK_HOOKNUM])) != NF_INET_FORWARD)
+        return;
+    if (info->nfgen_family != NFPROTO_INET && info->nfgen_family != NFPROTO_IPV4 &&
+        info->nfgen_family != NFPROTO_IPV6)
+        return;
+    chain = g_new0(BangerNftBaseChain, 1);
+    chain->family = info->nfgen_family;
+    chain->table = g_strdup(nla_get_string(attributes[NFTA_CHAIN_TABLE]));
+    chain->name = g_strdup(nla_get_string(attributes[NFTA_CHAIN_NAME]));
+    chain->drops = attributes[NFTA_CHAIN_POLICY] != NULL &&
+                   ntohl(nla_get_u32(attributes[NFTA_CHAIN_POLICY])) == NF_DROP;
+    g_ptr_array_add(user_data, chain);
+}
+
+GPtrArray *
+banger_nft_forward_chains(BangerNetlink *netlink, GError **error)
+{
+    g_autoptr(GPtrArray) chains = g_ptr_array_new_with_free_func(free_base_chain);
+    g_autoptr(BangerNetlinkMessage) message =
+        new_request(NFT_MSG_GETCHAIN, NLM_F_DUMP, NFPROTO_UNSPEC);
+    int errnum = banger_netlink_dump(netlink, message, forget_list, collect_forward_chain, chains);
+
+    if (errnum == 0)
+        return g_steal_pointer(&chains);
+    (void)banger_set_error(error, code_of(errnum), "cannot list the nftables chains: %s",
+                           banger_netlink_words(netlink));
+    return NULL;
 }
 
 bool
@@ -171,24 +268,39 @@ banger_nft_chain_exists(BangerNetlink *netlink, uint8_t family, const char *tabl
     return true;
 }
 
+static void
+take_table(struct nlmsghdr *header, void *user_data)
+{
+    struct nlattr *attributes[NFTA_TABLE_MAX + 1] = {NULL};
+    char **comment = user_data;
+
+    if (is_answer(header, NFT_MSG_NEWTABLE) &&
+        nlmsg_parse(header, sizeof(struct nfgenmsg), attributes, NFTA_TABLE_MAX, NULL) >= 0 &&
+        attributes[NFTA_TABLE_USERDATA] != NULL && *comment == NULL)
+        *comment = find_userdata_comment(attributes[NFTA_TABLE_USERDATA]);
+}
+
 bool
-banger_nft_table_exists(BangerNetlink *netlink, uint8_t family, const char *table, bool *ret_exists,
-                        GError **error)
+banger_nft_find_table(BangerNetlink *netlink, uint8_t family, const char *table, bool *ret_exists,
+                      char **ret_comment, GError **error)
 {
     g_autoptr(BangerNetlinkMessage) message = new_request(NFT_MSG_GETTABLE, 0, family);
+    g_autofree char *comment = NULL;
     int errnum;
 
     (void)nla_put_string(message, NFTA_TABLE_NAME, table);
-    errnum = banger_netlink_run(netlink, message, NULL, NULL);
-    if (errnum != 0 && errnum != ENOENT)
+    errnum = banger_netlink_run(netlink, message, take_table, &comment);
+    /* EAFNOSUPPORT: a kernel without this family, and so without the table. */
+    if (errnum != 0 && errnum != ENOENT && errnum != EAFNOSUPPORT)
         return banger_set_error(error, code_of(errnum), "cannot look up the nftables table %s: %s",
                                 table, banger_netlink_words(netlink));
     *ret_exists = errnum == 0;
+    *ret_comment = comment != NULL ? g_steal_pointer(&comment) : g_strdup("");
     return true;
 }
 
 static void
-collect_elements(struct nlmsghdr *header, gpointer data)
+collect_elements(struct nlmsghdr *header, void *user_data)
 {
     struct nlattr *attributes[NFTA_SET_ELEM_LIST_MAX + 1] = {NULL};
     struct nlattr *element;
@@ -199,8 +311,7 @@ collect_elements(struct nlmsghdr *header, gpointer data)
             0 ||
         attributes[NFTA_SET_ELEM_LIST_ELEMENTS] == NULL)
         return;
-    nla_for_each_nested(element, attributes[NFTA_SET_ELEM_LIST_ELEMENTS], left)
-    {
+    nla_for_each_nested (element, attributes[NFTA_SET_ELEM_LIST_ELEMENTS], left) {
         struct nlattr *parts[NFTA_SET_ELEM_MAX + 1] = {NULL};
         struct nlattr *value = NULL;
 
@@ -209,26 +320,21 @@ collect_elements(struct nlmsghdr *header, gpointer data)
             value = nla_find(nla_data(parts[NFTA_SET_ELEM_KEY]), nla_len(parts[NFTA_SET_ELEM_KEY]),
                              NFTA_DATA_VALUE);
         if (value != NULL)
-            g_ptr_array_add(data, g_bytes_new(nla_data(value), (gsize)nla_len(value)));
+            g_ptr_array_add(user_data, g_bytes_new(nla_data(value), (gsize)nla_len(value)));
     }
 }
 
 GPtrArray *
-banger_nft_elements(BangerNetlink *netlink, const char *table, const char *set, bool *ret_exists,
-                    GError **error)
+banger_nft_elements(BangerNetlink *netlink, uint8_t family, const char *table, const char *set,
+                    bool *ret_exists, GError **error)
 {
     g_autoptr(GPtrArray) elements = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
-    int errnum = EINTR;
+    g_autoptr(BangerNetlinkMessage) message = new_request(NFT_MSG_GETSETELEM, NLM_F_DUMP, family);
+    int errnum;
 
-    for (int attempt = 0; errnum == EINTR && attempt < ATTEMPTS; attempt++) {
-        g_autoptr(BangerNetlinkMessage) message =
-            new_request(NFT_MSG_GETSETELEM, NLM_F_DUMP, NFPROTO_INET);
-
-        (void)nla_put_string(message, NFTA_SET_ELEM_LIST_TABLE, table);
-        (void)nla_put_string(message, NFTA_SET_ELEM_LIST_SET, set);
-        g_ptr_array_set_size(elements, 0);
-        errnum = banger_netlink_run(netlink, message, collect_elements, elements);
-    }
+    (void)nla_put_string(message, NFTA_SET_ELEM_LIST_TABLE, table);
+    (void)nla_put_string(message, NFTA_SET_ELEM_LIST_SET, set);
+    errnum = banger_netlink_dump(netlink, message, forget_list, collect_elements, elements);
     if (errnum != 0 && errnum != ENOENT) {
         (void)banger_set_error(error, banger_netlink_code(errnum),
                                "cannot list the nftables set %s %s: %s", table, set,

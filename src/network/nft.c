@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "sys/nft.h"
+#include "network/nft.h"
 
 #include <fcntl.h>
 #include <malloc.h>
@@ -13,7 +13,7 @@
 
 /*
  * Contexts are independent, but the initialisation that each of them does is not. One stays for the
- * next commands: closing its socket would wait, see sys/netlink.h. That socket is not closed on
+ * next commands: closing its socket would wait, see network/netlink.h. That socket is not closed on
  * exec; what the helper starts closes all it was not given (close_range(2)).
  */
 static GMutex nft_lock;

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "sys/netlink.h"
+#include "network/netlink.h"
 
 /*
  * nftables. What the kernel has is read by nfnetlink directly: the answers are fixed structures,
@@ -26,6 +26,7 @@ typedef struct {
     char *chain;
     char *comment; /* "" if it has none */
     uint64_t handle;
+    bool refuses; /* it drops or rejects whatever reaches it */
 } BangerNftRule;
 
 /*
@@ -37,18 +38,30 @@ typedef struct {
 GPtrArray *banger_nft_rules(BangerNetlink *netlink, uint8_t family, const char *table,
                             const char *chain, GError **error);
 
+/* A base chain at the hook forward. */
+typedef struct {
+    uint8_t family; /* NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6 */
+    char *table;
+    char *name;
+    bool drops; /* by policy */
+} BangerNftBaseChain;
+
+/* All base chains at the hook forward, as a GPtrArray of BangerNftBaseChain; NULL with
+ * OperationFailed. One dump of all chains. */
+GPtrArray *banger_nft_forward_chains(BangerNetlink *netlink, GError **error);
+
 /* Whether there is such a chain. */
 bool banger_nft_chain_exists(BangerNetlink *netlink, uint8_t family, const char *table,
                              const char *chain, bool *ret_exists, GError **error);
 
-/* Whether there is such a table. */
-bool banger_nft_table_exists(BangerNetlink *netlink, uint8_t family, const char *table,
-                             bool *ret_exists, GError **error);
+/* Whether there is such a table, and its comment, "" without one; free it with g_free(). */
+bool banger_nft_find_table(BangerNetlink *netlink, uint8_t family, const char *table,
+                           bool *ret_exists, char **ret_comment, GError **error);
 
 /*
- * The elements of the set @set of the table @table of family inet: their keys as the kernel has
+ * The elements of the set @set of the table @table of @family: their keys as the kernel has
  * them, each part of a concatenation filled up to a multiple of four bytes. A GPtrArray of GBytes;
  * *@ret_exists tells an empty set from none at all. NULL with OperationFailed.
  */
-GPtrArray *banger_nft_elements(BangerNetlink *netlink, const char *table, const char *set,
-                               bool *ret_exists, GError **error);
+GPtrArray *banger_nft_elements(BangerNetlink *netlink, uint8_t family, const char *table,
+                               const char *set, bool *ret_exists, GError **error);

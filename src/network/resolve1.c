@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "sys/resolve1.h"
+#include "network/resolve1.h"
 
 #include <errno.h>
 
@@ -14,8 +14,6 @@
 #define NEW_LINK_TIMEOUT_USEC 1000000L
 #define NEW_LINK_RETRY_USEC 25000L
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(sd_bus, sd_bus_flush_close_unref)
-
 typedef enum {
     OUTCOME_DONE,
     OUTCOME_UNAVAILABLE,  /* no resolved on this host */
@@ -24,7 +22,8 @@ typedef enum {
     OUTCOME_FAILED,
 } Outcome;
 
-/* Nobody has the name, and the bus has nothing to start for it, or something that is switched off.
+/*
+ * Nobody has the name, and the bus has nothing to start for it, or something that is switched off.
  */
 static bool
 means_unavailable(const sd_bus_error *failure)
@@ -44,7 +43,7 @@ means_unavailable(const sd_bus_error *failure)
 }
 
 static Outcome
-fail(const char *member, const sd_bus_error *failure, int result, GError **error)
+refuse_call(const char *member, const sd_bus_error *failure, int result, GError **error)
 {
     const char *words = failure->message != NULL ? failure->message : g_strerror(-result);
     BangerErrorCode code = BANGER_ERROR_OPERATION_FAILED;
@@ -82,12 +81,12 @@ connect_bus(GError **error)
 
 /* Sends @message, a call of @member. */
 static Outcome
-call(sd_bus *bus, sd_bus_message *message, const char *member, GError **error)
+call_resolved(sd_bus *bus, sd_bus_message *message, const char *member, GError **error)
 {
     g_auto(sd_bus_error) failure = SD_BUS_ERROR_NULL;
     int result = sd_bus_call(bus, message, 0, &failure, NULL);
 
-    return result < 0 ? fail(member, &failure, result, error) : OUTCOME_DONE;
+    return result < 0 ? refuse_call(member, &failure, result, error) : OUTCOME_DONE;
 }
 
 /* A call of the manager's @member about @link, its other arguments yet to come. Never NULL. */
@@ -105,11 +104,11 @@ new_call(sd_bus *bus, const char *member, int link)
 static Outcome
 set_dns_once(sd_bus *bus, int link, const BangerServer *server, GError **error)
 {
-    const char *member = server->port == 0 ? "SetLinkDNS" : "SetLinkDNSEx";
-    const char *type = server->port == 0 ? "iay" : "iayqs";
+    bool is_plain = server->port == 0;
+    const char *member = is_plain ? "SetLinkDNS" : "SetLinkDNSEx";
+    const char *type = is_plain ? "iay" : "iayqs";
     g_autoptr(sd_bus_message) message = new_call(bus, member, link);
-    int result =
-        sd_bus_message_open_container(message, 'a', server->port == 0 ? "(iay)" : "(iayqs)");
+    int result = sd_bus_message_open_container(message, 'a', is_plain ? "(iay)" : "(iayqs)");
 
     if (result >= 0)
         result = sd_bus_message_open_container(message, 'r', type);
@@ -118,7 +117,7 @@ set_dns_once(sd_bus *bus, int link, const BangerServer *server, GError **error)
     if (result >= 0)
         result = sd_bus_message_append_array(message, 'y', server->address.bytes,
                                              banger_address_length(&server->address));
-    if (result >= 0 && server->port != 0)
+    if (result >= 0 && !is_plain)
         result = sd_bus_message_append(message, "qs", server->port, "");
     if (result >= 0)
         result = sd_bus_message_close_container(message);
@@ -129,20 +128,20 @@ set_dns_once(sd_bus *bus, int link, const BangerServer *server, GError **error)
                                "systemd-resolved: %s", member);
         return OUTCOME_FAILED;
     }
-    return call(bus, message, member, error);
+    return call_resolved(bus, message, member, error);
 }
 
 /* resolved learns of a new link from the kernel, in its own time. */
 static Outcome
 set_dns(sd_bus *bus, int link, const BangerServer *server, GError **error)
 {
-    gint64 end = g_get_monotonic_time() + NEW_LINK_TIMEOUT_USEC;
+    gint64 end_usec = g_get_monotonic_time() + NEW_LINK_TIMEOUT_USEC;
 
     for (;;) {
         g_autoptr(GError) refusal = NULL;
         Outcome outcome = set_dns_once(bus, link, server, &refusal);
 
-        if (outcome != OUTCOME_NO_SUCH_LINK || g_get_monotonic_time() >= end) {
+        if (outcome != OUTCOME_NO_SUCH_LINK || g_get_monotonic_time() >= end_usec) {
             if (refusal != NULL)
                 g_propagate_error(error, g_steal_pointer(&refusal));
             return outcome;
@@ -159,7 +158,7 @@ set_domain(sd_bus *bus, int link, const char *domain, GError **error)
     /* true: for routing only, what resolvectl(1) writes as "~domain". */
     if (sd_bus_message_append(message, "a(sb)", 1, domain, true) < 0)
         g_error("out of memory");
-    return call(bus, message, "SetLinkDomains", error);
+    return call_resolved(bus, message, "SetLinkDomains", error);
 }
 
 static Outcome
@@ -169,15 +168,41 @@ set_default_route(sd_bus *bus, int link, GError **error)
 
     if (sd_bus_message_append(message, "b", false) < 0)
         g_error("out of memory");
-    return call(bus, message, "SetLinkDefaultRoute", error);
+    return call_resolved(bus, message, "SetLinkDefaultRoute", error);
+}
+
+/*
+ * What decides whether the server is believed and asked at all, whatever resolved.conf(5) says: it
+ * signs nothing and speaks no TLS. And guests do not answer the host's own questions by multicast.
+ */
+static const char *const modes[] = {
+    "SetLinkDNSSEC",
+    "SetLinkDNSOverTLS",
+    "SetLinkLLMNR",
+    "SetLinkMulticastDNS",
+};
+
+static Outcome
+set_modes(sd_bus *bus, int link, GError **error)
+{
+    Outcome outcome = OUTCOME_DONE;
+
+    for (size_t i = 0; outcome == OUTCOME_DONE && i < G_N_ELEMENTS(modes); i++) {
+        g_autoptr(sd_bus_message) message = new_call(bus, modes[i], link);
+
+        if (sd_bus_message_append(message, "s", "no") < 0)
+            g_error("out of memory");
+        outcome = call_resolved(bus, message, modes[i], error);
+    }
+    return outcome;
 }
 
 static Outcome
-revert(sd_bus *bus, int link, GError **error)
+revert_link(sd_bus *bus, int link, GError **error)
 {
     g_autoptr(sd_bus_message) message = new_call(bus, "RevertLink", link);
 
-    return call(bus, message, "RevertLink", error);
+    return call_resolved(bus, message, "RevertLink", error);
 }
 
 bool
@@ -193,7 +218,7 @@ banger_resolve1_probe(bool *ret_available, GError **error)
     result = sd_bus_call_method(bus, NAME, PATH, "org.freedesktop.DBus.Peer", "Ping", &failure,
                                 NULL, NULL);
     if (result < 0)
-        outcome = fail("Ping", &failure, result, error);
+        outcome = refuse_call("Ping", &failure, result, error);
     *ret_available = outcome == OUTCOME_DONE;
     return outcome == OUTCOME_DONE || outcome == OUTCOME_UNAVAILABLE;
 }
@@ -214,6 +239,8 @@ banger_resolve1_route(int link, const BangerServer *server, const char *domain, 
         outcome = set_domain(bus, link, domain, error);
         if (outcome == OUTCOME_DONE)
             outcome = set_default_route(bus, link, error);
+        if (outcome == OUTCOME_DONE)
+            outcome = set_modes(bus, link, error);
         if (outcome == OUTCOME_UNAVAILABLE) {
             /* It was there for the first call. */
             (void)banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
@@ -224,7 +251,7 @@ banger_resolve1_route(int link, const BangerServer *server, const char *domain, 
     /* A server without its domain would be asked for all names. resolved answers in order, so this
      * also takes back what it comes round to only now. */
     if (begun && outcome != OUTCOME_DONE)
-        (void)revert(bus, link, NULL);
+        (void)revert_link(bus, link, NULL);
     if (outcome != OUTCOME_DONE && outcome != OUTCOME_UNAVAILABLE)
         return false;
     *ret_available = outcome == OUTCOME_DONE;
@@ -240,7 +267,7 @@ banger_resolve1_revert(int link, bool *ret_available, GError **error)
 
     if (bus == NULL)
         return false;
-    outcome = revert(bus, link, &refusal);
+    outcome = revert_link(bus, link, &refusal);
     if (outcome == OUTCOME_FAILED || outcome == OUTCOME_UNANSWERED) {
         g_propagate_error(error, g_steal_pointer(&refusal));
         return false;

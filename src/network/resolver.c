@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "ops/resolver.h"
+#include "network/resolver.h"
 
 #include <linux/netlink.h>
 #include <syslog.h>
 
 #include "model/address.h"
-#include "ops/bridge.h"
-#include "sys/link.h"
-#include "sys/resolve1.h"
+#include "network/bridge.h"
+#include "network/link.h"
+#include "network/resolve1.h"
 #include "util/error.h"
 #include "util/journal.h"
 
 /* The domain of the guests' names; resolved asks the bridge's server for these and no others. */
 #define DOMAIN "vm"
 
-/* Looks up the bridge. One that is not banger's is refused: its name servers are not ours to set.
+/*
+ * Looks up the bridge. One that is not banger's is refused: its name servers are not ours to set.
  */
 static bool
 find_bridge(const char *name, int *ret_index, bool *ret_found, GError **error)
@@ -28,7 +29,7 @@ find_bridge(const char *name, int *ret_index, bool *ret_found, GError **error)
         return true;
     if (!banger_bridge_is_ours(&link))
         return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
-                                "the link %s exists and is not a bridge of banger's", name);
+                                "the link %s exists and is not a bridge of banger", name);
     *ret_index = link.index;
     return true;
 }
@@ -45,24 +46,22 @@ note_unavailable(const char *op_id, const char *bridge)
 }
 
 bool
-banger_resolver_sync(const BangerSettings *settings, const BangerRequest *request,
-                     BangerReply *reply, GError **error)
+banger_op_sync_resolver_routing(const BangerSettings *settings, const BangerRequest *request,
+                                BangerReply *reply, GError **error)
 {
     const char *bridge = request->sync_resolver_routing.bridge_name;
-    const char *server_text = request->sync_resolver_routing.server_addr;
-    BangerServer server;
+    const BangerServer *server = &request->sync_resolver_routing.server_addr;
     bool available;
     bool found;
     int index = 0;
 
     (void)settings;
     (void)reply;
-    if (bridge[0] == '\0' || server_text[0] == '\0')
+    if (bridge[0] == '\0' || server->address.family == 0)
         return true;
-    if (!banger_server_parse(server_text, &server, error) ||
-        !find_bridge(bridge, &index, &found, error))
+    if (!find_bridge(bridge, &index, &found, error))
         return false;
-    if (found ? !banger_resolve1_route(index, &server, DOMAIN, &available, error)
+    if (found ? !banger_resolve1_route(index, server, DOMAIN, &available, error)
               : !banger_resolve1_probe(&available, error)) {
         g_prefix_error(error, "cannot route names of the bridge %s: ", bridge);
         return false;
@@ -75,8 +74,8 @@ banger_resolver_sync(const BangerSettings *settings, const BangerRequest *reques
 }
 
 bool
-banger_resolver_clear(const BangerSettings *settings, const BangerRequest *request,
-                      BangerReply *reply, GError **error)
+banger_op_clear_resolver_routing(const BangerSettings *settings, const BangerRequest *request,
+                                 BangerReply *reply, GError **error)
 {
     const char *bridge = request->clear_resolver_routing.bridge_name;
     bool available;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-#include "ops/operations.h"
+#include "model/operation.h"
 
 /* SyncResolverRouting and ClearResolverRouting. */
-BangerOperation banger_resolver_sync;
-BangerOperation banger_resolver_clear;
+BangerOperation banger_op_sync_resolver_routing;
+BangerOperation banger_op_clear_resolver_routing;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "sys/sysctl.h"
+#include "network/sysctl.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -36,23 +36,14 @@ banger_sysctl_set(const char *path, const char *value, GError **error)
 }
 
 bool
-banger_sysctl_ensure(const char *path, const char *value, char **ret_previous, GError **error)
+banger_sysctl_is(const char *path, const char *value, bool *ret_is, GError **error)
 {
-    char previous[64] = "";
+    char present[64] = "";
     banger_autofd int fd = open_setting(path, O_RDONLY);
 
-    if (fd < 0 || read(fd, previous, sizeof previous - 1) < 0)
+    if (fd < 0 || read(fd, present, sizeof present - 1) < 0)
         return banger_set_errno(error, code_of(errno), errno, "cannot read the kernel setting %s",
                                 path);
-    g_strchomp(previous);
-    if (g_str_equal(previous, value)) {
-        if (ret_previous != NULL)
-            *ret_previous = NULL;
-        return true;
-    }
-    if (!banger_sysctl_set(path, value, error))
-        return false;
-    if (ret_previous != NULL)
-        *ret_previous = g_strdup(previous);
+    *ret_is = g_str_equal(g_strchomp(present), value);
     return true;
 }

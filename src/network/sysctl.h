@@ -10,9 +10,5 @@
  */
 bool banger_sysctl_set(const char *path, const char *value, GError **error);
 
-/*
- * Sees to it that the kernel setting at @path has @value; writes only if it has another.
- * *@ret_previous (which may be NULL) is the value it had if it was written, and NULL otherwise;
- * free with g_free(). Errors: those of banger_sysctl_set().
- */
-bool banger_sysctl_ensure(const char *path, const char *value, char **ret_previous, GError **error);
+/* Whether the kernel setting at @path has @value. Errors: those of banger_sysctl_set(). */
+bool banger_sysctl_is(const char *path, const char *value, bool *ret_is, GError **error);

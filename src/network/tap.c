@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "sys/tap.h"
+#include "network/tap.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,12 +10,13 @@
 
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/spawning.h"
 
 #define TUN_DEVICE "/dev/net/tun"
 
 /* Opens /dev/net/tun and ties it to the TAP @name; 0, or the errno and how far it got. */
 static int
-attach(const char *name, unsigned int flags, int *ret_fd, GError **error)
+attach_tap(const char *name, unsigned int flags, int *ret_fd, GError **error)
 {
     banger_autofd int fd = open(TUN_DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
     struct ifreq request = {0};
@@ -49,28 +50,31 @@ banger_tap_create(const char *name, uid_t owner, gid_t group, int *ret_fd, GErro
 {
     banger_autofd int fd = -1;
 
-    if (attach(name, IFF_TUN_EXCL, &fd, error) != 0)
+    if (attach_tap(name, IFF_TUN_EXCL, &fd, error) != 0)
         return false;
     /* Without an owner any uid could attach to it, so it never exists without one for long. */
     if (ioctl(fd, TUNSETOWNER, (unsigned long)owner) < 0 ||
         ioctl(fd, TUNSETGROUP, (unsigned long)group) < 0)
         return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
-                                "cannot give the TAP %s to uid %u, gid %u", name, owner, group);
+                                "cannot set the owner of the TAP %s to uid %u, gid %u", name, owner,
+                                group);
     *ret_fd = banger_steal_fd(&fd);
     return true;
 }
 
 bool
-banger_tap_set_group(const char *name, gid_t group, GError **error)
+banger_tap_set_owner(const char *name, uid_t owner, gid_t group, GError **error)
 {
-    banger_autofd int fd = -1;
+    banger_autofd_everywhere int fd = -1;
     g_autoptr(GError) refusal = NULL;
-    int errnum = attach(name, 0, &fd, &refusal);
+    int errnum = attach_tap(name, 0, &fd, &refusal);
 
-    if (errnum != 0 || ioctl(fd, TUNSETGROUP, (unsigned long)group) < 0)
+    if (errnum != 0 || ioctl(fd, TUNSETOWNER, (unsigned long)owner) < 0 ||
+        ioctl(fd, TUNSETGROUP, (unsigned long)group) < 0)
         return banger_set_errno(
             error, errnum == EBUSY ? BANGER_ERROR_BUSY : BANGER_ERROR_OPERATION_FAILED,
-            errnum != 0 ? errnum : errno, "cannot give the TAP %s to gid %u", name, group);
+            errnum != 0 ? errnum : errno, "cannot make uid %u, gid %u those of the TAP %s", owner,
+            group, name);
     return true;
 }
 

@@ -16,10 +16,10 @@
 bool banger_tap_create(const char *name, uid_t owner, gid_t group, int *ret_fd, GError **error);
 
 /*
- * Gives the existing TAP @name to @group, which means attaching to it for a moment. A TAP in use
- * cannot be attached to and is left as it is: Busy.
+ * Makes @owner and @group those of the existing TAP @name, which means attaching to it for a moment.
+ * A TAP in use cannot be attached to and is left as it is: Busy.
  */
-bool banger_tap_set_group(const char *name, gid_t group, GError **error);
+bool banger_tap_set_owner(const char *name, uid_t owner, gid_t group, GError **error);
 
 /* Lets the TAP of @fd, which is @name, outlive the descriptor (TUNSETPERSIST). The last step. */
 bool banger_tap_persist(int fd, const char *name, GError **error);

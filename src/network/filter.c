@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "network/filter.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/netfilter.h>
+#include <linux/netlink.h>
+#include <string.h>
+
+#include "network/filter-private.h"
+#include "network/firewalls.h"
+#include "network/forwarding.h"
+#include "network/network-settings.h"
+#include "network/nft.h"
+#include "util/error.h"
+
+/* Another program's transaction may come between our look and ours. */
+#define ATTEMPTS 20
+
+static GMutex lock;
+
+/* Of the last look: it need not be repeated while the rules' generation is the one that we made. */
+static struct {
+    bool valid;
+    uint32_t generation;
+    char *warnings;
+    bool firewalld;
+} seen;
+
+static void
+init_context(BangerFilterContext *context, const BangerSettings *settings)
+{
+    context->settings = settings;
+    context->rules = banger_filter_rules(settings->network);
+    context->comment = banger_filter_table_comment(settings->network, context->rules);
+    context->warnings = g_string_new(NULL);
+}
+
+static void
+clear_context(BangerFilterContext *context)
+{
+    if (context->settings == NULL)
+        return;
+    g_ptr_array_unref(context->rules);
+    g_free(context->comment);
+    g_string_free(context->warnings, TRUE);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(BangerFilterContext, clear_context)
+
+/* The place of the name of a link @name among @keys, those of a set of names; -1 if it has none. */
+static int
+find_name(const GPtrArray *keys, const char *name)
+{
+    for (unsigned int i = 0; i < keys->len; i++)
+        if (strncmp(g_bytes_get_data(g_ptr_array_index(keys, i), NULL), name, IFNAMSIZ) == 0)
+            return (int)i;
+    return -1;
+}
+
+/* Makes @names the elements of the set @set. */
+static bool
+refresh_names(BangerNetlink *netlink, BangerSetId set, const GPtrArray *names, GError **error)
+{
+    uint32_t generation;
+    bool exists;
+    g_autoptr(GPtrArray) keys = NULL;
+    g_autoptr(GArray) elements = banger_elements_new();
+    g_autoptr(BangerNftBatch) batch = NULL;
+
+    if (!banger_nft_generation(netlink, &generation, error))
+        return false;
+    keys = banger_nft_elements(netlink, banger_sets[set].family, BANGER_FILTER_TABLE,
+                               banger_sets[set].name, &exists, error);
+    if (keys == NULL)
+        return false;
+    batch = banger_nft_batch_new(generation);
+    for (unsigned int i = 0; i < names->len; i++) {
+        int at = find_name(keys, g_ptr_array_index(names, i));
+
+        banger_elements_add_name(elements, set, g_ptr_array_index(names, i));
+        if (at >= 0)
+            g_ptr_array_remove_index_fast(keys, (unsigned int)at);
+        else
+            banger_nft_batch_add(batch, &g_array_index(elements, BangerFilterElement, i).element);
+    }
+    for (unsigned int i = 0; i < keys->len; i++) {
+        banger_elements_add_name(elements, set, g_bytes_get_data(g_ptr_array_index(keys, i), NULL));
+        banger_nft_batch_delete(
+            batch, &g_array_index(elements, BangerFilterElement, elements->len - 1).element);
+    }
+    /* Refused because of another program's change: its generation brings us back here. */
+    (void)banger_nft_batch_commit(netlink, batch);
+    return true;
+}
+
+/* Finds the bridges that lead to the outside: what the guard passes may leave by these. */
+static bool
+refresh_uplinks(BangerNetlink *netlink, GError **error)
+{
+    g_autoptr(BangerNetlink) route = banger_netlink_open(NETLINK_ROUTE, error);
+    g_autoptr(GPtrArray) names = route != NULL ? banger_firewalls_uplinks(route, error) : NULL;
+
+    return names != NULL && refresh_names(netlink, BANGER_SET_UPLINKS, names, error);
+}
+
+/* What other programs' rules need, and what our rules need to know of these. */
+static bool
+refresh_others(const BangerFilterContext *context, BangerNetlink *netlink, GError **error)
+{
+    g_autoptr(GPtrArray) zoned = g_ptr_array_new_with_free_func(g_free);
+    BangerFirewalls firewalls = {.zoned = zoned};
+
+    if (!banger_firewalls_refresh(netlink, context->warnings, &firewalls, error))
+        return false;
+    seen.firewalld = firewalls.firewalld;
+    return refresh_names(netlink, BANGER_SET_ZONED, zoned, error) &&
+           ((!firewalls.docker && !firewalls.firewalld) || refresh_uplinks(netlink, error));
+}
+
+/* One look at all there is; *@ret_done if nothing had to be put back. */
+static bool
+look_once(const BangerFilterContext *context, BangerNetlink *netlink, bool *ret_done,
+          bool *ret_absent, GError **error)
+{
+    BangerTables tables;
+
+    if (!banger_filter_look(context, netlink, &tables, error))
+        return false;
+    if (tables != BANGER_TABLES_WHOLE) {
+        *ret_done = false;
+        if (!banger_filter_restore(context, netlink, tables, error) ||
+            !banger_filter_look(context, netlink, &tables, error))
+            return false;
+    }
+    *ret_absent = tables == BANGER_TABLES_ABSENT;
+    if (*ret_absent)
+        return true;
+    return refresh_others(context, netlink, error) &&
+           banger_forwarding_look_after(netlink, context->warnings, error);
+}
+
+/* Sees to it that the tables are whole at the generation *@ret_generation. */
+static bool
+make_whole(const BangerSettings *settings, BangerNetlink *netlink, uint32_t *ret_generation,
+           bool *ret_absent, GError **error)
+{
+    *ret_absent = false;
+    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+        g_auto(BangerFilterContext) context = {0};
+        uint32_t before, after;
+        bool done = true;
+
+        if (!banger_nft_generation(netlink, &before, error))
+            return false;
+        if (seen.valid && seen.generation == before) {
+            *ret_generation = before;
+            return true;
+        }
+        init_context(&context, settings);
+        if (!look_once(&context, netlink, &done, ret_absent, error) ||
+            !banger_nft_generation(netlink, &after, error))
+            return false;
+        if (*ret_absent || (done && before == after)) {
+            *ret_generation = after;
+            seen.valid = !*ret_absent;
+            seen.generation = after;
+            g_free(seen.warnings);
+            seen.warnings = g_string_free(g_steal_pointer(&context.warnings), FALSE);
+            context.warnings = g_string_new(NULL);
+            return true;
+        }
+        /* What restoring had to say is said by the look that finds it in order. */
+        if (!done) {
+            g_free(seen.warnings);
+            seen.warnings = g_strdup(context.warnings->str);
+            seen.valid = true;
+            seen.generation = after;
+        }
+    }
+    return banger_set_error(error, BANGER_ERROR_BUSY,
+                            "cannot look at the nftables rules: they keep changing");
+}
+
+/* Whether one of the first @n of @elements, which may be NULL, is the one with the key of @element. */
+static bool
+has_key(const GArray *elements, unsigned int n, const BangerNftElement *element)
+{
+    for (unsigned int i = 0; elements != NULL && i < n; i++) {
+        const BangerNftElement *other = &g_array_index(elements, BangerFilterElement, i).element;
+
+        if (other->set == element->set && other->key_length == element->key_length &&
+            memcmp(other->key, element->key, element->key_length) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool
+fill_batch(BangerNetlink *netlink, BangerNftBatch *batch, const BangerFilterChange *change,
+           GError **error)
+{
+    unsigned int n_remove = change->remove == NULL ? 0 : change->remove->len;
+    unsigned int n_add = change->add == NULL ? 0 : change->add->len;
+
+    for (unsigned int i = 0; i < n_remove; i++) {
+        BangerNftElement element = g_array_index(change->remove, BangerFilterElement, i).element;
+        bool found;
+
+        if (has_key(change->remove, i, &element))
+            continue;
+        if (!banger_nft_find_element(netlink, &element, &found, error))
+            return false;
+        if (found)
+            banger_nft_batch_delete(batch, &element);
+    }
+    for (unsigned int i = 0; i < n_add; i++) {
+        const BangerNftElement *element =
+            &g_array_index(change->add, BangerFilterElement, i).element;
+        BangerNftElement there = *element;
+        bool found;
+
+        if (!banger_nft_find_element(netlink, &there, &found, error))
+            return false;
+        if (!found || has_key(change->remove, n_remove, element))
+            banger_nft_batch_add(batch, element);
+    }
+    return true;
+}
+
+/* Whether a bridge of ours comes or goes, which firewalld is to know. */
+static bool
+concerns_firewalld(const BangerFilterChange *change)
+{
+    const GArray *lists[] = {change->add, change->remove};
+
+    for (size_t i = 0; seen.firewalld && i < G_N_ELEMENTS(lists); i++)
+        for (unsigned int j = 0; lists[i] != NULL && j < lists[i]->len; j++)
+            if (g_array_index(lists[i], BangerFilterElement, j).set == BANGER_SET_BRIDGES)
+                return true;
+    return false;
+}
+
+static bool
+refuse_change(BangerNetlink *netlink, int errnum, GError **error)
+{
+    if (errnum == ENFILE)
+        return banger_set_error(
+            error, BANGER_ERROR_LIMITS_EXCEEDED,
+            "there are as many bridges, TAPs or guests as [Network] MaxBridges, "
+            "MaxTaps and MaxGuests allow");
+    return banger_set_error(error, banger_netlink_code(errnum),
+                            "cannot change the nftables sets: %s", banger_netlink_words(netlink));
+}
+
+/* One look and one transaction; *@ret_again if the rules were changed in between. */
+static bool
+change_once(const BangerSettings *settings, BangerNetlink *netlink,
+            const BangerFilterChange *change, bool *ret_again, GError **error)
+{
+    g_autoptr(BangerNftBatch) batch = NULL;
+    uint32_t generation;
+    bool absent;
+    int errnum;
+
+    *ret_again = false;
+    if (!make_whole(settings, netlink, &generation, &absent, error))
+        return false;
+    if (absent)
+        return true;
+    if (change->commands != NULL) {
+        seen.valid = false;
+        return banger_nft_run(change->commands, error);
+    }
+    batch = banger_nft_batch_new(generation);
+    if (!fill_batch(netlink, batch, change, error))
+        return false;
+    if (banger_nft_batch_size(batch) == 0)
+        return true;
+    errnum = banger_nft_batch_commit(netlink, batch);
+    if (errnum == 0) {
+        seen.generation = generation + 1;
+        seen.valid &= !concerns_firewalld(change);
+        return make_whole(settings, netlink, &generation, &absent, error);
+    }
+    seen.valid = false;
+    *ret_again = errnum == ERESTART;
+    return *ret_again || refuse_change(netlink, errnum, error);
+}
+
+static bool
+change_locked(const BangerSettings *settings, const BangerFilterChange *change, GError **error)
+{
+    g_autoptr(BangerNetlink) netlink = banger_netlink_open(NETLINK_NETFILTER, error);
+    bool again = true;
+
+    if (netlink == NULL)
+        return false;
+    for (int attempt = 0; again && attempt < ATTEMPTS; attempt++)
+        if (!change_once(settings, netlink, change, &again, error))
+            return false;
+    return !again || banger_set_error(error, BANGER_ERROR_BUSY,
+                                      "cannot change the nftables sets: the rules keep changing");
+}
+
+bool
+banger_filter_change(const BangerSettings *settings, const BangerFilterChange *change,
+                     GError **error)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lock);
+
+    (void)locker;
+    return change_locked(settings, change, error);
+}
+
+/* Deletes the tables and our rules in others', if nothing is ours any more. */
+static bool
+end_if_empty(GError **error)
+{
+    g_autoptr(BangerNetlink) netlink = NULL;
+    bool any, keep;
+
+    if (!banger_filter_any_link(&any, error))
+        return false;
+    if (any)
+        return true;
+    netlink = banger_netlink_open(NETLINK_NETFILTER, error);
+    seen.valid = false;
+    return netlink != NULL && banger_forwarding_end(netlink, &keep, error) &&
+           banger_firewalls_end(netlink, error) &&
+           (keep || banger_filter_delete_tables(netlink, error));
+}
+
+bool
+banger_filter_change_or_end(const BangerSettings *settings, const BangerFilterChange *change,
+                            GError **error)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lock);
+
+    (void)locker;
+    return change_locked(settings, change, error) && end_if_empty(error);
+}
+
+bool
+banger_filter_find(const BangerSettings *settings, BangerFilterElement *element, bool *ret_found,
+                   GError **error)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lock);
+    g_autoptr(BangerNetlink) netlink = banger_netlink_open(NETLINK_NETFILTER, error);
+    uint32_t generation;
+    bool absent;
+
+    (void)locker;
+    *ret_found = false;
+    return netlink != NULL && make_whole(settings, netlink, &generation, &absent, error) &&
+           (absent || banger_nft_find_element(netlink, &element->element, ret_found, error));
+}
+
+void
+banger_filter_drop_chain(const char *chain)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lock);
+    g_autoptr(BangerNetlink) netlink = banger_netlink_open(NETLINK_NETFILTER, NULL);
+    g_autoptr(BangerNftBatch) batch = NULL;
+    uint32_t generation;
+
+    (void)locker;
+    if (netlink == NULL || !banger_nft_generation(netlink, &generation, NULL))
+        return;
+    batch = banger_nft_batch_new(generation);
+    banger_nft_batch_delete_chain(batch, NFPROTO_INET, BANGER_FILTER_TABLE, chain);
+    if (banger_nft_batch_commit(netlink, batch) == 0 && seen.valid && seen.generation == generation)
+        seen.generation++;
+}
+
+void
+banger_filter_warn(BangerReply *reply)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lock);
+
+    (void)locker;
+    if (seen.warnings != NULL && seen.warnings[0] != '\0')
+        reply->warning = g_strchomp(g_strdup(seen.warnings));
+}

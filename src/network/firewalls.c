@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "network/firewalls.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/netfilter.h>
+#include <linux/rtnetlink.h>
+#include <netlink/attr.h>
+#include <string.h>
+
+#include "network/bridge.h"
+#include "network/filter-rules.h"
+#include "network/firewalld.h"
+#include "network/nft.h"
+#include "util/error.h"
+
+#define DOCKER_TABLE "filter"
+#define DOCKER_CHAIN "DOCKER-USER"
+#define DOCKER_COMMENT BANGER_FILTER_COMMENT "guests"
+#define DOCKER_RULE                                                                                \
+    "meta mark & " BANGER_FILTER_MARK_MASK " == " BANGER_FILTER_MARK_PASS " counter accept"
+
+static const struct {
+    const char *name;
+    uint8_t family;
+    const char *legacy_tables; /* tables that iptables-legacy made */
+} families[] = {
+    {"ip", NFPROTO_IPV4, "/proc/net/ip_tables_names"},
+    {"ip6", NFPROTO_IPV6, "/proc/net/ip6_tables_names"},
+};
+
+/* Appends the commands that bring DOCKER-USER of families[@i] into order, or clear it. */
+static bool
+append_docker(BangerNetlink *netlink, size_t i, bool want, GString *commands, GError **error)
+{
+    g_autoptr(GPtrArray) rules =
+        banger_nft_rules(netlink, families[i].family, DOCKER_TABLE, DOCKER_CHAIN, error);
+    unsigned int ours = 0;
+    bool first = false;
+
+    if (rules == NULL)
+        return false;
+    for (unsigned int j = 0; j < rules->len; j++) {
+        const BangerNftRule *rule = g_ptr_array_index(rules, j);
+
+        ours += g_str_has_prefix(rule->comment, BANGER_FILTER_MARK) ? 1 : 0;
+        first |= j == 0 && g_str_equal(rule->comment, DOCKER_COMMENT);
+    }
+    if (want && first && ours == 1)
+        return true;
+    for (unsigned int j = 0; j < rules->len; j++) {
+        const BangerNftRule *rule = g_ptr_array_index(rules, j);
+
+        if (g_str_has_prefix(rule->comment, BANGER_FILTER_MARK))
+            g_string_append_printf(commands,
+                                   "delete rule %s " DOCKER_TABLE " " DOCKER_CHAIN
+                                   " handle %" G_GUINT64_FORMAT "\n",
+                                   families[i].name, rule->handle);
+    }
+    if (want)
+        g_string_append_printf(commands,
+                               "insert rule %s " DOCKER_TABLE " " DOCKER_CHAIN " " DOCKER_RULE
+                               " comment \"" DOCKER_COMMENT "\"\n",
+                               families[i].name);
+    return true;
+}
+
+static bool
+put_docker_in_order(BangerNetlink *netlink, bool want, bool exist[G_N_ELEMENTS(families)],
+                    GError **error)
+{
+    g_autoptr(GString) commands = g_string_new(NULL);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(families); i++) {
+        if (!banger_nft_chain_exists(netlink, families[i].family, DOCKER_TABLE, DOCKER_CHAIN,
+                                     &exist[i], error))
+            return false;
+        if (exist[i] && !append_docker(netlink, i, want, commands, error))
+            return false;
+    }
+    return commands->len == 0 || banger_nft_run(commands->str, error);
+}
+
+bool
+banger_firewalls_end(BangerNetlink *netlink, GError **error)
+{
+    bool exist[G_N_ELEMENTS(families)];
+
+    return put_docker_in_order(netlink, false, exist, error);
+}
+
+/* Whether the chain is one where DOCKER-USER does our work. */
+static bool
+is_docker(const BangerNftBaseChain *chain, const bool exist[G_N_ELEMENTS(families)])
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(families); i++)
+        if (exist[i] && chain->family == families[i].family &&
+            g_str_equal(chain->table, DOCKER_TABLE))
+            return true;
+    return false;
+}
+
+static const char *
+family_name(uint8_t family)
+{
+    return family == NFPROTO_INET ? "inet" : (family == NFPROTO_IPV4 ? "ip" : "ip6");
+}
+
+static bool
+warn_of_chain(BangerNetlink *netlink, const BangerNftBaseChain *chain, GString *warnings,
+              GError **error)
+{
+    const char *how = "by policy";
+
+    if (!chain->drops) {
+        g_autoptr(GPtrArray) rules =
+            banger_nft_rules(netlink, chain->family, chain->table, chain->name, error);
+        const BangerNftRule *last;
+
+        if (rules == NULL)
+            return false;
+        last = rules->len > 0 ? g_ptr_array_index(rules, rules->len - 1) : NULL;
+        if (last == NULL || !last->refuses)
+            return true;
+        how = "by its last rule";
+    }
+    g_string_append_printf(warnings,
+                           "the nftables chain %s %s %s drops %s what it does not accept, guests' "
+                           "packets too\n",
+                           family_name(chain->family), chain->table, chain->name, how);
+    return true;
+}
+
+static void
+warn_of_legacy(GString *warnings)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(families); i++) {
+        g_autofree char *tables = NULL;
+        g_auto(GStrv) names = NULL;
+
+        if (!g_file_get_contents(families[i].legacy_tables, &tables, NULL, NULL))
+            continue;
+        names = g_strsplit(tables, "\n", -1);
+        if (g_strv_contains((const char *const *)names, "filter"))
+            g_string_append_printf(
+                warnings,
+                "iptables-legacy has a filter table (%s), which may drop guests' "
+                "packets\n",
+                families[i].name);
+    }
+}
+
+static bool
+is_firewalld(const BangerNftBaseChain *chain)
+{
+    return chain->family == NFPROTO_INET && g_str_equal(chain->table, BANGER_FIREWALLD_TABLE);
+}
+
+/* The names of our bridges. */
+static GPtrArray *
+list_bridges(GError **error)
+{
+    g_autoptr(BangerNetlink) route = banger_netlink_open(NETLINK_ROUTE, error);
+    g_autoptr(GArray) links = route != NULL ? banger_link_list(route, error) : NULL;
+    GPtrArray *names;
+
+    if (links == NULL)
+        return NULL;
+    names = g_ptr_array_new_with_free_func(g_free);
+    for (unsigned int i = 0; i < links->len; i++)
+        if (banger_bridge_is_ours(&g_array_index(links, BangerLink, i)))
+            g_ptr_array_add(names, g_strdup(g_array_index(links, BangerLink, i).name));
+    return names;
+}
+
+/* Of firewalld, if @chains has one of its; @enter: puts our bridges into its zone. */
+static bool
+look_at_firewalld(const GPtrArray *chains, bool enter, GString *warnings,
+                  BangerFirewalls *firewalls, GError **error)
+{
+    g_autoptr(GPtrArray) bridges = NULL;
+    bool present = false;
+
+    for (unsigned int i = 0; i < chains->len; i++)
+        present |= is_firewalld(g_ptr_array_index(chains, i));
+    if (!present)
+        return true;
+    bridges = list_bridges(error);
+    if (bridges == NULL)
+        return false;
+    firewalls->firewalld = banger_firewalld_look(bridges, enter, firewalls->zoned, warnings);
+    return true;
+}
+
+/* Of every base chain of others at the forward hook that drops guests; @exist says which families
+ * have DOCKER-USER. */
+static bool
+look_at_all(BangerNetlink *netlink, const bool exist[G_N_ELEMENTS(families)], bool enter,
+            GString *warnings, BangerFirewalls *firewalls, GError **error)
+{
+    g_autoptr(GPtrArray) chains = banger_nft_forward_chains(netlink, error);
+
+    if (chains == NULL || !look_at_firewalld(chains, enter, warnings, firewalls, error))
+        return false;
+    firewalls->docker = exist[0] || exist[1];
+    for (unsigned int i = 0; i < chains->len; i++) {
+        const BangerNftBaseChain *chain = g_ptr_array_index(chains, i);
+
+        if (g_str_equal(chain->table, BANGER_FILTER_TABLE) || is_docker(chain, exist) ||
+            (firewalls->firewalld && is_firewalld(chain)))
+            continue;
+        if (!warn_of_chain(netlink, chain, warnings, error))
+            return false;
+    }
+    warn_of_legacy(warnings);
+    return true;
+}
+
+bool
+banger_firewalls_warn(BangerNetlink *netlink, GString *warnings, GError **error)
+{
+    g_autoptr(GPtrArray) zoned = g_ptr_array_new_with_free_func(g_free);
+    bool exist[G_N_ELEMENTS(families)] = {false};
+    BangerFirewalls firewalls = {.zoned = zoned};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(families); i++)
+        if (!banger_nft_chain_exists(netlink, families[i].family, DOCKER_TABLE, DOCKER_CHAIN,
+                                     &exist[i], error))
+            return false;
+    return look_at_all(netlink, exist, false, warnings, &firewalls, error);
+}
+
+bool
+banger_firewalls_refresh(BangerNetlink *netlink, GString *warnings, BangerFirewalls *ret_firewalls,
+                         GError **error)
+{
+    bool exist[G_N_ELEMENTS(families)];
+
+    return put_docker_in_order(netlink, true, exist, error) &&
+           look_at_all(netlink, exist, true, warnings, ret_firewalls, error);
+}
+
+void
+banger_firewalls_forget_bridge(const char *bridge)
+{
+    g_autoptr(BangerNetlink) netlink = banger_netlink_open(NETLINK_NETFILTER, NULL);
+    g_autofree char *comment = NULL;
+    bool exists;
+
+    if (netlink != NULL &&
+        banger_nft_find_table(netlink, NFPROTO_INET, BANGER_FIREWALLD_TABLE, &exists, &comment,
+                              NULL) &&
+        exists)
+        banger_firewalld_leave(bridge);
+}
+
+static void
+take_default_route(struct nlmsghdr *header, void *user_data)
+{
+    struct nlattr *attributes[RTA_MAX + 1] = {NULL};
+    const struct rtmsg *info = nlmsg_data(header);
+
+    if (header->nlmsg_type == RTM_NEWROUTE && info->rtm_dst_len == 0 &&
+        nlmsg_parse(header, sizeof *info, attributes, RTA_MAX, NULL) >= 0 &&
+        attributes[RTA_OIF] != NULL)
+        g_hash_table_add(user_data, GUINT_TO_POINTER(nla_get_u32(attributes[RTA_OIF])));
+}
+
+static void
+forget_routes(void *user_data)
+{
+    g_hash_table_remove_all(user_data);
+}
+
+GPtrArray *
+banger_firewalls_uplinks(BangerNetlink *route, GError **error)
+{
+    const struct rtmsg info = {.rtm_family = AF_UNSPEC};
+    g_autoptr(GHashTable) indices = g_hash_table_new(NULL, NULL);
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    GHashTableIter iter;
+    gpointer index;
+    g_autoptr(BangerNetlinkMessage) message =
+        banger_netlink_message(RTM_GETROUTE, NLM_F_DUMP, &info, sizeof info);
+    int errnum = banger_netlink_dump(route, message, forget_routes, take_default_route, indices);
+
+    if (errnum != 0) {
+        (void)banger_set_error(error, banger_netlink_code(errnum), "cannot list the routes: %s",
+                               banger_netlink_words(route));
+        return NULL;
+    }
+    g_hash_table_iter_init(&iter, indices);
+    while (g_hash_table_iter_next(&iter, &index, NULL)) {
+        BangerLink link;
+        bool found;
+
+        if (!banger_link_find_index(route, GPOINTER_TO_INT(index), &link, &found, error))
+            return NULL;
+        if (found && link.type == BANGER_LINK_BRIDGE && !banger_bridge_is_ours(&link))
+            g_ptr_array_add(names, g_strdup(link.name));
+    }
+    return g_steal_pointer(&names);
+}

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "network/network.h"
+
+#include <errno.h>
+#include <linux/rtnetlink.h>
+
+#include "network/bridge.h"
+#include "network/firewalls.h"
+#include "network/guests.h"
+#include "network/link.h"
+#include "network/network-private.h"
+#include "network/tap.h"
+#include "util/error.h"
+#include "util/fd.h"
+#include "util/spawning.h"
+#include "util/undo.h"
+
+/*
+ * How long a TAP that another call is just making may take to be finished, and how often to look.
+ */
+#define TAP_WAIT_USEC G_USEC_PER_SEC
+#define TAP_LOOK_USEC 2000
+
+/* The uids that systemd's DynamicUser= takes from, one of which a VMM in its jail has. */
+#define BANGER_JAIL_UID_MIN 61184
+#define BANGER_JAIL_UID_MAX 65519
+
+#ifdef BANGER_TEST_HOOKS
+void (*banger_network_test_hook)(const char *tap_name);
+#define TEST_POINT(tap_name)                                                                       \
+    do {                                                                                           \
+        if (banger_network_test_hook != NULL)                                                      \
+            banger_network_test_hook(tap_name);                                                    \
+    } while (0)
+#else
+#define TEST_POINT(tap_name) ((void)0)
+#endif
+
+/* Enters the bridge in the tables, unless it is another program's; takes out the addresses @removed. */
+static bool
+enter_bridge(const BangerSettings *settings, BangerNetlink *netlink, const BangerLink *bridge,
+             const GArray *removed, GError **error)
+{
+    g_autoptr(GArray) gone = banger_elements_new();
+    g_autoptr(GArray) elements = banger_elements_new();
+    g_autoptr(GArray) addresses = NULL;
+    const BangerFilterChange change = {.add = elements, .remove = gone};
+
+    if (banger_bridge_is_lent(settings, bridge))
+        return true;
+    for (unsigned int i = 0; i < removed->len; i++)
+        banger_elements_add_bridge_address(gone, bridge->name,
+                                           &g_array_index(removed, BangerLinkAddress, i).address);
+    addresses = banger_link_addresses(netlink, bridge->index, AF_UNSPEC, error);
+    if (addresses == NULL)
+        return false;
+    banger_elements_add_bridge(elements, bridge, addresses);
+    return banger_filter_change(settings, &change, error);
+}
+
+/* The bridge could not be had, and what was made of it is gone again: the tables follow. */
+static void
+leave_bridge(const BangerSettings *settings, BangerNetlink *netlink, const char *name)
+{
+    g_autoptr(GArray) elements = banger_elements_new();
+    g_autoptr(GArray) addresses = g_array_new(FALSE, FALSE, sizeof(BangerLinkAddress));
+    const BangerFilterChange change = {.remove = elements};
+    BangerLink link;
+    bool found;
+
+    if (!banger_link_find(netlink, name, &link, &found, NULL) || found)
+        return;
+    link = (BangerLink){.index = -1};
+    (void)g_strlcpy(link.name, name, sizeof link.name);
+    banger_bridge_derive_mac(name, link.mac);
+    banger_elements_add_bridge(elements, &link, addresses);
+    banger_firewalls_forget_bridge(name);
+    (void)banger_filter_change_or_end(settings, &change, NULL);
+}
+
+/* Makes the bridge, and enters it in the tables. Leaves nothing if it fails. */
+static bool
+ensure_bridge(const BangerSettings *settings, BangerNetlink *netlink, const BangerBridge *bridge,
+              BangerUndo *undo, BangerLink *ret_link, GError **error)
+{
+    g_autoptr(GArray) removed = g_array_new(FALSE, FALSE, sizeof(BangerLinkAddress));
+
+    if (banger_bridge_ensure(netlink, settings, bridge, undo, ret_link, removed, error) &&
+        enter_bridge(settings, netlink, ret_link, removed, error))
+        return true;
+    banger_undo_walk(undo);
+    leave_bridge(settings, netlink, bridge->bridge_name);
+    return false;
+}
+
+bool
+banger_op_ensure_bridge(const BangerSettings *settings, const BangerRequest *request,
+                        BangerReply *reply, GError **error)
+{
+    g_autoptr(BangerNetlink) netlink = banger_netlink_open(NETLINK_ROUTE, error);
+    g_auto(BangerUndo) undo = BANGER_UNDO_INIT;
+    BangerLink link;
+
+    if (netlink == NULL ||
+        !ensure_bridge(settings, netlink, &request->ensure_bridge, &undo, &link, error))
+        return false;
+    banger_undo_commit(&undo);
+    banger_filter_warn(reply);
+    return true;
+}
+
+/*
+ * Makes the TAP a marked port of the bridge, and sets it up, as far as it is not. The MTU comes
+ * before: a port with a smaller one would take the bridge's down. It has no address of the kernel's
+ * making by which a guest could reach the host past its bridge.
+ */
+static bool
+attach_tap(BangerNetlink *netlink, const BangerLink *tap, const BangerLink *bridge, GError **error)
+{
+    bool is_port = tap->master == bridge->index;
+    g_autofree char *alias = tap->marked ? NULL : banger_label_format_new();
+    const BangerLinkChange first = {
+        .alias = alias,
+        .no_ipv6 = true,
+        .mtu = tap->mtu != bridge->mtu ? bridge->mtu : 0,
+    };
+    const BangerLinkChange change = {.master = is_port ? 0 : bridge->index, .up = !tap->up};
+
+    if (tap->marked && is_port && tap->up)
+        return true;
+    TEST_POINT(tap->name);
+    return (is_port || banger_link_change(netlink, tap, &first, error)) &&
+           (!is_port || tap->marked ||
+            banger_link_change(netlink, tap, &(BangerLinkChange){.alias = first.alias}, error)) &&
+           ((change.master == 0 && !change.up) || banger_link_change(netlink, tap, &change, error));
+}
+
+/* Enters the TAP in the tables. */
+static bool
+enter_tap(const BangerSettings *settings, const char *name, bool open, GError **error)
+{
+    g_autoptr(GArray) elements = banger_elements_new();
+    const BangerFilterChange change = {.add = elements};
+
+    banger_elements_add_tap(elements, name, open);
+    return banger_filter_change(settings, &change, error);
+}
+
+/*
+ * The new TAP is finished before it is made to stay: until then it is the open descriptor that
+ * keeps it, so whatever goes wrong, a SIGKILL included, leaves none.
+ */
+static bool
+create_tap(BangerNetlink *netlink, const BangerSettings *settings, const char *name,
+           const BangerLink *bridge, GError **error)
+{
+    banger_autofd_everywhere int fd = -1;
+    BangerLink tap;
+    bool found;
+
+    if (!banger_tap_create(name, settings->owner_uid, settings->owner_gid, &fd, error) ||
+        !banger_link_find(netlink, name, &tap, &found, error))
+        return false;
+    if (!found)
+        return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
+                                "the TAP %s was deleted while it was being made", name);
+    return banger_guest_remove_stale(settings, netlink, name, error) &&
+           attach_tap(netlink, &tap, bridge, error) && enter_tap(settings, name, false, error) &&
+           banger_tap_persist(fd, name, error);
+}
+
+/*
+ * Looks at what has the name. One that is not persistent yet is in the making, by another call or
+ * by a stranger's program; the one is over in a moment.
+ */
+static bool
+find_finished(BangerNetlink *netlink, const char *name, BangerLink *ret_link, bool *ret_found,
+              GError **error)
+{
+    gint64 end_usec = g_get_monotonic_time() + TAP_WAIT_USEC;
+
+    for (;;) {
+        if (!banger_link_find(netlink, name, ret_link, ret_found, error))
+            return false;
+        if (!*ret_found || ret_link->type != BANGER_LINK_TAP || ret_link->persistent ||
+            g_get_monotonic_time() >= end_usec)
+            return true;
+        g_usleep(TAP_LOOK_USEC);
+    }
+}
+
+char *
+banger_tap_refuse(const BangerSettings *settings, const BangerLink *tap)
+{
+    bool is_jailed =
+        tap->marked && tap->owner >= BANGER_JAIL_UID_MIN && tap->owner <= BANGER_JAIL_UID_MAX;
+
+    if (tap->type != BANGER_LINK_TAP)
+        return g_strdup_printf("the link %s exists and is not a TAP", tap->name);
+    if (!tap->has_owner)
+        return g_strdup_printf("the TAP %s exists and has no owner", tap->name);
+    if (tap->owner != settings->owner_uid && !is_jailed)
+        return g_strdup_printf("the TAP %s exists and belongs to uid %u, not to %u", tap->name,
+                               tap->owner, settings->owner_uid);
+    if (!tap->persistent)
+        return g_strdup_printf("the TAP %s exists and will go away with the program that has it "
+                               "open",
+                               tap->name);
+    if (tap->multi_queue)
+        return g_strdup_printf("the TAP %s exists and has several queues: no VMM can open it",
+                               tap->name);
+    return NULL;
+}
+
+static bool
+adopt_tap(BangerNetlink *netlink, const BangerSettings *settings, const BangerLink *tap,
+          const BangerLink *bridge, GError **error)
+{
+    g_autoptr(GError) refusal = NULL;
+    g_autofree char *reason = banger_tap_refuse(settings, tap);
+    BangerLabel label;
+
+    if (reason != NULL)
+        return banger_set_error(error, BANGER_ERROR_ALREADY_EXISTS, "%s", reason);
+    /* While a VMM has it open it cannot be done, and then it was not kept out either. */
+    if ((tap->owner != settings->owner_uid || !tap->has_group ||
+         tap->group != settings->owner_gid) &&
+        !banger_tap_set_owner(tap->name, settings->owner_uid, settings->owner_gid, &refusal) &&
+        !g_error_matches(refusal, BANGER_ERROR, BANGER_ERROR_BUSY)) {
+        g_propagate_error(error, g_steal_pointer(&refusal));
+        return false;
+    }
+    banger_label_parse(tap->alias, &label);
+    /* Its guests' addresses are of the bridge that it was on. */
+    if (label.n_guests > 0 && tap->master != bridge->index) {
+        if (!banger_guest_remove_tap(settings, netlink, tap, error))
+            return false;
+        label.n_guests = 0;
+        label.mac[0] = '\0';
+        label.more = false;
+        if (!banger_guest_write_label(netlink, tap, &label, error))
+            return false;
+    }
+    return attach_tap(netlink, tap, bridge, error) &&
+           enter_tap(settings, tap->name, label.open, error);
+}
+
+/* Whether an exclusive create or the TAP found decides is up to the kernel, so both may repeat. */
+static bool
+ensure_tap(BangerNetlink *netlink, const BangerSettings *settings, const char *name,
+           const BangerLink *bridge, GError **error)
+{
+    g_autoptr(GError) refusal = NULL;
+
+    for (int attempt = 0; attempt < 8; attempt++) {
+        BangerLink tap;
+        bool found;
+
+        g_clear_error(&refusal);
+        if (create_tap(netlink, settings, name, bridge, &refusal))
+            return true;
+        if (!g_error_matches(refusal, BANGER_ERROR, BANGER_ERROR_ALREADY_EXISTS))
+            break;
+        if (!find_finished(netlink, name, &tap, &found, error))
+            return false;
+        if (found)
+            return adopt_tap(netlink, settings, &tap, bridge, error);
+    }
+    g_propagate_error(error, g_steal_pointer(&refusal));
+    return false;
+}
+
+bool
+banger_op_create_tap(const BangerSettings *settings, const BangerRequest *request,
+                     BangerReply *reply, GError **error)
+{
+    const BangerCreateTapRequest *create = &request->create_tap;
+    g_autoptr(BangerNetlink) netlink = banger_netlink_open(NETLINK_ROUTE, error);
+    g_auto(BangerUndo) undo = BANGER_UNDO_INIT;
+    BangerLink bridge;
+
+    if (netlink == NULL ||
+        !ensure_bridge(settings, netlink, &create->bridge, &undo, &bridge, error))
+        return false;
+    if (!ensure_tap(netlink, settings, create->tap_name, &bridge, error)) {
+        banger_undo_walk(&undo);
+        leave_bridge(settings, netlink, create->bridge.bridge_name);
+        return false;
+    }
+    banger_undo_commit(&undo);
+    banger_filter_warn(reply);
+    return true;
+}
+
+bool
+banger_op_delete_tap(const BangerSettings *settings, const BangerRequest *request,
+                     BangerReply *reply, GError **error)
+{
+    const char *name = request->delete_tap.tap_name;
+    g_autoptr(BangerNetlink) netlink = banger_netlink_open(NETLINK_ROUTE, error);
+    BangerLink tap;
+    bool found;
+
+    if (netlink == NULL || !banger_link_find(netlink, name, &tap, &found, error))
+        return false;
+    if (!found)
+        return banger_guest_remove_stale(settings, netlink, name, error);
+    if (tap.type != BANGER_LINK_TAP)
+        return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
+                                "the link %s exists and is not a TAP", name);
+    if (!banger_guest_remove_tap(settings, netlink, &tap, error) ||
+        !banger_link_delete(netlink, tap.index, error))
+        return false;
+    banger_filter_warn(reply);
+    return true;
+}
+
+bool
+banger_op_delete_bridge(const BangerSettings *settings, const BangerRequest *request,
+                        BangerReply *reply, GError **error)
+{
+    const char *name = request->delete_bridge.bridge_name;
+    g_autoptr(BangerNetlink) netlink = banger_netlink_open(NETLINK_ROUTE, error);
+    g_autoptr(GArray) ports = NULL;
+    g_autoptr(GArray) addresses = NULL;
+    g_autoptr(GArray) elements = banger_elements_new();
+    const BangerFilterChange change = {.remove = elements};
+    BangerLink bridge;
+    bool found;
+
+    (void)reply;
+    if (netlink == NULL || !banger_link_find(netlink, name, &bridge, &found, error))
+        return false;
+    if (!found)
+        return true;
+    if (!banger_bridge_is_ours(&bridge))
+        return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
+                                "the link %s exists and is not a bridge of banger", name);
+    ports = banger_link_list_ports(netlink, bridge.index, error);
+    if (ports == NULL)
+        return false;
+    if (ports->len > 0)
+        return banger_set_error(error, BANGER_ERROR_BUSY, "the bridge %s has %u ports, %s first",
+                                name, ports->len, g_array_index(ports, BangerLink, 0).name);
+    addresses = banger_link_addresses(netlink, bridge.index, AF_UNSPEC, error);
+    if (addresses == NULL)
+        return false;
+    banger_elements_add_bridge(elements, &bridge, addresses);
+    if (!banger_link_delete(netlink, bridge.index, error))
+        return false;
+    banger_firewalls_forget_bridge(name);
+    return banger_filter_change_or_end(settings, &change, error);
+}
