@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "sys/command-line.h"
+#include "vmm/command-line.h"
 
 #include <string.h>
 
@@ -107,26 +107,26 @@ find_option(const char *argument, size_t *ret_index, const char **ret_value)
 }
 
 const char *
-banger_command_line_api_sock(const char *text, size_t length)
+banger_command_line_value(const char *text, size_t length, const char *option)
 {
     const char *argument = length > 0 ? next_argument(text, length, text) : NULL;
-    const char *api_sock = NULL;
+    const char *found = NULL;
 
     while (argument != NULL) {
         const char *value;
-        size_t option;
+        size_t index;
 
-        if (!find_option(argument, &option, &value))
+        if (!find_option(argument, &index, &value))
             return NULL;
-        if (known_options[option].has_value && value == NULL) {
+        if (known_options[index].has_value && value == NULL) {
             argument = next_argument(text, length, argument);
             if (argument == NULL)
                 return NULL;
             value = argument;
         }
-        if (strcmp(known_options[option].name, "api-sock") == 0)
-            api_sock = value;
+        if (strcmp(known_options[index].name, option) == 0)
+            found = value;
         argument = next_argument(text, length, argument);
     }
-    return api_sock;
+    return found;
 }

@@ -18,9 +18,9 @@ bool banger_command_line_has(const char *text, size_t length, const char *option
                              const char *value);
 
 /*
- * The API socket of a command line that firecracker would take: after the program's name nothing
- * but options of firecracker's, "--flag", "--option VALUE" or "--option=VALUE", with --api-sock
- * among them. NULL for any other: an interpreter with a script ("bash --norc script --api-sock …")
- * is no firecracker. Points into @text.
+ * The value of --@option, such as "api-sock", in a command line that firecracker would take: after
+ * the program's name nothing but options of firecracker's, "--flag", "--option VALUE" or
+ * "--option=VALUE", this one among them. NULL for any other: an interpreter with a script ("bash
+ * --norc script --api-sock …") is no firecracker. Points into @text.
  */
-const char *banger_command_line_api_sock(const char *text, size_t length);
+const char *banger_command_line_value(const char *text, size_t length, const char *option);

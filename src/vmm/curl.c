@@ -1,11 +1,35 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "sys/curl.h"
+#include "vmm/curl.h"
 
 #include <dlfcn.h>
+#include <stdint.h>
 
 #include "util/error.h"
 
 #define LIBRARY "libcurl.so.4" /* what <curl/curl.h> of 7.80 and later describes */
+
+/*
+ * Tells those who make packages what is loaded without being linked
+ * (systemd.io/ELF_DLOPEN_METADATA): a note of the vendor "FDO" with a JSON text.
+ */
+#define NOTE_TYPE_DLOPEN 0x407c0c0au
+#define NOTE_TEXT                                                                                  \
+    "[{\"feature\":\"launch\",\"description\":\"Launching machines\",\"priority\":\"required\","   \
+    "\"soname\":[\"" LIBRARY "\"]}]"
+
+static const struct {
+    uint32_t name_size;
+    uint32_t text_size;
+    uint32_t type;
+    char name[4];
+    char text[sizeof NOTE_TEXT];
+} dlopen_note __attribute__((used, aligned(4), section(".note.dlopen"))) = {
+    .name_size = 4,
+    .text_size = sizeof NOTE_TEXT,
+    .type = NOTE_TYPE_DLOPEN,
+    .name = "FDO",
+    .text = NOTE_TEXT,
+};
 
 static GMutex lock;
 static BangerCurl functions; /* complete once easy_init is set, under the lock */
@@ -43,7 +67,7 @@ look_up(void *library, BangerCurl *ret_functions, GError **error)
 }
 
 static bool
-load(BangerCurl *ret_functions, GError **error)
+load_library(BangerCurl *ret_functions, GError **error)
 {
     void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
     BangerCurl found = {0};
@@ -65,7 +89,7 @@ banger_curl_get(GError **error)
 {
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lock);
 
-    if (functions.easy_init == NULL && !load(&functions, error))
+    if (functions.easy_init == NULL && !load_library(&functions, error))
         return NULL;
     return &functions;
 }

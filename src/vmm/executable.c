@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "sys/executable.h"
+#include "vmm/executable.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -84,7 +85,7 @@ open_parent(const char *path, const char **ret_name, GError **error)
 
 /* Judges the real path @path and everything above it. */
 static bool
-check(const char *path, struct stat *ret_stat, GError **error)
+check_step(const char *path, struct stat *ret_stat, GError **error)
 {
     const char *name = NULL;
     banger_autofd int parent = open_parent(path, &name, error);
@@ -128,7 +129,7 @@ judge_directory(const char *directory, const char *requested, GError **error)
 
 /* What the link @path leads to, and @rest below that; NULL if it cannot be read. */
 static char *
-follow(const char *path, const char *rest)
+follow_link(const char *path, const char *rest)
 {
     g_autofree char *target = g_file_read_link(path, NULL);
 
@@ -141,7 +142,7 @@ follow(const char *path, const char *rest)
  * show callers no more than their own, and nobody can exchange what was judged.
  */
 static char *
-walk(const char *requested, struct stat *ret_stat, GError **error)
+walk_path(const char *requested, struct stat *ret_stat, GError **error)
 {
     g_autoptr(GString) real = g_string_new(NULL); /* without links; "" is the root directory */
     g_autofree char *rest = g_strdup(requested);
@@ -168,7 +169,7 @@ walk(const char *requested, struct stat *ret_stat, GError **error)
             return NULL;
         }
         if (S_ISLNK(st.st_mode)) {
-            g_autofree char *led = links++ < LINKS_MAX ? follow(real->str, next) : NULL;
+            g_autofree char *led = links++ < LINKS_MAX ? follow_link(real->str, next) : NULL;
 
             if (led == NULL) {
                 (void)refuse_absent(requested, error);
@@ -196,7 +197,7 @@ look_up(const char *name, struct stat *ret_stat, GError **error)
     for (size_t i = 0; i < G_N_ELEMENTS(directories); i++) {
         g_autofree char *candidate = g_build_filename(directories[i], name, NULL);
         g_autoptr(GError) failure = NULL;
-        char *real = walk(candidate, ret_stat, &failure);
+        char *real = walk_path(candidate, ret_stat, &failure);
 
         if (real != NULL)
             return real;
@@ -216,7 +217,8 @@ bool
 banger_executable_resolve(const char *requested, char **ret_path, GError **error)
 {
     struct stat st;
-    char *real = requested[0] == '/' ? walk(requested, &st, error) : look_up(requested, &st, error);
+    char *real =
+        requested[0] == '/' ? walk_path(requested, &st, error) : look_up(requested, &st, error);
 
     if (real == NULL)
         return false;
@@ -236,6 +238,21 @@ banger_executable_check_name(const char *path, GError **error)
 }
 
 bool
+banger_executable_check_vmm(const char *path, GError **error)
+{
+    char magic[SELFMAG] = "";
+    banger_autofd int fd = -1;
+
+    if (!banger_executable_check_name(path, error))
+        return false;
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return banger_set_errno(error, BANGER_ERROR_NOT_MANAGED, errno, "cannot open %s", path);
+    return (read(fd, magic, sizeof magic) == sizeof magic && memcmp(magic, ELFMAG, SELFMAG) == 0) ||
+           banger_set_error(error, BANGER_ERROR_NOT_MANAGED, "%s is not an ELF program", path);
+}
+
+bool
 banger_executable_check_running(const char *path, const struct stat *running, GError **error)
 {
     g_autofree char *former = NULL;
@@ -247,7 +264,7 @@ banger_executable_check_running(const char *path, const struct stat *running, GE
         return banger_set_error(error, BANGER_ERROR_NOT_MANAGED, "%s is not a path of this system",
                                 path);
     if (running->st_nlink > 0) {
-        if (!check(path, &st, error))
+        if (!check_step(path, &st, error))
             return false;
         if (st.st_dev != running->st_dev || st.st_ino != running->st_ino)
             return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,

@@ -30,6 +30,13 @@ bool banger_executable_resolve(const char *requested, char **ret_path, GError **
 bool banger_executable_check_name(const char *path, GError **error);
 
 /*
+ * Whether the real path @path may be started as a VMM: by its name, and it is an ELF program
+ * (elf(5)). A script's process is its interpreter's, and would never be known again. Errors:
+ * NotManaged.
+ */
+bool banger_executable_check_vmm(const char *path, GError **error);
+
+/*
  * Judges the program a process runs: @path is what readlink(2) said of /proc/PID/exe, @running what
  * stat(2) said of what it leads to. The same rules, except that the file may be gone from @path by
  * now (a package's upgrade replaces it under running processes): then its former directory and the

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "sys/firecracker-api.h"
+#include "vmm/firecracker-api.h"
 
 #include <string.h>
 #include <sys/socket.h>
 
-#include "sys/curl.h"
 #include "util/error.h"
+#include "util/fd.h"
+#include "vmm/curl.h"
 
 #define ANSWER_MAX (64u << 10) /* bytes of headers, and of a body */
 
@@ -17,7 +18,8 @@ struct BangerFirecrackerApi {
     int path_fd;
     int socket_fd; /* libcurl's */
     const BangerProcess *process;
-    gint64 deadline;
+    BangerJob *job;
+    gint64 deadline_usec;
     GString *answer;
     size_t header_bytes;
     GError *refusal; /* of check_peer() or check_end() */
@@ -83,7 +85,10 @@ check_peer(void *user_data, char *remote, /* NOLINT(readability-non-const-parame
     return CURL_PREREQFUNC_ABORT;
 }
 
-/* Called once a second at least: who has ended will not answer, whoever holds its sockets now. */
+/*
+ * Called once a second at least: nobody waits for what was cancelled, and who has ended will not answer,
+ * whoever holds its sockets now.
+ */
 static int
 check_end(void *user_data, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 {
@@ -93,9 +98,11 @@ check_end(void *user_data, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t 
     (void)b;
     (void)c;
     (void)d;
+    g_clear_error(&api->refusal);
+    if (!banger_job_check(api->job, &api->refusal))
+        return 1;
     if (!banger_process_wait_end(api->process, 0))
         return 0 /* go on */;
-    g_clear_error(&api->refusal);
     (void)banger_set_error(&api->refusal, BANGER_ERROR_OPERATION_FAILED, "the process has ended");
     return 1;
 }
@@ -106,14 +113,12 @@ set_options(BangerFirecrackerApi *api)
 {
     CURLcode (*set)(CURL *, CURLoption, ...) = api->lib->easy_setopt;
     CURL *curl = api->curl;
-    char path[sizeof "/proc/self/fd/" + 11];
 
     /* The very socket that was checked, whatever its name leads to by now. */
-    g_snprintf(path, sizeof path, "/proc/self/fd/%d", api->path_fd);
     return set(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
            set(curl, CURLOPT_ERRORBUFFER, api->words) == CURLE_OK &&
            set(curl, CURLOPT_PROXY, "") == CURLE_OK &&
-           set(curl, CURLOPT_UNIX_SOCKET_PATH, path) == CURLE_OK &&
+           set(curl, CURLOPT_UNIX_SOCKET_PATH, banger_fd_path(api->path_fd).text) == CURLE_OK &&
            set(curl, CURLOPT_OPENSOCKETFUNCTION, open_socket) == CURLE_OK &&
            set(curl, CURLOPT_OPENSOCKETDATA, api) == CURLE_OK &&
            set(curl, CURLOPT_PREREQFUNCTION, check_peer) == CURLE_OK &&
@@ -123,7 +128,6 @@ set_options(BangerFirecrackerApi *api)
            set(curl, CURLOPT_XFERINFODATA, api) == CURLE_OK &&
            set(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
            set(curl, CURLOPT_HTTPHEADER, api->headers) == CURLE_OK &&
-           set(curl, CURLOPT_CUSTOMREQUEST, "PUT") == CURLE_OK &&
            set(curl, CURLOPT_HEADERFUNCTION, count_header) == CURLE_OK &&
            set(curl, CURLOPT_HEADERDATA, api) == CURLE_OK &&
            set(curl, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK &&
@@ -132,7 +136,7 @@ set_options(BangerFirecrackerApi *api)
 
 BangerFirecrackerApi *
 banger_firecracker_api_new(int path_fd, const char *path, const BangerProcess *process,
-                           int timeout_ms, GError **error)
+                           int timeout_ms, BangerJob *job, GError **error)
 {
     static const char *const headers[] = {"Content-Type: application/json",
                                           "Accept: application/json", "Expect:"};
@@ -146,7 +150,8 @@ banger_firecracker_api_new(int path_fd, const char *path, const BangerProcess *p
     api->path = g_strdup(path);
     api->path_fd = path_fd;
     api->process = process;
-    api->deadline = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
+    api->job = job;
+    api->deadline_usec = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
     api->answer = g_string_new(NULL);
     for (size_t i = 0; i < G_N_ELEMENTS(headers); i++)
         api->headers = lib->slist_append(api->headers, headers[i]);
@@ -171,27 +176,46 @@ banger_firecracker_api_free(BangerFirecrackerApi *api)
 
 /* Turns libcurl's @result, which is no success, into @error. */
 static bool
-refuse_result(const BangerFirecrackerApi *api, CURLcode result, const char *request, GError **error)
+refuse_result(const BangerFirecrackerApi *api, CURLcode result,
+              const BangerFirecrackerRequest *request, GError **error)
 {
     if (api->refusal != NULL)
-        return banger_set_error(error, banger_error_code(api->refusal), "PUT %s: %s", request,
-                                api->refusal->message);
+        return banger_set_error(error, banger_error_code(api->refusal), "%s %s: %s",
+                                request->method, request->path, api->refusal->message);
     if (result == CURLE_OPERATION_TIMEDOUT)
-        return banger_set_error(error, BANGER_ERROR_TIMEOUT, "PUT %s: no answer in time", request);
+        return banger_set_error(error, BANGER_ERROR_TIMEOUT, "%s %s: no answer in time",
+                                request->method, request->path);
     if (result == CURLE_COULDNT_CONNECT)
-        return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
-                                "PUT %s: cannot connect to %s", request, api->path);
-    return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED, "PUT %s: %s", request,
+        return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED, "%s %s: cannot connect to %s",
+                                request->method, request->path, api->path);
+    return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED, "%s %s: %s", request->method,
+                            request->path,
                             api->words[0] != '\0' ? api->words : api->lib->easy_strerror(result));
 }
 
-bool
-banger_firecracker_api_put(BangerFirecrackerApi *api, const BangerFirecrackerRequest *request,
-                           GError **error)
+/* Whether libcurl takes what @request is, to be done within @left_ms. */
+static bool
+set_request(const BangerFirecrackerApi *api, const BangerFirecrackerRequest *request,
+            gint64 left_ms)
 {
+    CURLcode (*set)(CURL *, CURLoption, ...) = api->lib->easy_setopt;
     g_autofree char *url = g_strconcat("http://localhost", request->path, NULL);
+
+    /* HTTPGET takes back what POSTFIELDS made of the requests before. */
+    return set(api->curl, CURLOPT_URL, url) == CURLE_OK &&
+           set(api->curl, CURLOPT_HTTPGET, 1L) == CURLE_OK &&
+           (request->body == NULL ||
+            set(api->curl, CURLOPT_POSTFIELDS, request->body) == CURLE_OK) &&
+           set(api->curl, CURLOPT_CUSTOMREQUEST, request->method) == CURLE_OK &&
+           set(api->curl, CURLOPT_TIMEOUT_MS, (long)MAX(left_ms, 1)) == CURLE_OK;
+}
+
+bool
+banger_firecracker_api_request(BangerFirecrackerApi *api, const BangerFirecrackerRequest *request,
+                               GError **error)
+{
     g_autofree char *fault = NULL;
-    gint64 left_ms = (api->deadline - g_get_monotonic_time()) / 1000;
+    gint64 left_ms = (api->deadline_usec - g_get_monotonic_time()) / 1000;
     long status = 0;
     CURLcode result;
 
@@ -199,18 +223,27 @@ banger_firecracker_api_put(BangerFirecrackerApi *api, const BangerFirecrackerReq
     api->header_bytes = 0;
     api->words[0] = '\0';
     g_clear_error(&api->refusal);
-    if (api->lib->easy_setopt(api->curl, CURLOPT_URL, url) != CURLE_OK ||
-        api->lib->easy_setopt(api->curl, CURLOPT_POSTFIELDS, request->body) != CURLE_OK ||
-        api->lib->easy_setopt(api->curl, CURLOPT_TIMEOUT_MS, (long)MAX(left_ms, 1)) != CURLE_OK)
+    if (!set_request(api, request, left_ms))
         return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED, "cannot set up libcurl");
     result = api->lib->easy_perform(api->curl);
     if (result != CURLE_OK)
-        return refuse_result(api, result, request->path, error);
+        return refuse_result(api, result, request, error);
     (void)api->lib->easy_getinfo(api->curl, CURLINFO_RESPONSE_CODE, &status);
     if (status >= 200 && status < 300)
         return true;
     fault = banger_firecracker_fault_message(api->answer->str, api->answer->len);
     return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
-                            "PUT %s was refused with status %ld: %s", request->path, status,
-                            fault != NULL ? fault : "no reason given");
+                            "%s %s was refused with status %ld: %s", request->method, request->path,
+                            status, fault != NULL ? fault : "no reason given");
+}
+
+bool
+banger_firecracker_api_get_paused(BangerFirecrackerApi *api, bool *ret_paused, GError **error)
+{
+    const BangerFirecrackerRequest request = {.method = "GET", .path = (char *)"/"};
+
+    if (!banger_firecracker_api_request(api, &request, error))
+        return false;
+    *ret_paused = banger_firecracker_is_paused(api->answer->str, api->answer->len);
+    return true;
 }

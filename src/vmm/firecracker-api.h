@@ -5,8 +5,9 @@
 
 #include <glib.h>
 
-#include "sys/firecracker-config.h"
-#include "sys/process.h"
+#include "util/job.h"
+#include "vmm/firecracker-config.h"
+#include "vmm/process.h"
 
 /*
  * A client of firecracker's API: HTTP/1.1 over its unix socket, by libcurl. What answers is a
@@ -18,19 +19,24 @@ typedef struct BangerFirecrackerApi BangerFirecrackerApi;
 
 /*
  * A client of @process, which listens at the socket that the O_PATH descriptor @path_fd is open on;
- * both must outlive it. @path is for messages. All requests together may take @timeout_ms. Nothing
- * is connected yet. Errors: OperationFailed.
+ * both must outlive it. @path is for messages. All requests together may take @timeout_ms; that @job,
+ * which may be NULL and must outlive it too, is cancelled ends them within a second. Nothing is
+ * connected yet. Errors: OperationFailed.
  */
 BangerFirecrackerApi *banger_firecracker_api_new(int path_fd, const char *path,
                                                  const BangerProcess *process, int timeout_ms,
-                                                 GError **error);
+                                                 BangerJob *job, GError **error);
 
 /*
- * Makes @request, a PUT. Errors: OperationFailed with firecracker's fault_message, or with what
- * went wrong on the way; Timeout; NotManaged if another process than the one given answers.
+ * Makes @request. Errors: OperationFailed with firecracker's fault_message, or with what went wrong
+ * on the way; Timeout; NotManaged if another process than the one given answers; those of
+ * banger_job_check().
  */
-bool banger_firecracker_api_put(BangerFirecrackerApi *api, const BangerFirecrackerRequest *request,
-                                GError **error);
+bool banger_firecracker_api_request(BangerFirecrackerApi *api,
+                                    const BangerFirecrackerRequest *request, GError **error);
+
+/* Asks whether the guest stands still. Errors: as above. */
+bool banger_firecracker_api_get_paused(BangerFirecrackerApi *api, bool *ret_paused, GError **error);
 
 void banger_firecracker_api_free(BangerFirecrackerApi *api);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-#include "ops/operations.h"
+#include "model/operation.h"
 
 /*
  * LaunchFirecracker. Where a VMM may reach is decided by what it runs as: as the owner (the
@@ -16,4 +16,27 @@
  *
  * `network` of the request is not used: the TAP is there, with its bridge, before a launch.
  */
-BangerOperation banger_launch_firecracker;
+
+/* What is not there yet when a launch is checked, and is made before it. */
+typedef struct {
+    bool tap;  /* the TAP tap_device */
+    bool root; /* the root drive, a snapshot's device */
+} BangerLaunchMade;
+
+/*
+ * What LaunchFirecracker would be refused on this host as it is, short of what the VMM says; with @claim
+ * also for who else has its disks. Nothing is changed. The errors of LaunchFirecracker.
+ */
+bool banger_launch_check_host(const BangerSettings *settings, const BangerLaunchMade *made,
+                              const BangerLaunchFirecrackerRequest *request, bool claim,
+                              GError **error);
+
+/*
+ * LaunchFirecracker, for the operation @op_id of @caller_uid, with its @job or NULL, which can be
+ * cancelled until the guest has started. @checked: banger_launch_check_host() was
+ * asked, and the machine is not launched by anybody else meanwhile.
+ */
+bool banger_launch_run(const BangerSettings *settings,
+                       const BangerLaunchFirecrackerRequest *request, const char *op_id,
+                       uid_t caller_uid, BangerJob *job, bool checked, uint32_t *ret_pid,
+                       GError **error);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "ops/log-tail.h"
+#include "vmm/log-tail.h"
 
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "sys/path.h"
 #include "util/fd.h"
+#include "util/path.h"
+#include "util/text.h"
 
 #define TAIL_MAX 4096
 #define SHOWN_MAX 1024
@@ -71,20 +72,17 @@ banger_log_tail(int log_fd, const char *kernel_args, off_t start)
     if (text == NULL)
         return NULL;
     lines = g_strsplit(text, "\n", -1);
-    for (guint i = g_strv_length(lines); i > 0 && shown->len < LINES_MAX; i--)
+    for (unsigned int i = g_strv_length(lines); i > 0 && shown->len < LINES_MAX; i--)
         if (is_shown(g_strstrip(lines[i - 1]), kernel_args))
             g_ptr_array_insert(shown, 0, lines[i - 1]);
     if (shown->len == 0)
         return NULL;
     g_ptr_array_add(shown, NULL);
     joined = g_strjoinv(" | ", (char **)shown->pdata);
-    for (char *c = joined; *c != '\0'; c++)
-        if ((guchar)*c < 0x20 || *c == 0x7f)
-            *c = ' ';
     if (strlen(joined) > SHOWN_MAX) {
-        g_autofree char *last = g_utf8_make_valid(joined + strlen(joined) - SHOWN_MAX, -1);
+        g_autofree char *last = banger_text_make_printable(joined + strlen(joined) - SHOWN_MAX, -1);
 
         return g_strconcat("…", last, NULL);
     }
-    return g_steal_pointer(&joined);
+    return banger_text_make_printable(joined, -1);
 }

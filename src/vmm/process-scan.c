@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "sys/process-scan.h"
+#include "vmm/process-scan.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#include "sys/command-line.h"
-#include "sys/process.h"
 #include "util/error.h"
 #include "util/fd.h"
+#include "vmm/command-line.h"
+#include "vmm/file-access.h"
+#include "vmm/process.h"
 
 typedef struct {
     const BangerSettings *settings;
@@ -22,7 +24,8 @@ typedef struct {
     int errnum; /* why a command line could not be read of a process that may be there, or 0 */
 } Scan;
 
-/* Reads PID/@name in one go, the files of proc(5) give themselves whole. Returns -1 or its length.
+/*
+ * Reads PID/@name in one go, the files of proc(5) give themselves whole. Returns -1 or its length.
  */
 static ssize_t
 read_file(int proc, const char *pid, const char *name, char *buffer, size_t size)
@@ -82,7 +85,7 @@ is_ours(const BangerSettings *settings, pid_t pid)
 
 /* Takes the process @pid, which has the option, if it is better than what was found so far. */
 static void
-consider(Scan *scan, int proc, const char *pid)
+consider_process(Scan *scan, int proc, const char *pid)
 {
     pid_t number = (pid_t)strtol(pid, NULL, 10);
     guint64 start_time = start_time_of(proc, pid);
@@ -104,7 +107,7 @@ look_at(Scan *scan, int proc, const char *pid)
     if (length < 0 && banger_is_shortage(errno))
         scan->errnum = errno;
     if (length > 0 && banger_command_line_has(text, (size_t)length, scan->option, scan->value))
-        consider(scan, proc, pid);
+        consider_process(scan, proc, pid);
 }
 
 /* Whether @pid is of a user that VMMs are likely to run as: where to look first. */
@@ -114,7 +117,9 @@ is_likely(const Scan *scan, int proc, const char *pid)
     struct stat st;
 
     return fstatat(proc, pid, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-           (st.st_uid == scan->settings->owner_uid || st.st_uid == scan->settings->vmm_uid);
+           (st.st_uid == scan->settings->owner_uid ||
+            (banger_file_access_is_dynamic(st.st_uid) &&
+             banger_process_is_in_unit((pid_t)strtol(pid, NULL, 10))));
 }
 
 bool
@@ -140,7 +145,7 @@ banger_process_scan(const BangerSettings *settings, const char *option, const ch
         else
             g_array_append_val(others, other);
     }
-    for (guint i = 0; i < others->len && !scan.ours; i++) {
+    for (unsigned int i = 0; i < others->len && !scan.ours; i++) {
         pid_t other = g_array_index(others, pid_t, i);
         char pid[16];
 
@@ -155,6 +160,66 @@ banger_process_scan(const BangerSettings *settings, const char *option, const ch
     if (ret_ours != NULL)
         *ret_ours = scan.ours;
     return true;
+}
+
+/* When the machine was started, in seconds since the epoch; 0 if unknown. */
+static guint64
+boot_time(void)
+{
+    g_autofree char *text = NULL;
+    const char *at;
+
+    if (!g_file_get_contents("/proc/stat", &text, NULL, NULL))
+        return 0;
+    at = strstr(text, "\nbtime ");
+    return at != NULL ? g_ascii_strtoull(at + strlen("\nbtime "), NULL, 10) : 0;
+}
+
+bool
+banger_process_scan_ours(const BangerSettings *settings, BangerProcessVisitor *visit,
+                         void *user_data, GError **error)
+{
+    const guint64 ticks_per_second = (guint64)sysconf(_SC_CLK_TCK);
+    guint64 booted = boot_time() * G_USEC_PER_SEC;
+    banger_autofd int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    g_autoptr(GDir) directory = g_dir_open("/proc", 0, NULL);
+    const char *name;
+
+    if (proc < 0 || directory == NULL)
+        return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
+                                "cannot list the processes");
+    while ((name = g_dir_read_name(directory)) != NULL) {
+        pid_t pid = (pid_t)strtol(name, NULL, 10);
+        char text[BANGER_COMMAND_LINE_MAX];
+        guint64 start_usec;
+        ssize_t length;
+
+        if (pid <= 1 || !banger_process_may_be_vmm(settings, pid) || !is_ours(settings, pid))
+            continue;
+        start_usec =
+            booted + start_time_of(proc, name) * (guint64)G_USEC_PER_SEC / ticks_per_second;
+        length = read_file(proc, name, "cmdline", text, sizeof text);
+        if (length > 0)
+            visit(pid, text, (size_t)length, start_usec, user_data);
+    }
+    return true;
+}
+
+bool
+banger_process_uid_has_unit(uid_t uid)
+{
+    banger_autofd int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    g_autoptr(GDir) directory = g_dir_open("/proc", 0, NULL);
+    const char *name;
+
+    while (proc >= 0 && directory != NULL && (name = g_dir_read_name(directory)) != NULL) {
+        struct stat st;
+
+        if (g_ascii_isdigit(name[0]) && fstatat(proc, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            st.st_uid == uid && banger_process_is_in_unit((pid_t)strtol(name, NULL, 10)))
+            return true;
+    }
+    return false;
 }
 
 /* Whether the process @pid is of @group and has not ended. */

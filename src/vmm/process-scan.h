@@ -6,14 +6,14 @@
 
 #include <glib.h>
 
-#include "model/settings.h"
+#include "util/settings.h"
 
 /*
  * Finds the process with --@option @value in its command line, among those that may be a VMM
  * (banger_process_may_be_vmm()). One that banger_process_check_ours() accepts goes before any
  * other, the youngest before older ones; *@ret_ours, which may be NULL, says whether it is ours.
  * *@ret_pid is 0 if there is none. Reads one directory and, of each process, no more than it takes
- * to pass it over: first only processes of the owner and of the VMM's user, then, if none of those
+ * to pass it over: first only processes of the owner and of dynamic users, then, if none of those
  * was it, the rest.
  *
  * Errors: OperationFailed if /proc cannot be read, or not every process in it could be and those
@@ -21,6 +21,23 @@
  */
 bool banger_process_scan(const BangerSettings *settings, const char *option, const char *value,
                          pid_t *ret_pid, bool *ret_ours, GError **error);
+
+/*
+ * What banger_process_scan_ours() calls for a process: its command line, @length bytes and a NUL,
+ * and when it was started, in microseconds since the epoch.
+ */
+typedef void BangerProcessVisitor(pid_t pid, const char *command_line, size_t length,
+                                  guint64 start_usec, void *user_data);
+
+/*
+ * Calls @visit for each process that banger_process_check_ours() accepts. Errors: OperationFailed
+ * if /proc cannot be read.
+ */
+bool banger_process_scan_ours(const BangerSettings *settings, BangerProcessVisitor *visit,
+                              void *user_data, GError **error);
+
+/* Whether a process of the user @uid runs in the unit of a VM. */
+bool banger_process_uid_has_unit(uid_t uid);
 
 /* Whether a process of the process group @group has not ended: zombies do not count. */
 bool banger_process_group_lives(pid_t group);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "sys/process.h"
+#include "vmm/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,10 +10,10 @@
 #include <sys/stat.h>
 
 #include "model/names.h"
-#include "sys/command-line.h"
-#include "sys/executable.h"
 #include "util/error.h"
 #include "util/fd.h"
+#include "vmm/command-line.h"
+#include "vmm/executable.h"
 
 #define CGROUP_PREFIX "/banger.slice/banger-vm-"
 #define CGROUP_SUFFIX ".service"
@@ -63,7 +63,7 @@ banger_process_open(uint32_t pid, BangerProcess *ret_process, GError **error)
 
     if (pid <= 1 || pid > INT_MAX || (pid_t)pid == getpid())
         return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
-                                "process %u is not a virtual machine of banger's", pid);
+                                "process %u is not a virtual machine of banger", pid);
     process.pid = (pid_t)pid;
     process.pidfd = pidfd_open(process.pid, 0);
     if (process.pidfd < 0)
@@ -116,57 +116,68 @@ read_file(int directory, const char *name, char *buffer, size_t size)
     return (ssize_t)length;
 }
 
-/* Whether @path, of a cgroup, is that of one of banger's units. */
-static bool
-is_our_unit(const char *path)
+/* The vm_id if @path, of a cgroup, is that of one of banger's units, else NULL. */
+static char *
+vm_id_of_path(const char *path)
 {
     g_autofree char *vm_id = NULL;
 
     if (!g_str_has_prefix(path, CGROUP_PREFIX) || !g_str_has_suffix(path, CGROUP_SUFFIX) ||
         strlen(path) <= strlen(CGROUP_PREFIX) + strlen(CGROUP_SUFFIX))
-        return false;
+        return NULL;
     path += strlen(CGROUP_PREFIX);
     vm_id = g_strndup(path, strlen(path) - strlen(CGROUP_SUFFIX));
-    return banger_name_check_vm_id(vm_id, NULL);
+    return banger_name_check_vm_id(vm_id, NULL) ? g_steal_pointer(&vm_id) : NULL;
 }
 
 /*
- * Whether @cgroup, the text of /proc/PID/cgroup (cgroups(7)), is that of one of banger's units in a
- * hierarchy of systemd's: the unified one, or its named one on a host that has both. Who is not
- * root makes cgroups only below what systemd delegated, so the path counts from the top.
+ * The vm_id if @cgroup, the text of /proc/PID/cgroup (cgroups(7)), is that of one of banger's units
+ * in a hierarchy of systemd's: the unified one, or its named one on a host that has both. Who is
+ * not root makes cgroups only below what systemd delegated, so the path counts from the top.
  */
-static bool
-is_our_cgroup(const char *cgroup)
+static char *
+vm_id_of_cgroup(const char *cgroup)
 {
     g_auto(GStrv) lines = g_strsplit(cgroup, "\n", -1);
     static const char named[] = ":name=systemd:";
 
     for (char **line = lines; *line != NULL; line++) {
         const char *controllers = strchr(*line, ':');
+        char *vm_id = NULL;
 
-        if (g_str_has_prefix(*line, "0::") && is_our_unit(*line + strlen("0::")))
-            return true;
-        if (controllers != NULL && g_str_has_prefix(controllers, named) &&
-            is_our_unit(controllers + strlen(named)))
-            return true;
+        if (g_str_has_prefix(*line, "0::"))
+            vm_id = vm_id_of_path(*line + strlen("0::"));
+        else if (controllers != NULL && g_str_has_prefix(controllers, named))
+            vm_id = vm_id_of_path(controllers + strlen(named));
+        if (vm_id != NULL)
+            return vm_id;
     }
-    return false;
+    return NULL;
+}
+
+char *
+banger_process_vm_id(const BangerProcess *process)
+{
+    char cgroup[SMALL_FILE_MAX];
+
+    if (read_file(process->directory, "cgroup", cgroup, sizeof cgroup) <= 0)
+        return NULL;
+    return vm_id_of_cgroup(cgroup);
 }
 
 static bool
 is_in_unit(const BangerProcess *process)
 {
-    char cgroup[SMALL_FILE_MAX];
+    g_autofree char *vm_id = banger_process_vm_id(process);
 
-    return read_file(process->directory, "cgroup", cgroup, sizeof cgroup) > 0 &&
-           is_our_cgroup(cgroup);
+    return vm_id != NULL;
 }
 
 /* Whether @uid is one that a VMM has. */
 static bool
 is_vmm_uid(const BangerSettings *settings, uid_t uid)
 {
-    return uid == 0 || uid == settings->owner_uid || uid == settings->vmm_uid;
+    return uid == 0 || uid == settings->owner_uid;
 }
 
 /* Whether all four user ids of @process are one of those that a VMM has. */
@@ -206,13 +217,13 @@ check_program(const BangerProcess *process, GError **error)
 
     if (length < 0 || fstatat(process->directory, "exe", &running, 0) < 0)
         return banger_set_errno(error, BANGER_ERROR_NOT_MANAGED, errno,
-                                "process %d is not a virtual machine of banger's: cannot tell its "
+                                "process %d is not a virtual machine of banger: cannot read its "
                                 "program",
                                 process->pid);
     path[length] = '\0';
     if (!banger_executable_check_name(path, error) ||
         !banger_executable_check_running(path, &running, error)) {
-        g_prefix_error(error, "process %d is not a virtual machine of banger's: ", process->pid);
+        g_prefix_error(error, "process %d is not a virtual machine of banger: ", process->pid);
         return false;
     }
     return true;
@@ -227,15 +238,15 @@ check_command_line(const BangerProcess *process, const BangerSettings *settings,
 
     if (length < 0)
         return refuse_ended(process->pid, error);
-    api_sock = banger_command_line_api_sock(text, (size_t)length);
+    api_sock = banger_command_line_value(text, (size_t)length, "api-sock");
     if (api_sock == NULL)
         return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
-                                "process %d is not a virtual machine of banger's: its command line "
+                                "process %d is not a virtual machine of banger: its command line "
                                 "is not one of firecracker's",
                                 process->pid);
     if (!banger_path_check_socket(api_sock, settings->runtime_directory, NULL))
         return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
-                                "process %d is not a virtual machine of banger's: its API socket "
+                                "process %d is not a virtual machine of banger: its API socket "
                                 "is not below %s",
                                 process->pid, settings->runtime_directory);
     return true;
@@ -259,14 +270,20 @@ banger_process_check_ours(const BangerProcess *process, const BangerSettings *se
 bool
 banger_process_may_be_vmm(const BangerSettings *settings, pid_t pid)
 {
-    g_auto(BangerProcess) process = BANGER_PROCESS_INIT;
     char path[sizeof "/proc/" + 11];
     struct stat st;
 
     g_snprintf(path, sizeof path, "/proc/%d", pid);
     /* The owner of the directory itself is the effective user, of any process. */
-    if (stat(path, &st) == 0 && is_vmm_uid(settings, st.st_uid))
-        return true;
+    return (stat(path, &st) == 0 && is_vmm_uid(settings, st.st_uid)) ||
+           banger_process_is_in_unit(pid);
+}
+
+bool
+banger_process_is_in_unit(pid_t pid)
+{
+    g_auto(BangerProcess) process = BANGER_PROCESS_INIT;
+
     return banger_process_open((uint32_t)pid, &process, NULL) && is_in_unit(&process);
 }
 
@@ -285,12 +302,12 @@ banger_process_signal(const BangerProcess *process, int signal, GError **error)
 bool
 banger_process_wait_end(const BangerProcess *process, int timeout_ms)
 {
-    gint64 deadline = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
+    gint64 deadline_usec = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
 
     for (;;) {
         struct pollfd pollfd = {.fd = process->pidfd, .events = POLLIN};
-        gint64 left = MAX(deadline - g_get_monotonic_time(), 0);
-        int n = poll(&pollfd, 1, (int)((left + 999) / 1000));
+        gint64 left_usec = MAX(deadline_usec - g_get_monotonic_time(), 0);
+        int n = poll(&pollfd, 1, (int)((left_usec + 999) / 1000));
 
         if (n > 0)
             return true;
@@ -353,12 +370,12 @@ is_same(const struct stat *a, const struct stat *b)
 
 /* Whether @st is of one of the @n files of @files; marks it in @seen. */
 static bool
-find_file(const struct stat *files, size_t n, const struct stat *st, bool *seen)
+find_file(const BangerVmFile *files, size_t n, const struct stat *st, bool *seen)
 {
     bool found = false;
 
     for (size_t i = 0; i < n; i++) {
-        if (!is_same(&files[i], st))
+        if (!is_same(&files[i].st, st))
             continue;
         seen[i] = true;
         found = true;
@@ -367,13 +384,12 @@ find_file(const struct stat *files, size_t n, const struct stat *st, bool *seen)
 }
 
 bool
-banger_process_check_files(const BangerProcess *process, const struct stat *allowed,
+banger_process_check_files(const BangerProcess *process, const BangerVmFile *allowed,
                            size_t n_allowed, size_t n_required, GError **error)
 {
     banger_autofd int fd = openat(process->directory, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", fd);
     g_autofree bool *seen = g_new0(bool, n_allowed);
-    g_autoptr(GDir) directory = fd >= 0 ? g_dir_open(path, 0, NULL) : NULL;
+    g_autoptr(GDir) directory = fd >= 0 ? g_dir_open(banger_fd_path(fd).text, 0, NULL) : NULL;
     bool all_allowed = true;
     const char *name;
 

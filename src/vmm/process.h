@@ -8,7 +8,8 @@
 
 #include <glib.h>
 
-#include "model/settings.h"
+#include "util/settings.h"
+#include "vmm/vm-file.h"
 
 /*
  * Processes, each held by a pidfd (pidfd_open(2)) and one open descriptor of its /proc/PID. Both
@@ -56,10 +57,9 @@ banger_process_steal(BangerProcess *process)
  *    process there; or
  *  - its program is one that banger_executable_resolve() would accept, its command line is such as
  *    firecracker takes (its options and nothing else) with an --api-sock below the runtime
- * directory, and all its user ids are one: root, the owner, or the configured user of the VMM. That
- * is what a process looks like that the helper started where there is no systemd, and the kernel
- * keeps it so for a helper that was started later. The name of the process and the text of its
- * command line alone prove nothing: anyone can set those.
+ *    directory, and all its user ids are one: root or the owner. That is what a process looks like that the helper started where there is no systemd, and the
+ *    kernel keeps it so for a helper that was started later. The name of the process and the text
+ *    of its command line alone prove nothing: anyone can set those.
  *
  * Errors: NotManaged, saying why not; NotFound if it has ended, a zombie included.
  */
@@ -73,12 +73,18 @@ bool banger_process_signal(const BangerProcess *process, int signal, GError **er
 bool banger_process_wait_end(const BangerProcess *process, int timeout_ms);
 
 /*
- * Whether the process @pid runs as a user that a VMM runs as (root, the owner, the configured one),
+ * Whether the process @pid runs as a user that a VMM runs as (root, the owner),
  * or in a unit of banger's. Nobody else's command line is to be read: the kernel takes the memory
  * map's lock for that, which a process can have held for as long as it likes (by a page of a file
  * system of its own, FUSE, that does not answer), and the reader cannot give up waiting.
  */
 bool banger_process_may_be_vmm(const BangerSettings *settings, pid_t pid);
+
+/* The vm_id if @process is in the unit of a VM, else NULL. Free with g_free(). */
+char *banger_process_vm_id(const BangerProcess *process);
+
+/* Whether @pid is a process in the unit of a VM. */
+bool banger_process_is_in_unit(pid_t pid);
 
 /*
  * *@ret_running says whether @pid is a process (not a thread) that has not ended, and, if @api_sock
@@ -91,10 +97,10 @@ bool banger_process_is_running(const BangerSettings *settings, uint32_t pid, con
 
 /*
  * Checks that of regular files and block devices @process has open none but the @n_allowed in
- * @allowed (their st_dev and st_ino count), and each of the first @n_required of them. Files
+ * @allowed (device and inode number count), and each of the first @n_required of them. Files
  * without a name, such as a guest's memory in a memfd, do not count. Errors: NotManaged.
  */
-bool banger_process_check_files(const BangerProcess *process, const struct stat *allowed,
+bool banger_process_check_files(const BangerProcess *process, const BangerVmFile *allowed,
                                 size_t n_allowed, size_t n_required, GError **error);
 
 #ifdef BANGER_TEST_HOOKS

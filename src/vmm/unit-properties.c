@@ -1,26 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "sys/unit-properties.h"
+#include "vmm/unit-properties.h"
 
 #include <grp.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/sysmacros.h>
 
-#include "sys/unit-private.h"
+#include "vmm/unit-common.h"
 
 #define STOP_TIMEOUT_USEC ((uint64_t)5 * G_USEC_PER_SEC)
 
-/* Appends the property @name of @type with the values that follow, if nothing failed so far. */
-#define APPEND(r, message, name, type, ...)                                                        \
-    do {                                                                                           \
-        if ((r) >= 0)                                                                              \
-            (r) = sd_bus_message_append(message, "(sv)", name, type, __VA_ARGS__);                 \
-    } while (0)
+#define APPEND BANGER_UNIT_APPEND
 
 static int
 append_service(sd_bus_message *message, const BangerUnitSpec *spec)
 {
-    g_autofree char *description = g_strdup_printf("banger virtual machine %s", spec->vm_id);
+    g_autofree char *description =
+        g_strdup_printf("banger virtual machine %s (%s)", spec->vm_id, spec->op_id);
     int r = 0;
 
     APPEND(r, message, "Description", "s", description);
@@ -28,11 +23,12 @@ append_service(sd_bus_message *message, const BangerUnitSpec *spec)
     APPEND(r, message, "Type", "s", "exec");
     APPEND(r, message, "AddRef", "b", 1);
     APPEND(r, message, "CollectMode", "s", "inactive-or-failed");
-    APPEND(r, message, "TimeoutStartUSec", "t", (uint64_t)BANGER_UNIT_START_MS * 1000);
+    APPEND(r, message, "TimeoutStartUSec", "t", (uint64_t)spec->timeout_ms * 1000);
     APPEND(r, message, "TimeoutStopUSec", "t", STOP_TIMEOUT_USEC);
     APPEND(r, message, "IgnoreSIGPIPE", "b", 0);
     APPEND(r, message, "StandardInput", "s", "null");
-    APPEND(r, message, "StandardOutput", "s", "journal");
+    APPEND(r, message, "StandardOutput", "s",
+           spec->settings->console_to_journal ? "journal" : "null");
     APPEND(r, message, "StandardError", "s", "journal");
     return r;
 }
@@ -77,11 +73,13 @@ append_command(sd_bus_message *message, const BangerUnitSpec *spec)
     return r;
 }
 
-/* LogExtraFields: aay. journalctl OP_ID=… shows the unit's lines among the helper's. */
+/*
+ * LogExtraFields: aay, with VM_ID alone. What the guest writes to its console becomes records with
+ * these fields, and must never stand among the records of an operation: no OP_ID.
+ */
 static int
 append_log_fields(sd_bus_message *message, const BangerUnitSpec *spec)
 {
-    g_autofree char *op_id = g_strdup_printf("OP_ID=%s", spec->op_id);
     g_autofree char *vm_id = g_strdup_printf("VM_ID=%s", spec->vm_id);
     int r = sd_bus_message_open_container(message, 'r', "sv");
 
@@ -92,10 +90,25 @@ append_log_fields(sd_bus_message *message, const BangerUnitSpec *spec)
     if (r >= 0)
         r = sd_bus_message_open_container(message, 'a', "ay");
     if (r >= 0)
-        r = sd_bus_message_append_array(message, 'y', op_id, strlen(op_id));
-    if (r >= 0)
         r = sd_bus_message_append_array(message, 'y', vm_id, strlen(vm_id));
     for (int i = 0; r >= 0 && i < 3; i++)
+        r = sd_bus_message_close_container(message);
+    return r;
+}
+
+/* Environment: as. Objects and Reconcile read it: it is the record of what the VM has. */
+static int
+append_environment(sd_bus_message *message, const BangerUnitSpec *spec)
+{
+    int r = sd_bus_message_open_container(message, 'r', "sv");
+
+    if (r >= 0)
+        r = sd_bus_message_append(message, "s", "Environment");
+    if (r >= 0)
+        r = sd_bus_message_open_container(message, 'v', "as");
+    if (r >= 0)
+        r = sd_bus_message_append_strv(message, (char **)(void *)spec->environment);
+    for (int i = 0; r >= 0 && i < 2; i++)
         r = sd_bus_message_close_container(message);
     return r;
 }
@@ -111,25 +124,45 @@ group_exists(gid_t gid)
     return getgrgid_r(gid, &group, buffer, sizeof buffer, &found) == 0 && found != NULL;
 }
 
-static int
-append_user(sd_bus_message *message, const BangerUnitSpec *spec)
+int
+banger_unit_append_groups(sd_bus_message *message, gid_t group)
 {
-    g_autofree char *uid = g_strdup_printf("%u", spec->settings->vmm_uid);
-    g_autofree char *gid = g_strdup_printf("%u", spec->settings->vmm_gid);
+    g_autoptr(GPtrArray) groups = g_ptr_array_new_with_free_func(g_free);
     gid_t kvm_gid;
-    int r = 0;
+    int r;
+
+    if (banger_unit_kvm_group(&kvm_gid) && group_exists(kvm_gid))
+        g_ptr_array_add(groups, g_strdup_printf("%u", kvm_gid));
+    if (group != 0)
+        g_ptr_array_add(groups, g_strdup_printf("%u", group));
+    g_ptr_array_add(groups, NULL);
+    r = sd_bus_message_open_container(message, 'r', "sv");
+    if (r >= 0)
+        r = sd_bus_message_append(message, "s", "SupplementaryGroups");
+    if (r >= 0)
+        r = sd_bus_message_open_container(message, 'v', "as");
+    if (r >= 0)
+        r = sd_bus_message_append_strv(message, (char **)groups->pdata);
+    for (int i = 0; r >= 0 && i < 2; i++)
+        r = sd_bus_message_close_container(message);
+    return r;
+}
+
+/* Jail=no: as the owner, with the paths of the outside and only the two directories writable. */
+static int
+append_owner(sd_bus_message *message, const BangerUnitSpec *spec)
+{
+    const BangerSettings *settings = spec->settings;
+    g_autofree char *uid = g_strdup_printf("%u", settings->owner_uid);
+    g_autofree char *gid = g_strdup_printf("%u", settings->owner_gid);
+    int r = banger_unit_append_groups(message, 0);
 
     APPEND(r, message, "User", "s", uid);
     APPEND(r, message, "Group", "s", gid);
-    APPEND(r, message, "UMask", "u", (uint32_t)0077);
-    if (banger_unit_kvm_group(&kvm_gid) && group_exists(kvm_gid)) {
-        g_autofree char *group = g_strdup_printf("%u", kvm_gid);
-
-        APPEND(r, message, "SupplementaryGroups", "as", 1, group);
-    }
-    /* Root is root by its capabilities: it needs them for a TAP and files that are the owner's. */
-    if (spec->settings->vmm_uid != 0)
-        APPEND(r, message, "CapabilityBoundingSet", "t", (uint64_t)0);
+    APPEND(r, message, "PrivateTmp", "b", 1);
+    APPEND(r, message, "ProtectSystem", "s", "strict");
+    APPEND(r, message, "ReadWritePaths", "as", 2, settings->state_directory,
+           settings->runtime_directory);
     return r;
 }
 
@@ -141,43 +174,55 @@ append_devices(sd_bus_message *message, const BangerUnitSpec *spec)
 
     APPEND(r, message, "DevicePolicy", "s", "closed");
     APPEND(r, message, "DeviceAllow", "a(ss)", 2, "/dev/kvm", "rw", "/dev/net/tun", "rw");
-    for (size_t i = 0; i < spec->n_devices; i++) {
-        const BangerUnitDevice *device = &spec->devices[i];
-        g_autofree char *node =
-            g_strdup_printf("/dev/block/%u:%u", major(device->device), minor(device->device));
+    for (size_t i = 0; i < spec->n_files; i++) {
+        const BangerVmFile *file = &spec->files[i];
+        g_autofree char *node = NULL;
 
-        APPEND(r, message, "DeviceAllow", "a(ss)", 1, node, device->writable ? "rw" : "r");
+        if (!S_ISBLK(file->st.st_mode))
+            continue;
+        node =
+            g_strdup_printf("/dev/block/%u:%u", major(file->st.st_rdev), minor(file->st.st_rdev));
+        APPEND(r, message, "DeviceAllow", "a(ss)", 1, node, file->writable ? "rw" : "r");
     }
     return r;
 }
 
-/* What firecracker does without, taken away. Paths mean the same inside as outside. */
+/* What firecracker does without, taken away. */
 static int
-append_sandbox(sd_bus_message *message, const BangerUnitSpec *spec)
+append_sandbox(sd_bus_message *message)
 {
     static const char *const switches[] = {
-        "NoNewPrivileges",        "PrivateTmp",
-        "ProtectControlGroups",   "ProtectKernelTunables",
-        "ProtectKernelModules",   "ProtectKernelLogs",
-        "ProtectHostname",        "RestrictRealtime",
-        "RestrictSUIDSGID",       "LockPersonality",
+        "NoNewPrivileges",
+        "ProtectControlGroups",
+        "ProtectKernelTunables",
+        "ProtectKernelModules",
+        "ProtectKernelLogs",
+        "ProtectHostname",
+        "ProtectClock",
+        "RestrictRealtime",
+        "RestrictSUIDSGID",
+        "LockPersonality",
+        "RemoveIPC",
         "MemoryDenyWriteExecute",
     };
     int r = 0;
 
     for (size_t i = 0; i < G_N_ELEMENTS(switches); i++)
         APPEND(r, message, switches[i], "b", 1);
-    APPEND(r, message, "ProtectSystem", "s", "strict");
-    APPEND(r, message, "ReadWritePaths", "as", 2, spec->settings->state_directory,
-           spec->settings->runtime_directory);
+    APPEND(r, message, "UMask", "u", (uint32_t)0077);
+    APPEND(r, message, "CapabilityBoundingSet", "t", (uint64_t)0);
+    APPEND(r, message, "ProtectHome", "s", "yes");
+    APPEND(r, message, "ProtectProc", "s", "invisible");
+    APPEND(r, message, "ProcSubset", "s", "pid");
+    APPEND(r, message, "KeyringMode", "s", "private");
     APPEND(r, message, "RestrictNamespaces", "t", (uint64_t)0);
-    APPEND(r, message, "SystemCallArchitectures", "as", 1, "native");
     APPEND(r, message, "RestrictAddressFamilies", "(bas)", 1, 1, "AF_UNIX");
     return r;
 }
 
 int
-banger_unit_append_properties(sd_bus_message *message, const BangerUnitSpec *spec)
+banger_unit_append_properties(sd_bus_message *message, const BangerUnitSpec *spec,
+                              unsigned int systemd_version)
 {
     int r = sd_bus_message_open_container(message, 'a', "(sv)");
 
@@ -188,11 +233,16 @@ banger_unit_append_properties(sd_bus_message *message, const BangerUnitSpec *spe
     if (r >= 0)
         r = append_log_fields(message, spec);
     if (r >= 0)
-        r = append_user(message, spec);
+        r = append_environment(message, spec);
     if (r >= 0)
         r = append_devices(message, spec);
     if (r >= 0)
-        r = append_sandbox(message, spec);
+        r = append_sandbox(message);
+    if (r >= 0)
+        r = banger_unit_append_limits(message, spec);
+    if (r >= 0)
+        r = spec->jail != NULL ? banger_unit_append_jail(message, spec, systemd_version)
+                               : append_owner(message, spec);
     if (r >= 0)
         r = sd_bus_message_close_container(message);
     return r;

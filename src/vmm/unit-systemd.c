@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "sys/unit-private.h"
+#include "vmm/unit-private.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "sys/unit-properties.h"
 #include "util/error.h"
 #include "util/sd-auto.h"
+#include "vmm/unit-common.h"
+#include "vmm/unit-properties.h"
 
 /*
  * Transient service units, by org.freedesktop.systemd1(5). The unit is referenced (AddRef) for as
@@ -18,7 +19,7 @@
 
 #define SYSTEMD "org.freedesktop.systemd1"
 #define MANAGER SYSTEMD ".Manager"
-#define CALL_TIMEOUT_USEC ((uint64_t)10 * G_USEC_PER_SEC)
+#define STOP_CALL_USEC ((uint64_t)3 * G_USEC_PER_SEC)
 #define SYSTEMD_STATUS_FIRST 200 /* what its child exits with if it cannot execute the program */
 #define SYSTEMD_STATUS_LAST 245
 #define STARTS_USEC ((gint64)2 * G_USEC_PER_SEC)
@@ -27,15 +28,17 @@
 
 typedef struct {
     sd_bus *bus;
-    char *name;   /* banger-vm-<vm_id>.service */
-    char *path;   /* its object */
-    char *job;    /* that is waited for, or NULL */
-    char *result; /* of that job, once it was removed */
+    char *name;           /* banger-vm-<vm_id>.service */
+    char *path;           /* its object */
+    char *job;            /* that is waited for, or NULL */
+    char *result;         /* of that job, once it was removed */
+    unsigned int version; /* of the manager; 0: it does not say */
 } Systemd;
 
 /* Sets @error to what systemd answered, or, without an answer, to what @r (-errno) says. */
 static bool
-refuse(GError **error, const char *what, const char *name, const sd_bus_error *bus_error, int r)
+refuse_unit(GError **error, const char *what, const char *name, const sd_bus_error *bus_error,
+            int r)
 {
     BangerErrorCode code = BANGER_ERROR_OPERATION_FAILED;
 
@@ -61,14 +64,28 @@ on_job_removed(sd_bus_message *message, void *user_data, sd_bus_error *bus_error
     return 0;
 }
 
+/* The manager's version, the number that "257.9-1~deb13u1" begins with. */
+static unsigned int
+ask_for_version(Systemd *systemd)
+{
+    char *version = NULL;
+    unsigned int number = 0;
+
+    if (sd_bus_get_property_string(systemd->bus, SYSTEMD, "/org/freedesktop/systemd1", MANAGER,
+                                   "Version", NULL, &version) >= 0)
+        number = (unsigned int)g_ascii_strtoull(version, NULL, 10);
+    free(version);
+    return number;
+}
+
 static bool
-connect_to_systemd(Systemd *systemd, GError **error)
+connect_to_systemd(Systemd *systemd, int timeout_ms, GError **error)
 {
     g_auto(sd_bus_error) bus_error = SD_BUS_ERROR_NULL;
     int r = sd_bus_open_system(&systemd->bus);
 
     if (r >= 0)
-        r = sd_bus_set_method_call_timeout(systemd->bus, CALL_TIMEOUT_USEC);
+        r = sd_bus_set_method_call_timeout(systemd->bus, (uint64_t)timeout_ms * 1000);
     if (r >= 0)
         r = sd_bus_call_method(systemd->bus, SYSTEMD, "/org/freedesktop/systemd1", MANAGER,
                                "Subscribe", &bus_error, NULL, NULL);
@@ -77,7 +94,10 @@ connect_to_systemd(Systemd *systemd, GError **error)
                                 "JobRemoved", on_job_removed, systemd);
     if (r >= 0)
         r = sd_bus_path_encode("/org/freedesktop/systemd1/unit", systemd->name, &systemd->path);
-    return r >= 0 || refuse(error, "ask systemd to start", systemd->name, &bus_error, r);
+    if (r < 0)
+        return refuse_unit(error, "ask systemd to start", systemd->name, &bus_error, r);
+    systemd->version = ask_for_version(systemd);
+    return true;
 }
 
 /* Takes the job of @reply as the one to wait for. */
@@ -99,18 +119,18 @@ take_job(Systemd *systemd, sd_bus_message *reply)
 static int
 wait_for_job(Systemd *systemd, int timeout_ms)
 {
-    gint64 deadline = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
+    gint64 deadline_usec = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
 
     while (systemd->result == NULL) {
-        gint64 left = deadline - g_get_monotonic_time();
+        gint64 left_usec = deadline_usec - g_get_monotonic_time();
         int r = sd_bus_process(systemd->bus, NULL);
 
         if (r > 0)
             continue;
-        if (r == 0 && left <= 0)
+        if (r == 0 && left_usec <= 0)
             return -ETIMEDOUT;
         if (r == 0)
-            r = sd_bus_wait(systemd->bus, (uint64_t)left);
+            r = sd_bus_wait(systemd->bus, (uint64_t)left_usec);
         if (r < 0 && r != -EINTR)
             return r;
     }
@@ -153,7 +173,7 @@ start_transient_unit(Systemd *systemd, const BangerUnitSpec *spec, sd_bus_error 
     if (r >= 0)
         r = sd_bus_message_append(message, "ss", systemd->name, "fail");
     if (r >= 0)
-        r = banger_unit_append_properties(message, spec);
+        r = banger_unit_append_properties(message, spec, systemd->version);
     if (r >= 0)
         r = sd_bus_message_append(message, "a(sa(sv))", 0);
     if (r >= 0)
@@ -178,7 +198,7 @@ start_unit(Systemd *systemd, const BangerUnitSpec *spec, bool *ret_exists, GErro
         if (r >= 0)
             return true;
         if (!sd_bus_error_has_name(&bus_error, SYSTEMD ".UnitExists"))
-            return refuse(error, "start", systemd->name, &bus_error, r);
+            return refuse_unit(error, "start", systemd->name, &bus_error, r);
         if (is_active(systemd) || i == SETTLE_TRIES) {
             *ret_exists = true;
             return banger_set_error(error, BANGER_ERROR_ALREADY_EXISTS,
@@ -238,7 +258,8 @@ refuse_job(Systemd *systemd, GError **error)
                             systemd->name, systemd->result, result != NULL ? result : "unknown");
 }
 
-/* Opens the unit's main process. The pid is asked for again: then it was that process's meanwhile.
+/*
+ * Opens the unit's main process. The pid is asked for again: then it was that process's meanwhile.
  */
 static bool
 open_main_process(Systemd *systemd, BangerProcess *ret_process, GError **error)
@@ -249,7 +270,7 @@ open_main_process(Systemd *systemd, BangerProcess *ret_process, GError **error)
     int r = get_property(systemd, SYSTEMD ".Service", "MainPID", 'u', &pid);
 
     if (r < 0)
-        return refuse(error, "find the process of", systemd->name, NULL, r);
+        return refuse_unit(error, "find the process of", systemd->name, NULL, r);
     if (pid != 0 && banger_process_open(pid, &process, NULL) &&
         get_property(systemd, SYSTEMD ".Service", "MainPID", 'u', &again) >= 0 && again == pid) {
         *ret_process = banger_process_steal(&process);
@@ -259,31 +280,31 @@ open_main_process(Systemd *systemd, BangerProcess *ret_process, GError **error)
 }
 
 static bool
-start(BangerUnit *unit, const BangerUnitSpec *spec, GError **error)
+start_service(BangerUnit *unit, const BangerUnitSpec *spec, GError **error)
 {
     Systemd *systemd = g_new0(Systemd, 1);
     bool exists = false;
     int r;
 
     unit->data = systemd;
-    systemd->name = g_strdup_printf("banger-vm-%s.service", spec->vm_id);
-    if (!connect_to_systemd(systemd, error))
+    systemd->name = g_strconcat(BANGER_UNIT_PREFIX, spec->vm_id, BANGER_UNIT_SUFFIX, NULL);
+    if (!connect_to_systemd(systemd, spec->timeout_ms, error))
         return false;
     if (!start_unit(systemd, spec, &exists, error)) {
         /* The answer may only be late: what it would have told of must not go on. */
         if (!exists)
-            unit->kind->stop(unit);
+            banger_unit_stop_failed_start(unit, error);
         return false;
     }
-    r = wait_for_job(systemd, BANGER_UNIT_START_MS);
+    r = wait_for_job(systemd, spec->timeout_ms);
     if (r >= 0 && g_strcmp0(systemd->result, "done") == 0 &&
         open_main_process(systemd, &unit->process, error))
         return true;
     if (r < 0)
-        (void)refuse(error, "start", systemd->name, NULL, r);
+        (void)refuse_unit(error, "start", systemd->name, NULL, r);
     else if (g_strcmp0(systemd->result, "done") != 0)
         (void)refuse_job(systemd, error);
-    unit->kind->stop(unit);
+    banger_unit_stop_failed_start(unit, error);
     return false;
 }
 
@@ -305,25 +326,33 @@ describe_end(BangerUnit *unit)
     return g_strdup_printf("ended (its output is in the journal of %s)", systemd->name);
 }
 
-static void
-stop(BangerUnit *unit)
+static bool
+stop_service(BangerUnit *unit, GError **error)
 {
     Systemd *systemd = unit->data;
+    g_auto(sd_bus_error) bus_error = SD_BUS_ERROR_NULL;
     g_autoptr(sd_bus_message) reply = NULL;
+    int r;
 
+    (void)sd_bus_set_method_call_timeout(systemd->bus, STOP_CALL_USEC);
     /* Nothing of it is worth a clean end: kill, and let the stop job wait for what is left. */
     (void)sd_bus_call_method(systemd->bus, SYSTEMD, "/org/freedesktop/systemd1", MANAGER,
                              "KillUnit", NULL, NULL, "ssi", systemd->name, "all", SIGKILL);
-    if (sd_bus_call_method(systemd->bus, SYSTEMD, "/org/freedesktop/systemd1", MANAGER, "StopUnit",
-                           NULL, &reply, "ss", systemd->name, "replace") >= 0 &&
-        take_job(systemd, reply) >= 0)
-        (void)wait_for_job(systemd, BANGER_UNIT_STOP_MS);
+    r = sd_bus_call_method(systemd->bus, SYSTEMD, "/org/freedesktop/systemd1", MANAGER, "StopUnit",
+                           &bus_error, &reply, "ss", systemd->name, "replace");
+    if (r >= 0)
+        r = take_job(systemd, reply);
+    if (r >= 0)
+        r = wait_for_job(systemd, BANGER_UNIT_STOP_MS);
     (void)sd_bus_call_method(systemd->bus, SYSTEMD, "/org/freedesktop/systemd1", MANAGER,
                              "ResetFailedUnit", NULL, NULL, "s", systemd->name);
+    /* One that never came to be, or has gone by itself, is stopped. */
+    return r >= 0 || sd_bus_error_has_name(&bus_error, SYSTEMD ".NoSuchUnit") ||
+           refuse_unit(error, "stop", systemd->name, &bus_error, r);
 }
 
 static void
-release(BangerUnit *unit)
+release_service(BangerUnit *unit)
 {
     Systemd *systemd = unit->data;
 
@@ -339,10 +368,10 @@ release(BangerUnit *unit)
 
 /*
  * Whether a VM's unit is being started, or is to be: 1 or 0; or -errno if systemd does not say it
- * within @timeout microseconds.
+ * within @timeout_usec microseconds.
  */
 static int
-is_any_starting(sd_bus *bus, uint64_t timeout)
+is_any_starting(sd_bus *bus, uint64_t timeout_usec)
 {
     g_autoptr(sd_bus_message) message = NULL;
     g_autoptr(sd_bus_message) reply = NULL;
@@ -353,9 +382,9 @@ is_any_starting(sd_bus *bus, uint64_t timeout)
 
     if (r >= 0)
         r = sd_bus_message_append(message, "asas", 2, "activating", "inactive", 1,
-                                  "banger-vm-*.service");
+                                  BANGER_UNIT_PREFIX "*" BANGER_UNIT_SUFFIX);
     if (r >= 0)
-        r = sd_bus_call(bus, message, timeout, NULL, &reply);
+        r = sd_bus_call(bus, message, timeout_usec, NULL, &reply);
     if (r >= 0)
         r = sd_bus_message_enter_container(reply, 'a', "(ssssssouso)");
     while (r >= 0 && (r = sd_bus_message_read(reply, "(ssssssouso)", NULL, NULL, NULL, &state, NULL,
@@ -368,23 +397,24 @@ is_any_starting(sd_bus *bus, uint64_t timeout)
 bool
 banger_unit_systemd_wait_for_starts(void)
 {
-    gint64 deadline = g_get_monotonic_time() + STARTS_USEC;
-    gint64 left = STARTS_USEC;
+    gint64 deadline_usec = g_get_monotonic_time() + STARTS_USEC;
+    gint64 left_usec = STARTS_USEC;
     sd_bus *bus = NULL;
     bool answered = false;
     int r = 1;
 
     if (sd_bus_open_system(&bus) < 0)
         return false;
-    while (r > 0 && left > 0) {
-        r = is_any_starting(bus, (uint64_t)left);
+    while (r > 0 && left_usec > 0) {
+        r = is_any_starting(bus, (uint64_t)left_usec);
         answered |= r >= 0;
         if (r > 0)
             g_usleep(SETTLE_USEC);
-        left = deadline - g_get_monotonic_time();
+        left_usec = deadline_usec - g_get_monotonic_time();
     }
     sd_bus_flush_close_unref(bus);
     return answered;
 }
 
-const BangerUnitKind banger_unit_systemd = {start, describe_end, stop, release};
+const BangerUnitKind banger_unit_systemd = {start_service, describe_end, stop_service,
+                                            release_service};

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "sys/unit.h"
+#include "vmm/unit.h"
 
-#include <signal.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
-#include "sys/unit-private.h"
+#include "util/error.h"
+#include "vmm/unit-private.h"
 
 BangerUnit *
 banger_unit_start(const BangerUnitSpec *spec, GError **error)
@@ -18,6 +16,19 @@ banger_unit_start(const BangerUnitSpec *spec, GError **error)
     if (!unit->kind->start(unit, spec, error))
         return NULL;
     return g_steal_pointer(&unit);
+}
+
+void
+banger_unit_stop_failed_start(BangerUnit *unit, GError **error)
+{
+    g_autoptr(GError) left = NULL;
+
+    if (!unit->kind->stop(unit, &left) && error != NULL) {
+        g_autoptr(GError) failure = g_steal_pointer(error);
+
+        (void)banger_set_error(error, banger_error_code(failure), "%s; %s", failure->message,
+                               left->message);
+    }
 }
 
 bool
@@ -38,10 +49,10 @@ banger_unit_describe_end(BangerUnit *unit)
     return unit->kind->describe_end(unit);
 }
 
-void
-banger_unit_stop(BangerUnit *unit)
+bool
+banger_unit_stop(BangerUnit *unit, GError **error)
 {
-    unit->kind->stop(unit);
+    return unit->kind->stop(unit, error);
 }
 
 void
@@ -50,25 +61,4 @@ banger_unit_free(BangerUnit *unit)
     unit->kind->release(unit);
     banger_process_close(&unit->process);
     g_free(unit);
-}
-
-bool
-banger_unit_kvm_group(gid_t *ret_gid)
-{
-    struct stat st;
-
-    if (stat("/dev/kvm", &st) < 0 || !S_ISCHR(st.st_mode) || st.st_gid == 0 ||
-        (st.st_mode & (S_IRGRP | S_IWGRP)) != (S_IRGRP | S_IWGRP))
-        return false;
-    *ret_gid = st.st_gid;
-    return true;
-}
-
-char *
-banger_unit_format_end(int code, int status)
-{
-    if (code == CLD_EXITED)
-        return g_strdup_printf("exited with status %d", status);
-    return g_strdup_printf("was killed by signal %d (%s)", status,
-                           sigdescr_np(status) != NULL ? sigdescr_np(status) : "unknown");
 }

@@ -6,8 +6,11 @@
 
 #include <glib.h>
 
-#include "model/settings.h"
-#include "sys/process.h"
+#include "model/requests.h"
+#include "util/settings.h"
+#include "vmm/jail.h"
+#include "vmm/process.h"
+#include "vmm/vm-file.h"
 
 /*
  * A program that outlives the helper. Where systemd is PID 1 (sd_booted(3)) it is a transient
@@ -21,18 +24,19 @@
 typedef struct BangerUnit BangerUnit;
 
 typedef struct {
-    dev_t device; /* of a block device */
-    bool writable;
-} BangerUnitDevice;
-
-typedef struct {
-    const BangerSettings *settings; /* vmm_uid, vmm_gid and the directories it may write to */
+    const BangerSettings *settings; /* the owner, and the directories */
     const char *vm_id;              /* names the unit */
-    const char *op_id;              /* in the log fields of the unit */
+    const char *op_id;              /* in the unit's description */
     const char *const *argv;        /* argv[0] is the real path of the program */
+    const char *const *environment; /* NAME=VALUE, ends with NULL */
     int output_fd; /* standard output and error where there is no journal to take them */
-    const BangerUnitDevice *devices; /* block devices it may open, where the host can restrict it */
-    size_t n_devices;
+    const BangerVmFile *files; /* what it may open, where the host can restrict it */
+    size_t n_files;
+    const BangerJail *jail;              /* NULL: it runs as the owner */
+    const BangerMachineOptions *options; /* weights and the like of its cgroup */
+    uint64_t memory_max;                 /* bytes */
+    uint64_t tasks_max;
+    int timeout_ms; /* until it is executed */
 } BangerUnitSpec;
 
 /*
@@ -57,8 +61,11 @@ const BangerProcess *banger_unit_process(const BangerUnit *unit);
  */
 char *banger_unit_describe_end(BangerUnit *unit);
 
-/* Kills every process of the unit and waits, bounded, until they have ended. Best effort. */
-void banger_unit_stop(BangerUnit *unit);
+/*
+ * Kills every process of the unit and waits, bounded, until they have ended. Errors: OperationFailed
+ * or Timeout, with a message to add to what made it necessary.
+ */
+bool banger_unit_stop(BangerUnit *unit, GError **error);
 
 /* Frees @unit and lets go of what it stands for, which runs on. */
 void banger_unit_free(BangerUnit *unit);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "sys/unix-socket.h"
+#include "vmm/unix-socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,52 +7,92 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
-#include <sys/un.h>
+#include <sys/stat.h>
 
-#include "sys/path.h"
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/path.h"
+#include "util/socket.h"
 
 #define LISTEN_DELAY_MAX_MS 20
 
 int
 banger_unix_socket_connect(int path_fd, pid_t *ret_peer)
 {
-    banger_autofd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    banger_autofd int fd = banger_socket_connect(banger_fd_path(path_fd).text);
     struct ucred peer;
     socklen_t length = sizeof peer;
 
-    if (fd < 0)
-        return -1;
-    g_snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d", path_fd);
-    if (connect(fd, (const struct sockaddr *)&address, sizeof address) < 0 ||
-        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0 || fcntl(fd, F_SETFL, 0) < 0)
+    if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0 ||
+        fcntl(fd, F_SETFL, 0) < 0)
         return -1;
     if (ret_peer != NULL)
         *ret_peer = peer.pid;
     return banger_steal_fd(&fd);
 }
 
-bool
-banger_unix_socket_remove_stale(const BangerSettings *settings, const char *path, GError **error)
+/* Opens the socket @path if it is there; *@ret_path_fd is -1 if not. One that is in use is refused. */
+static bool
+find_stale(const BangerSettings *settings, const char *path, int *ret_path_fd, GError **error)
 {
     g_autoptr(GError) failure = NULL;
     banger_autofd int path_fd =
         banger_path_open_socket(settings, BANGER_PATH_RUNTIME, path, &failure);
-    banger_autofd int fd = -1;
 
-    if (path_fd < 0) {
-        if (g_error_matches(failure, BANGER_ERROR, BANGER_ERROR_NOT_FOUND))
-            return true;
+    if (path_fd < 0 && !g_error_matches(failure, BANGER_ERROR, BANGER_ERROR_NOT_FOUND)) {
         g_propagate_error(error, g_steal_pointer(&failure));
         return false;
     }
-    fd = banger_unix_socket_connect(path_fd, NULL);
-    if (fd >= 0 || errno != ECONNREFUSED)
+    if (path_fd >= 0 && !banger_socket_is_stale(banger_fd_path(path_fd).text))
         return banger_set_error(error, BANGER_ERROR_ALREADY_EXISTS,
                                 "the socket %s is in use: a process listens there", path);
-    return banger_path_unlink(settings, BANGER_PATH_RUNTIME, path, path_fd, error);
+    *ret_path_fd = banger_steal_fd(&path_fd);
+    return true;
+}
+
+bool
+banger_unix_socket_check_stale(const BangerSettings *settings, const char *path, GError **error)
+{
+    banger_autofd int path_fd = -1;
+
+    return find_stale(settings, path, &path_fd, error);
+}
+
+bool
+banger_unix_socket_remove_stale(const BangerSettings *settings, const char *path, GError **error)
+{
+    banger_autofd int path_fd = -1;
+
+    return find_stale(settings, path, &path_fd, error) &&
+           (path_fd < 0 || banger_path_unlink(settings, BANGER_PATH_RUNTIME, path, path_fd, error));
+}
+
+int
+banger_unix_socket_open(const BangerSettings *settings, const char *path, uid_t uid,
+                        unsigned int links_max, GError **error)
+{
+    const char *name;
+    banger_autofd int directory =
+        banger_path_open_parent(settings, BANGER_PATH_RUNTIME, path, &name, error);
+    banger_autofd int fd = -1;
+    struct stat st;
+
+    if (directory < 0)
+        return -1;
+    fd = openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        (void)banger_set_errno(
+            error, errno == ENOENT ? BANGER_ERROR_NOT_FOUND : BANGER_ERROR_OPERATION_FAILED, errno,
+            "cannot open %s", path);
+        return -1;
+    }
+    if (!S_ISSOCK(st.st_mode) || st.st_uid != uid || st.st_nlink > links_max) {
+        (void)banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
+                               "%s is not a socket of uid %u with at most %u hard links", path, uid,
+                               links_max);
+        return -1;
+    }
+    return banger_steal_fd(&fd);
 }
 
 typedef enum {
@@ -62,15 +102,15 @@ typedef enum {
     SOCKET_FAILED, /* and it is not going to be the process's */
 } SocketState;
 
-/* Looks whether @process listens at @path yet; if so *@ret_path_fd is an O_PATH descriptor of it.
+/*
+ * Looks whether @process listens at @path yet; if so *@ret_path_fd is an O_PATH descriptor of it.
  */
 static SocketState
 look_at_socket(const BangerSettings *settings, const char *path, const BangerProcess *process,
-               int *ret_path_fd, GError **error)
+               uid_t uid, int *ret_path_fd, GError **error)
 {
     g_autoptr(GError) failure = NULL;
-    banger_autofd int path_fd =
-        banger_path_open_socket(settings, BANGER_PATH_RUNTIME, path, &failure);
+    banger_autofd int path_fd = banger_unix_socket_open(settings, path, uid, 1, &failure);
     banger_autofd int fd = -1;
     pid_t peer;
 
@@ -106,13 +146,12 @@ watch_directory(const BangerSettings *settings, const char *path, GError **error
     banger_autofd int directory =
         banger_path_open_parent(settings, BANGER_PATH_RUNTIME, path, &name, error);
     banger_autofd int inotify = -1;
-    char directory_path[sizeof "/proc/self/fd/" + 11];
 
     if (directory < 0)
         return -1;
-    g_snprintf(directory_path, sizeof directory_path, "/proc/self/fd/%d", directory);
     inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    if (inotify < 0 || inotify_add_watch(inotify, directory_path, IN_CREATE | IN_MOVED_TO) < 0) {
+    if (inotify < 0 ||
+        inotify_add_watch(inotify, banger_fd_path(directory).text, IN_CREATE | IN_MOVED_TO) < 0) {
         (void)banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
                                "cannot watch the directory of %s", path);
         return -1;
@@ -122,20 +161,22 @@ watch_directory(const BangerSettings *settings, const char *path, GError **error
 
 int
 banger_unix_socket_wait(const BangerSettings *settings, const char *path,
-                        const BangerProcess *process, int timeout_ms, GError **error)
+                        const BangerProcess *process, uid_t uid, int timeout_ms, BangerJob *job,
+                        GError **error)
 {
-    gint64 deadline = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
+    gint64 deadline_usec = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
     banger_autofd int inotify = watch_directory(settings, path, error);
     int delay_ms = 1;
-    int path_fd;
+    int path_fd = -1;
 
     if (inotify < 0)
         return -1;
     for (;;) {
         struct pollfd pollfds[] = {{.fd = process->pidfd, .events = POLLIN},
-                                   {.fd = inotify, .events = POLLIN}};
-        SocketState state = look_at_socket(settings, path, process, &path_fd, error);
-        int left_ms = (int)MAX((deadline - g_get_monotonic_time()) / 1000, 0);
+                                   {.fd = inotify, .events = POLLIN},
+                                   {.fd = banger_job_get_cancel_fd(job), .events = POLLIN}};
+        SocketState state = look_at_socket(settings, path, process, uid, &path_fd, error);
+        int left_ms = (int)MAX((deadline_usec - g_get_monotonic_time()) / 1000, 0);
         char events[4096];
 
         if (state == SOCKET_LISTENS)
@@ -144,7 +185,8 @@ banger_unix_socket_wait(const BangerSettings *settings, const char *path,
             return -1;
         if (left_ms == 0)
             break;
-        /* inotify tells of bind(2). Nothing tells of the listen(2) that follows: look again soon.
+        /*
+         * inotify tells of bind(2). Nothing tells of the listen(2) that follows: look again soon.
          */
         if (state == SOCKET_BOUND) {
             left_ms = MIN(left_ms, delay_ms);
@@ -152,6 +194,8 @@ banger_unix_socket_wait(const BangerSettings *settings, const char *path,
         }
         (void)poll(pollfds, G_N_ELEMENTS(pollfds), left_ms);
         (void)!read(inotify, events, sizeof events);
+        if (!banger_job_check(job, error))
+            return -1;
         if (pollfds[0].revents != 0) {
             (void)banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
                                    "the process ended before it listened at %s", path);
@@ -159,8 +203,32 @@ banger_unix_socket_wait(const BangerSettings *settings, const char *path,
         }
     }
     (void)banger_set_error(error, BANGER_ERROR_TIMEOUT,
-                           "the process did not listen at %s within %d s", path, timeout_ms / 1000);
+                           "the process did not listen at %s within %d ms", path, timeout_ms);
     return -1;
+}
+
+/*
+ * Whether the socket that @path_fd is open on may become the owner's. One of root's may be any
+ * service's, unless a VMM listens there, of a time when they ran as root.
+ */
+static bool
+check_root(const BangerSettings *settings, int path_fd, const char *path, GError **error)
+{
+    g_auto(BangerProcess) process = BANGER_PROCESS_INIT;
+    banger_autofd int fd = -1;
+    struct stat st;
+    pid_t peer = 0;
+
+    if (fstat(path_fd, &st) < 0)
+        return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno, "cannot examine %s",
+                                path);
+    if (st.st_uid != 0)
+        return true;
+    fd = banger_unix_socket_connect(path_fd, &peer);
+    return (fd >= 0 && banger_process_open((uint32_t)peer, &process, NULL) &&
+            banger_process_check_ours(&process, settings, NULL)) ||
+           banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
+                            "%s belongs to root, and no VMM listens there", path);
 }
 
 bool
@@ -168,6 +236,6 @@ banger_unix_socket_give(const BangerSettings *settings, const char *path, GError
 {
     banger_autofd int path_fd = banger_path_open_socket(settings, BANGER_PATH_RUNTIME, path, error);
 
-    return path_fd >= 0 &&
+    return path_fd >= 0 && check_root(settings, path_fd, path, error) &&
            banger_path_give(path_fd, path, settings->owner_uid, settings->owner_gid, 0600, error);
 }

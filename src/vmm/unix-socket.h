@@ -6,8 +6,9 @@
 
 #include <glib.h>
 
-#include "model/settings.h"
-#include "sys/process.h"
+#include "util/job.h"
+#include "util/settings.h"
+#include "vmm/process.h"
 
 /*
  * Unix sockets in the runtime directory, held by an O_PATH descriptor of banger_path_open_socket():
@@ -29,13 +30,26 @@ int banger_unix_socket_connect(int path_fd, pid_t *ret_peer);
 bool banger_unix_socket_remove_stale(const BangerSettings *settings, const char *path,
                                      GError **error);
 
+/* Whether banger_unix_socket_remove_stale() would be refused; nothing is changed. */
+bool banger_unix_socket_check_stale(const BangerSettings *settings, const char *path,
+                                    GError **error);
+
 /*
- * Waits until @process listens at @path, for at most @timeout_ms. Returns an O_PATH descriptor of
- * the socket, or -1. Errors: OperationFailed if @process ended; Timeout; NotManaged if somebody
- * else listens there.
+ * Opens the socket @path of @uid, with at most @links_max hard links, as an O_PATH descriptor.
+ * Errors: those of banger_path_open_parent(); NotFound; NotManaged if it is anything else.
+ */
+int banger_unix_socket_open(const BangerSettings *settings, const char *path, uid_t uid,
+                            unsigned int links_max, GError **error);
+
+/*
+ * Waits until @process, of @uid, listens at @path, for at most @timeout_ms. Returns an O_PATH descriptor of
+ * the socket, or -1. @job, which may be NULL, is the one for which it waits. Errors: OperationFailed
+ * if @process ended; Timeout; NotManaged if somebody else listens there; those of banger_job_check().
  */
 int banger_unix_socket_wait(const BangerSettings *settings, const char *path,
-                            const BangerProcess *process, int timeout_ms, GError **error);
+                            const BangerProcess *process, uid_t uid, int timeout_ms, BangerJob *job,
+                            GError **error);
 
-/* Gives the socket @path to the owner and the owner's group, mode 0600. */
+/* Makes the socket @path the owner's and the owner's group's, mode 0600. Errors: NotManaged for a
+ * socket of root's where no VMM listens. */
 bool banger_unix_socket_give(const BangerSettings *settings, const char *path, GError **error);

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "vmm/stop.h"
+
+#include <signal.h>
+
+#include "util/error.h"
+#include "util/fd.h"
+#include "util/path.h"
+#include "vmm/firecracker-api.h"
+#include "vmm/jail.h"
+#include "vmm/machine-list.h"
+
+#define KILL_WAIT_MS 5000
+#define TERM_WAIT_MS 5000
+#define API_MS 5000
+#define ENDING_WAIT_MS 500
+
+/* Opens the directory of the VM @vm_id, if it is one in a jail. */
+static bool
+open_jail(const BangerSettings *settings, const char *vm_id, BangerJail *ret_jail)
+{
+    return vm_id != NULL && banger_jail_name(settings, vm_id, ret_jail, NULL) &&
+           banger_jail_open_directory(ret_jail);
+}
+
+/* Ends @process by @signal, within @timeout_ms; *@ret_ended says whether it did. */
+static bool
+end_process(const BangerSettings *settings, const BangerProcess *process, int signal,
+            int timeout_ms, bool *ret_ended, GError **error)
+{
+    g_autofree char *vm_id = banger_process_vm_id(process);
+    g_auto(BangerJail) jail = BANGER_JAIL_INIT;
+    /* Opened before: by the time the process has ended the name may be another launch's. */
+    bool is_jailed = open_jail(settings, vm_id, &jail);
+
+    if (signal != 0 && !banger_process_signal(process, signal, error))
+        return false;
+    *ret_ended = banger_process_wait_end(process, timeout_ms);
+    if (*ret_ended && is_jailed)
+        banger_jail_remove_directory(&jail);
+    return true;
+}
+
+bool
+banger_machine_kill(const BangerSettings *settings, const BangerProcess *process, GError **error)
+{
+    bool ended;
+
+    /*
+     * Its sockets, TAP and disk are free only when it is gone, which is what callers kill it for.
+     */
+    if (!end_process(settings, process, SIGKILL, KILL_WAIT_MS, &ended, error))
+        return false;
+    return ended || banger_set_error(error, BANGER_ERROR_TIMEOUT,
+                                     "process %d was killed, but has not ended within %d s",
+                                     process->pid, KILL_WAIT_MS / 1000);
+}
+
+bool
+banger_machine_find(const BangerSettings *settings, const char *vm_id, BangerProcess *ret_process,
+                    BangerMachineInfo **ret_machine, bool *ret_found, GError **error)
+{
+    g_autoptr(GHashTable) machines =
+        g_hash_table_new_full(g_str_hash, g_str_equal, NULL, banger_machine_info_free);
+    g_auto(BangerProcess) process = BANGER_PROCESS_INIT;
+    BangerMachineInfo *machine;
+
+    if (!banger_machine_list(settings, vm_id, BANGER_MACHINE_RECORD, machines, error))
+        return false;
+    machine = g_hash_table_lookup(machines, vm_id);
+    *ret_found = machine != NULL && machine->leader != 0 &&
+                 banger_process_open((uint32_t)machine->leader, &process, NULL) &&
+                 banger_process_check_ours(&process, settings, NULL);
+    if (!*ret_found)
+        return true;
+    (void)g_hash_table_steal(machines, vm_id);
+    *ret_machine = machine;
+    *ret_process = banger_process_steal(&process);
+    return true;
+}
+
+/* Has the guest's keyboard say Ctrl-Alt-Del. Whether the VMM took the request. */
+static bool
+ask_guest(const BangerSettings *settings, const BangerProcess *process, const char *api_socket)
+{
+    const BangerFirecrackerRequest request = {
+        .method = "PUT",
+        .path = (char *)"/actions",
+        .body = (char *)"{\"action_type\":\"SendCtrlAltDel\"}",
+    };
+    banger_autofd int path_fd =
+        banger_path_open_socket(settings, BANGER_PATH_RUNTIME, api_socket, NULL);
+    g_autoptr(BangerFirecrackerApi) api = NULL;
+
+    if (path_fd < 0)
+        return false;
+    api = banger_firecracker_api_new(path_fd, api_socket, process, API_MS, NULL, NULL);
+    return api != NULL && banger_firecracker_api_request(api, &request, NULL);
+}
+
+bool
+banger_machine_stop(const BangerSettings *settings, const BangerProcess *process,
+                    const BangerMachineInfo *machine, uint32_t timeout_s, const char **ret_how,
+                    GError **error)
+{
+    bool ended = false;
+
+    if (timeout_s > 0) {
+        /* One that ends at once may have closed the connection before it answered. */
+        int wait_ms = ask_guest(settings, process, machine->api_socket) ? (int)timeout_s * 1000
+                                                                        : ENDING_WAIT_MS;
+
+        *ret_how = "guest";
+        if (!end_process(settings, process, 0, wait_ms, &ended, error))
+            return false;
+    }
+    if (!ended) {
+        *ret_how = "term";
+        if (!end_process(settings, process, SIGTERM, TERM_WAIT_MS, &ended, NULL))
+            ended = true; /* by itself, meanwhile */
+    }
+    if (!ended) {
+        *ret_how = "kill";
+        return banger_machine_kill(settings, process, error);
+    }
+    return true;
+}
+
+bool
+banger_op_stop_machine(const BangerSettings *settings, const BangerRequest *request,
+                       BangerReply *reply, GError **error)
+{
+    const BangerStopMachineRequest *stop = &request->stop_machine;
+    g_auto(BangerProcess) process = BANGER_PROCESS_INIT;
+    g_autoptr(BangerMachineInfo) machine = NULL;
+    const char *how = "gone";
+    bool found;
+
+    if (!banger_machine_find(settings, stop->vm_id, &process, &machine, &found, error) ||
+        (found && !banger_machine_stop(settings, &process, machine, stop->timeout_s, &how, error)))
+        return false;
+    reply->stop_machine.how = g_strdup(how);
+    return true;
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "vmm/machine-list.h"
+
+/* banger_machine_list() where systemd is PID 1. */
+bool banger_unit_list(const char *vm_id, BangerMachineDetails details, GHashTable *machines,
+                      GError **error);
+
+/* Whether systemd has a unit of the VM @vm_id, by the file that it keeps of it. */
+bool banger_unit_exists(const char *vm_id);
