@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "machine/create-private.h"
+#include "machine/launch-machine.h"
+#include "machine/machine.h"
+#include "util/object-path.h"
+#include "vmm/launch.h"
+
+#define MACHINES BANGER_OBJECT_PATH "/machines"
+
+/* Where the parts begin, of the progress of all. */
+#define DISK_FROM 0.1
+#define LAUNCH_FROM 0.8
+
+void
+banger_creation_clear(BangerCreation *creation)
+{
+    banger_undo_walk(&creation->undo);
+    g_clear_pointer(&creation->warning, g_free);
+    g_clear_pointer(&creation->job, banger_job_unref);
+}
+
+BangerJob *
+banger_creation_begin(const BangerCreation *creation, const char *step, double first, double last)
+{
+    BangerJob *part = banger_job_new_part(creation->job, first, last);
+
+    banger_job_set_step(part, step);
+    return part;
+}
+
+bool
+banger_creation_run(BangerCreation *creation, BangerOperation *operation,
+                    const BangerRequest *request, GError **error)
+{
+    BangerReply reply = {0};
+
+    if (!operation(creation->settings, request, &reply, error))
+        return false;
+    if (reply.warning != NULL) {
+        g_free(creation->warning);
+        creation->warning = reply.warning;
+    }
+    return true;
+}
+
+const BangerDrive *
+banger_machine_root_drive(const BangerMachineRequest *machine)
+{
+    const GArray *drives = machine->launch.drives;
+
+    for (unsigned int i = 0; i < drives->len; i++) {
+        const BangerDrive *drive = &g_array_index(drives, BangerDrive, i);
+
+        if (drive->is_root)
+            return drive;
+    }
+    return NULL;
+}
+
+bool
+banger_machine_makes_tap(const BangerMachineRequest *machine)
+{
+    return machine->launch.network.bridge_name[0] != '\0';
+}
+
+bool
+banger_machine_makes_root(const BangerMachineRequest *machine)
+{
+    return machine->rootfs_path[0] != '\0';
+}
+
+/* The disk's part, on a thread of its own. */
+typedef struct {
+    BangerCreation *creation;
+    GError *error;
+} DiskThread;
+
+static gpointer
+run_disk_thread(void *user_data)
+{
+    DiskThread *thread = user_data;
+
+    (void)banger_create_disk(thread->creation, &thread->error);
+    return NULL;
+}
+
+/*
+ * Makes both parts, side by side where the root drive is made: in one that is there already nothing is
+ * written before the network is there. The network's failure is the one reported if both fail.
+ */
+static bool
+create_parts(BangerCreation *disk, BangerCreation *network, GError **error)
+{
+    DiskThread thread = {.creation = disk};
+    g_autoptr(GError) disk_error = NULL;
+    GThread *started = NULL;
+    bool ok;
+
+    if (banger_machine_makes_root(disk->machine))
+        started = g_thread_try_new("disk", run_disk_thread, &thread, NULL);
+    ok = banger_create_network(network, error);
+    if (started == NULL)
+        return ok && banger_create_disk(disk, error);
+    (void)g_thread_join(started);
+    disk_error = thread.error;
+    if (!ok || disk_error == NULL)
+        return ok;
+    g_propagate_error(error, g_steal_pointer(&disk_error));
+    return false;
+}
+
+/* The part of @request from @first to @last of its progress. */
+static BangerCreation
+begin_part(const BangerSettings *settings, const BangerRequest *request, double first, double last)
+{
+    return (BangerCreation){
+        .settings = settings,
+        .request = request,
+        .machine = &request->create_machine,
+        .job = banger_job_new_part(request->job, first, last),
+        .undo = BANGER_UNDO_INIT,
+    };
+}
+
+static bool
+launch_machine(const BangerSettings *settings, const BangerRequest *request, uint32_t *ret_pid,
+               GError **error)
+{
+    banger_job_set_step(request->job, "starting the virtual machine");
+    banger_job_set_progress(request->job, LAUNCH_FROM);
+    return banger_launch_machine(settings, request, &request->create_machine.launch, true, ret_pid,
+                                 error);
+}
+
+/* The parts, and the launch when all is there. */
+static bool
+create_machine(const BangerSettings *settings, const BangerRequest *request, BangerReply *reply,
+               GError **error)
+{
+    g_auto(BangerCreation) disk = begin_part(settings, request, DISK_FROM, LAUNCH_FROM);
+    g_auto(BangerCreation) network = begin_part(settings, request, 0, DISK_FROM);
+
+    if (!create_parts(&disk, &network, error) ||
+        !launch_machine(settings, request, &reply->create_machine.pid, error))
+        return false;
+    banger_undo_commit(&network.undo);
+    banger_undo_commit(&disk.undo);
+    reply->create_machine.machine =
+        banger_encode_object_path(MACHINES, request->create_machine.launch.vm_id);
+    reply->warning = g_steal_pointer(&network.warning);
+    return true;
+}
+
+bool
+banger_op_create_machine(const BangerSettings *settings, const BangerRequest *request,
+                         BangerReply *reply, GError **error)
+{
+    const BangerMachineRequest *machine = &request->create_machine;
+    const BangerLaunchMade made = {
+        .tap = banger_machine_makes_tap(machine),
+        .root = banger_machine_makes_root(machine),
+    };
+
+    if (!banger_launch_check_host(settings, &made, &machine->launch, machine->dry_run, error))
+        return false;
+    banger_job_set_step(request->job, "making the network");
+    if (machine->dry_run)
+        return banger_create_check_network(settings, machine, error) &&
+               banger_create_check_disk(settings, machine, error);
+    return create_machine(settings, request, reply, error);
+}
