@@ -1,39 +1,49 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
-#include <stdlib.h>
+#include <string.h>
 
 #include "bus/message.h"
+#include "bus/operations.h"
 #include "bus/record.h"
 #include "bus/service-private.h"
-#include "model/limits.h"
-#include "model/scalars.h"
+#include "model/bounds.h"
+#include "model/details.h"
 #include "model/validate.h"
-#include "ops/operations.h"
 #include "util/op-id.h"
 #include "util/sd-auto.h"
+#include "util/text.h"
 
-#define THREAD_RETRY_MSEC 100
+#define THREAD_RETRY_MS 100
+#define QUOTE_MAX 60   /* bytes of a caller's text in a message to who is not authorised … */
+#define QUOTED_MAX 160 /* … and of all from the first quote in it to the last */
+#define ERROR_REPLY_BYTES 256u /* of a reply that is an error, besides its text */
 
 /*
- * One call, step by step; each hands on to the next, and each may end it with finish():
+ * One call, step by step; each hands on to the next, and each may end it with finish_call():
  *
- *   banger_call_begin()    decode and validate; the message, with what it carries, is let go
- *   on_credentials()       who asks; refuse what is malformed, and what is over the limits
- *   on_verdict()           polkit's word
- *   go()                   nobody else works on the same objects
+ *   banger_call_begin()    decode and validate; the message, with what it carries, is let go;
+ *                          refuse what is malformed, and what is over the limits
+ *   on_verdict()           polkit has decided
+ *   on_turn()              no other call works on the same objects
+ *   start_ready()          a thread is there, in turn by user
  *   banger_call_work()     the operation, on a thread of the pool
  *   on_worked()            back on the main thread
+ *
+ * A call that has a job may end before its turn: on_cancelled().
  */
 typedef struct {
     BangerService *service;
+    BangerFront *front; /* that it came by */
     const BangerMethod *method;
     sd_bus_message *stub; /* stands in for the message in replies */
     BangerRequest *request;
     BangerReply reply;
     GError *error;
-    gint64 arrived; /* monotonic, in microseconds */
+    int64_t arrived_at_usec; /* monotonic */
     bool caller_known;
-    uid_t uid;
+    bool authorised;
+    bool has_turn;
+    uid_t uid; /* BANGER_LIMITS_UNKNOWN_UID: not known */
     pid_t pid;
     BangerAdmission admission;
     BangerTicket *ticket;
@@ -55,88 +65,161 @@ send_reply(Call *call)
     g_autoptr(sd_bus_message) reply = NULL;
     int r = sd_bus_message_new_method_return(call->stub, &reply);
 
-    if (r >= 0)
-        r = banger_message_encode(reply, call->method, &call->reply);
-    if (r >= 0)
-        r = sd_bus_send(call->service->bus, reply, NULL);
-    return r;
+    if (r < 0)
+        return r;
+    r = banger_message_encode(reply, call->method, &call->reply);
+    if (r < 0)
+        return r;
+    /* Over the connection that the call came by, which may not have the name any more. */
+    return sd_bus_send(NULL, reply, NULL);
 }
 
-/* A message may quote what a caller or a guest's file system said: no control bytes, and UTF-8. */
-static void
-make_printable(GError *error)
-{
-    char *message = g_utf8_make_valid(error->message, -1);
-
-    for (char *c = message; *c != '\0'; c++)
-        if ((guchar)*c < 0x20 || *c == 0x7f)
-            *c = ' ';
-    g_free(error->message);
-    error->message = message;
-}
-
+/* A caller that is gone changes nothing. */
 static void
 send_error(const Call *call)
 {
-    /* A caller that is gone changes nothing. */
-    (void)sd_bus_reply_method_errorf(call->stub,
-                                     banger_error_dbus_name(banger_error_code(call->error)),
-                                     "%s (%s)", call->error->message, call->request->op_id);
+    const char *message = call->error->message;
+
+    if (call->authorised || banger_limits_may_reply(call->service->limits, call->uid,
+                                                    ERROR_REPLY_BYTES + strlen(message)))
+        (void)sd_bus_reply_method_errorf(call->stub,
+                                         banger_error_dbus_name(banger_error_code(call->error)),
+                                         "%s (%s)", message, call->request->op_id);
 }
 
-/* Answers the caller, tells the journal, and ends the call. @call->error is set if it failed. */
 static void
-finish(Call *call)
+send_record(const Call *call)
 {
-    BangerService *service = call->service;
-
-    if (call->error == NULL) {
-        int r = send_reply(call);
-
-        if (r < 0)
-            (void)banger_set_errno(&call->error, BANGER_ERROR_OPERATION_FAILED, -r,
-                                   "cannot send the reply of %s", call->method->dbus_name);
+    if (!call->authorised && !banger_limits_may_record(call->service->limits, call->uid)) {
+        banger_limits_count_unrecorded(call->service->limits, call->uid);
+        return;
     }
-    if (call->error != NULL) {
-        make_printable(call->error);
-        send_error(call);
-    }
-
     banger_call_record_send(&(BangerCallRecord){
         .method = call->method,
         .request = call->request,
         .sender = sd_bus_message_get_sender(call->stub),
         .caller_known = call->caller_known,
+        .authorised = call->authorised,
         .uid = call->uid,
         .pid = call->pid,
-        .duration_usec = g_get_monotonic_time() - call->arrived,
+        .duration_usec = g_get_monotonic_time() - call->arrived_at_usec,
         .error = call->error,
+        .warning = call->reply.warning,
     });
+}
 
+/* Shortens in @message what is between @start and @end, to which it points, to QUOTE_MAX bytes. */
+static void
+shorten_between(GString *message, const char *start, const char *end)
+{
+    gssize at = start - message->str;
+    g_autofree char *kept = g_strndup(start, QUOTE_MAX);
+    const char *kept_end;
+
+    /* Not within a character. */
+    (void)g_utf8_validate(kept, -1, &kept_end);
+    g_string_erase(message, at, end - start);
+    g_string_insert(message, at, "…");
+    g_string_insert_len(message, at, kept, kept_end - kept);
+}
+
+/*
+ * Messages quote what a caller sent, and a caller's text may hold quotes: before a caller is
+ * authorised, long quotes are shortened, and so is all between the first and the last of them.
+ */
+static char *
+shorten_quotes(const char *text)
+{
+    GString *message = g_string_new(text);
+    const char *first = strchr(message->str, '"');
+    const char *last = strrchr(message->str, '"');
+    const char *end;
+
+    if (first == NULL)
+        return g_string_free(message, FALSE);
+    if (last - first > QUOTED_MAX)
+        shorten_between(message, first + 1, last);
+    for (size_t at = 0; (first = strchr(message->str + at, '"')) != NULL;) {
+        end = strchr(first + 1, '"');
+        if (end == NULL)
+            break;
+        at = (size_t)(end - message->str) + 1;
+        if (end - first - 1 <= QUOTE_MAX + (gssize)strlen("…"))
+            continue;
+        shorten_between(message, first + 1, end);
+        at = 0;
+    }
+    return g_string_free(message, FALSE);
+}
+
+/* A message may quote what a caller or a guest's file system said. */
+static void
+clean_message(const Call *call)
+{
+    g_autofree char *text = banger_text_make_printable(call->error->message, -1);
+
+    g_free(call->error->message);
+    call->error->message = call->authorised ? g_steal_pointer(&text) : shorten_quotes(text);
+}
+
+/* Answers the caller, writes the record, and ends the call. @call->error is set if it failed. */
+static void
+finish_call(Call *call)
+{
+    BangerService *service = call->service;
+    BangerFront *front = call->front;
+
+    /* Before the reply: who has it finds no job any more. */
+    if (call->request->job != NULL)
+        banger_jobs_remove(service->jobs, call->request->job);
+    if (call->error == NULL) {
+        int r = send_reply(call);
+
+        /* Nobody reads the replies of a connection that was closed. */
+        if (r < 0 && r != -ENOTCONN)
+            (void)banger_set_errno(&call->error, BANGER_ERROR_OPERATION_FAILED, -r,
+                                   "cannot send the reply of %s", call->method->dbus_name);
+    }
+    if (call->error != NULL) {
+        clean_message(call);
+        send_error(call);
+    }
+    send_record(call);
     banger_limits_release(service->limits, &call->admission);
     if (call->ticket != NULL)
         banger_order_leave(call->ticket);
     call_free(call);
-    service->in_flight--;
-    if (service->in_flight == 0)
-        service->idle(service->idle_data);
+    banger_front_leave(front);
 }
 
+static void start_ready(BangerService *service);
+
 static gboolean
-on_worked(gpointer user_data)
+on_worked(void *user_data)
 {
-    finish(user_data);
+    Call *call = user_data;
+    BangerService *service = call->service;
+    BangerMethodId method = call->method->id;
+
+    service->n_working--;
+    /* First: when the last call ends, nothing may wait. */
+    start_ready(service);
+    finish_call(call);
+    if (method == BANGER_METHOD_CREATE_DM_SNAPSHOT || method == BANGER_METHOD_REMOVE_DM_SNAPSHOT ||
+        method == BANGER_METHOD_CLEANUP_DM_SNAPSHOT)
+        banger_subscribe_look_at_snapshots(service->front->subscribe);
     return G_SOURCE_REMOVE;
 }
 
 void
-banger_call_work(gpointer data, gpointer user_data)
+banger_call_work(gpointer data, void *user_data)
 {
     Call *call = data;
     g_autoptr(GSource) source = g_idle_source_new();
 
     (void)user_data;
-    if (banger_operation_run(call->method, call->service->settings, call->request, &call->reply,
+    if (banger_job_check(call->request->job, &call->error) &&
+        banger_operation_run(call->method, call->service->settings, call->request, &call->reply,
                              &call->error))
         banger_fields_fill_absent(call->method->out, &call->reply);
     /* Attached rather than invoked: g_main_context_invoke() may run it on this thread. */
@@ -146,71 +229,79 @@ banger_call_work(gpointer data, gpointer user_data)
 }
 
 static gboolean
-start_thread(gpointer user_data)
+start_thread(void *user_data)
 {
+    BangerService *service = user_data;
+
     /* Setting the maximum starts threads for the work that has none. */
-    (void)g_thread_pool_set_max_threads(user_data, (gint)BANGER_OPERATIONS_MAX, NULL);
-    return g_thread_pool_get_num_threads(user_data) == 0 ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
+    (void)g_thread_pool_set_max_threads(service->workers, (int)BANGER_WORKERS_MAX, NULL);
+    return g_thread_pool_get_num_threads(service->workers) == 0 ? G_SOURCE_CONTINUE
+                                                                : G_SOURCE_REMOVE;
+}
+
+/* The pool is as large as the limit on operations in flight. If the system has no thread to give,
+ * the threads there are take the work one by one, or the first that can be had. */
+static void
+start_ready(BangerService *service)
+{
+    unsigned int max = BANGER_WORKERS_MAX;
+
+    while (!banger_user_queue_is_empty(service->ready) && service->n_working < max) {
+        service->n_working++;
+        if (g_thread_pool_push(service->workers, banger_user_queue_pop(service->ready), NULL))
+            continue;
+        max = MAX(g_thread_pool_get_num_threads(service->workers), 1);
+        if (g_thread_pool_get_num_threads(service->workers) == 0)
+            (void)g_timeout_add(THREAD_RETRY_MS, start_thread, service);
+    }
 }
 
 static void
-go(gpointer user_data)
+on_turn(void *user_data)
 {
     Call *call = user_data;
 
-    GThreadPool *workers = call->service->workers;
+    call->has_turn = true;
+    banger_user_queue_push(call->service->ready, call->uid, false, call);
+    start_ready(call->service);
+}
 
-    /* The pool is as large as the limit on operations in flight: nothing waits for a thread. If the
-     * system has none to give, the threads there are take the work, or the first that can be had.
-     */
-    if (!g_thread_pool_push(workers, call, NULL) && g_thread_pool_get_num_threads(workers) == 0)
-        (void)g_timeout_add(THREAD_RETRY_MSEC, start_thread, workers);
+/* The job was cancelled: what has begun hears of it by itself, what waits for its turn ends here. */
+static void
+on_cancelled(void *user_data)
+{
+    Call *call = user_data;
+
+    if (!call->has_turn && !banger_job_check(call->request->job, &call->error))
+        finish_call(call);
 }
 
 static void
-on_verdict(GError *denial, gpointer user_data)
+on_verdict(GError *denial, void *user_data)
 {
     Call *call = user_data;
     g_auto(GStrv) keys = NULL;
 
     call->error = denial;
+    call->authorised = denial == NULL;
     if (denial != NULL ||
         !banger_limits_start(call->service->limits, &call->admission, &call->error)) {
-        finish(call);
+        finish_call(call);
         return;
     }
+    if (call->method->has_job)
+        banger_jobs_add(call->service->jobs, call->method, call->request, call->uid, on_cancelled,
+                        call);
     /* The call takes its place when it is authorised, not when it arrives: a stranger's call that
      * waits for a password must not hold up anyone else's about the same object. */
     keys = banger_request_keys(call->method, call->request);
-    call->ticket = banger_order_enter(call->service->order, (const char *const *)keys, go, call);
-}
-
-static void
-on_credentials(bool known, uid_t uid, pid_t pid, void *user_data)
-{
-    Call *call = user_data;
-    int interactive = sd_bus_message_get_allow_interactive_authorization(call->stub);
-
-    call->caller_known = known;
-    call->uid = uid;
-    call->pid = pid;
-    if (!known && call->error == NULL)
-        (void)banger_set_error(&call->error, BANGER_ERROR_ACCESS_DENIED,
-                               "the bus does not know who %s is",
-                               sd_bus_message_get_sender(call->stub));
-    if (call->error != NULL || !banger_limits_admit(call->service->limits, uid, call->request->size,
-                                                    &call->admission, &call->error)) {
-        finish(call);
-        return;
-    }
-    banger_auth_check(call->service->auth, call->method, call->request,
-                      sd_bus_message_get_sender(call->stub), uid, interactive > 0, on_verdict,
-                      call);
+    call->ticket =
+        banger_order_enter(call->service->order, (const char *const *)keys, on_turn, call);
 }
 
 /* Sees to it that the request has a valid op_id, and says so if the caller's was not one. */
 static bool
-settle_op_id(BangerRequest *request, GError **error)
+take_op_id(BangerRequest *request, GError **error)
 {
     g_autofree char *given = g_steal_pointer(&request->op_id);
 
@@ -226,36 +317,62 @@ settle_op_id(BangerRequest *request, GError **error)
                             given);
 }
 
-void
-banger_call_begin(BangerService *service, const BangerMethod *method, sd_bus_message *message)
+static Call *
+make_call(BangerFront *front, const BangerMethod *method, sd_bus_message *message,
+          const BangerPeer *peer, const BangerMachineInfo *machine)
 {
+    const BangerSettings *settings = front->service->settings;
     Call *call = g_new0(Call, 1);
-    const char *sender = sd_bus_message_get_sender(message);
     bool decoded;
-    int r;
 
-    call->service = service;
+    call->service = front->service;
+    call->front = front;
     call->method = method;
     call->stub = banger_message_make_stub(message);
-    call->arrived = g_get_monotonic_time();
-    service->in_flight++;
+    call->caller_known = peer != NULL;
+    call->uid = peer != NULL ? peer->uid : BANGER_LIMITS_UNKNOWN_UID;
+    call->pid = peer != NULL ? peer->pid : 0;
+    decoded = machine == NULL
+                  ? banger_message_decode(message, method, settings, &call->request, &call->error)
+                  : banger_message_decode_machine(message, method, machine->id, machine->leader,
+                                                  settings, &call->request, &call->error);
+    call->request->caller_uid = call->uid;
+    if (take_op_id(call->request, decoded ? &call->error : NULL) && decoded)
+        (void)banger_request_validate(method, call->request, settings, &call->error);
+    return call;
+}
 
-    decoded = banger_message_decode(message, method, &call->request, &call->error);
-    if (settle_op_id(call->request, decoded ? &call->error : NULL) && decoded)
-        (void)banger_request_validate(method, call->request, service->settings, &call->error);
+void
+banger_call_begin(BangerFront *front, const BangerMethod *method, sd_bus_message *message,
+                  const BangerPeer *peer, const BangerMachineInfo *machine, int64_t arrived_at_usec)
+{
+    BangerService *service = front->service;
+    Call *call = make_call(front, method, message, peer, machine);
+    const char *sender = sd_bus_message_get_sender(call->stub);
+
+    call->arrived_at_usec = arrived_at_usec;
+    /* root needs no question: what it asks is authorised, however it ends. */
+    call->authorised = peer != NULL && peer->uid == 0;
+    banger_front_enter(front);
     banger_call_record_send_arrival(method, call->request, sender);
-
-    r = banger_credentials_get(service->credentials, sender, BANGER_OPERATIONS_PER_UID_MAX,
-                               on_credentials, call);
-    if (r >= 0)
+    if (peer == NULL && call->error == NULL)
+        (void)banger_set_error(&call->error, BANGER_ERROR_ACCESS_DENIED,
+                               "the bus does not know who %s is", sender);
+    if (call->error != NULL || !banger_limits_admit(service->limits, call->uid, call->request->size,
+                                                    &call->admission, &call->error)) {
+        finish_call(call);
         return;
-    g_clear_error(&call->error);
-    if (r == -EBUSY)
-        (void)banger_set_error(&call->error, BANGER_ERROR_LIMITS_EXCEEDED,
-                               "%s has %u operations in flight, which is the limit", sender,
-                               BANGER_OPERATIONS_PER_UID_MAX);
-    else
-        (void)banger_set_errno(&call->error, BANGER_ERROR_ACCESS_DENIED, -r,
-                               "cannot ask the bus who %s is", sender);
-    finish(call);
+    }
+    banger_auth_check(
+        service->auth,
+        &(BangerAuthCall){
+            .method = method,
+            .request = call->request,
+            .sender = sender,
+            .uid = call->uid,
+            .interactive = sd_bus_message_get_allow_interactive_authorization(call->stub) > 0,
+            .trusted = banger_limits_is_trusted(service->limits, call->uid),
+            .no_reply = sd_bus_message_get_expect_reply(call->stub) == 0,
+        },
+        on_verdict, call);
 }

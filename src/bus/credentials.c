@@ -9,6 +9,8 @@
 #define BUS "org.freedesktop.DBus"
 #define BUS_PATH "/org/freedesktop/DBus"
 #define ANSWER_TIMEOUT_USEC (UINT64_C(25) * G_USEC_PER_SEC)
+#define ANSWER_NOW_TIMEOUT_USEC (UINT64_C(1) * G_USEC_PER_SEC)
+#define GONE_MAX 256u /* names that are gone and still known */
 
 struct BangerCredentials {
     sd_bus *bus;
@@ -16,6 +18,8 @@ struct BangerCredentials {
     void (*gone)(const char *name, void *user_data);
     void *gone_data;
     GHashTable *senders; /* unique name -> Sender */
+    GQueue gone_names;   /* of Sender: those of @senders that are gone, oldest first */
+    unsigned int n_waiting;
 };
 
 typedef struct {
@@ -23,8 +27,7 @@ typedef struct {
     char *name;
     sd_bus_slot *question; /* while it is open */
     bool known;
-    uid_t uid;
-    pid_t pid;
+    BangerPeer peer;
     GArray *waiting; /* of Waiting */
 } Sender;
 
@@ -34,9 +37,9 @@ typedef struct {
 } Waiting;
 
 static void
-sender_free(gpointer data)
+sender_free(void *user_data)
 {
-    Sender *sender = data;
+    Sender *sender = user_data;
 
     sd_bus_slot_unref(sender->question);
     g_array_unref(sender->waiting);
@@ -44,28 +47,42 @@ sender_free(gpointer data)
     g_free(sender);
 }
 
-/* Answers everyone who waited for @sender, which may be gone from the table afterwards. */
-static void
-answer(Sender *sender)
+static Sender *
+add_sender(BangerCredentials *credentials, const char *name)
 {
+    Sender *sender = g_new0(Sender, 1);
+
+    sender->credentials = credentials;
+    sender->name = g_strdup(name);
+    sender->waiting = g_array_new(FALSE, FALSE, sizeof(Waiting));
+    (void)g_hash_table_insert(credentials->senders, sender->name, sender);
+    return sender;
+}
+
+/* Answers all who waited for @sender; if the bus could not say who that is, it is forgotten. */
+static void
+answer_waiting(Sender *sender)
+{
+    BangerCredentials *credentials = sender->credentials;
     g_autoptr(GArray) waiting = g_steal_pointer(&sender->waiting);
     bool known = sender->known;
-    uid_t uid = sender->uid;
-    pid_t pid = sender->pid;
+    BangerPeer *peer = known ? &sender->peer : NULL;
 
     sender->waiting = g_array_new(FALSE, FALSE, sizeof(Waiting));
+    credentials->n_waiting -= waiting->len;
     if (!known)
-        g_hash_table_remove(sender->credentials->senders, sender->name);
-    for (guint i = 0; i < waiting->len; i++) {
-        Waiting *one = &g_array_index(waiting, Waiting, i);
+        g_hash_table_remove(credentials->senders, sender->name);
+    for (unsigned int i = 0; i < waiting->len; i++) {
+        const Waiting *one = &g_array_index(waiting, Waiting, i);
 
-        one->callback(known, uid, pid, one->user_data);
+        if (one->callback != NULL)
+            one->callback(peer, one->user_data);
     }
 }
 
 /* Reads the a{sv} of GetConnectionCredentials. */
 static bool
-read_credentials(sd_bus_message *reply, Sender *sender)
+read_credentials(sd_bus_message *reply, BangerPeer *ret_peer)
 {
     bool has_uid = false;
 
@@ -81,12 +98,12 @@ read_credentials(sd_bus_message *reply, Sender *sender)
         if (g_str_equal(key, "UnixUserID")) {
             if (sd_bus_message_read(reply, "v", "u", &number) < 0)
                 return false;
-            sender->uid = number;
+            ret_peer->uid = number;
             has_uid = true;
         } else if (g_str_equal(key, "ProcessID")) {
             if (sd_bus_message_read(reply, "v", "u", &number) < 0)
                 return false;
-            sender->pid = (pid_t)number;
+            ret_peer->pid = (pid_t)number;
         } else if (sd_bus_message_skip(reply, "v") < 0) {
             return false;
         }
@@ -103,9 +120,18 @@ on_answer(sd_bus_message *reply, void *user_data, sd_bus_error *ret_error)
 
     (void)ret_error;
     sender->question = sd_bus_slot_unref(sender->question);
-    sender->known = !sd_bus_message_is_method_error(reply, NULL) && read_credentials(reply, sender);
-    answer(sender);
+    sender->known = sender->known || (!sd_bus_message_is_method_error(reply, NULL) &&
+                                      read_credentials(reply, &sender->peer));
+    answer_waiting(sender);
     return 0;
+}
+
+static void
+forget_oldest(BangerCredentials *credentials)
+{
+    const Sender *oldest = g_queue_pop_head(&credentials->gone_names);
+
+    g_hash_table_remove(credentials->senders, oldest->name);
 }
 
 static int
@@ -119,10 +145,12 @@ on_name_owner_changed(sd_bus_message *message, void *user_data, sd_bus_error *re
     if (sd_bus_message_read_basic(message, 's', &name) <= 0)
         return 0;
     sender = g_hash_table_lookup(credentials->senders, name);
-    /* Whoever still waits is told by the question's own answer, which follows. */
+    /* Those who still wait are answered by the question's own answer, which follows. */
     if (sender == NULL || sender->question != NULL)
         return 0;
-    g_hash_table_remove(credentials->senders, name);
+    g_queue_push_tail(&credentials->gone_names, sender);
+    if (g_queue_get_length(&credentials->gone_names) > GONE_MAX)
+        forget_oldest(credentials);
     credentials->gone(name, credentials->gone_data);
     return 0;
 }
@@ -145,6 +173,7 @@ banger_credentials_new(sd_bus *bus, void (*gone)(const char *name, void *user_da
     credentials->bus = sd_bus_ref(bus);
     credentials->gone = gone;
     credentials->gone_data = user_data;
+    g_queue_init(&credentials->gone_names);
     credentials->senders = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, sender_free);
     *ret_credentials = credentials;
     return 0;
@@ -154,54 +183,92 @@ void
 banger_credentials_free(BangerCredentials *credentials)
 {
     sd_bus_slot_unref(credentials->match);
+    g_queue_clear(&credentials->gone_names);
     g_hash_table_unref(credentials->senders);
     sd_bus_unref(credentials->bus);
     g_free(credentials);
 }
 
 static int
-ask(Sender *sender)
+make_question(const Sender *sender, sd_bus_message **ret_message)
 {
     g_autoptr(sd_bus_message) message = NULL;
-    sd_bus *bus = sender->credentials->bus;
-    int r = sd_bus_message_new_method_call(bus, &message, BUS, BUS_PATH, BUS,
+    int r = sd_bus_message_new_method_call(sender->credentials->bus, &message, BUS, BUS_PATH, BUS,
                                            "GetConnectionCredentials");
 
-    if (r >= 0)
-        r = sd_bus_message_append_basic(message, 's', sender->name);
-    if (r >= 0)
-        r = sd_bus_call_async(bus, &sender->question, message, on_answer, sender,
-                              ANSWER_TIMEOUT_USEC);
-    return r;
+    if (r < 0)
+        return r;
+    r = sd_bus_message_append_basic(message, 's', sender->name);
+    if (r < 0)
+        return r;
+    *ret_message = g_steal_pointer(&message);
+    return 0;
+}
+
+static int
+ask_bus(Sender *sender)
+{
+    g_autoptr(sd_bus_message) message = NULL;
+    int r = make_question(sender, &message);
+
+    if (r < 0)
+        return r;
+    return sd_bus_call_async(sender->credentials->bus, &sender->question, message, on_answer,
+                             sender, ANSWER_TIMEOUT_USEC);
+}
+
+BangerPeer *
+banger_credentials_find(BangerCredentials *credentials, const char *name)
+{
+    Sender *sender = g_hash_table_lookup(credentials->senders, name);
+
+    return sender != NULL && sender->known ? &sender->peer : NULL;
 }
 
 int
 banger_credentials_get(BangerCredentials *credentials, const char *name, unsigned int max,
-                       BangerCredentialsCallback callback, void *user_data)
+                       unsigned int max_all, BangerCredentialsCallback callback, void *user_data)
 {
     Sender *sender = g_hash_table_lookup(credentials->senders, name);
     Waiting waiting = {callback, user_data};
 
-    if (sender != NULL && sender->known) {
-        callback(true, sender->uid, sender->pid, user_data);
-        return 0;
-    }
+    if (credentials->n_waiting >= max_all || (sender != NULL && sender->waiting->len >= max))
+        return -EBUSY;
     if (sender == NULL) {
         int r;
 
-        sender = g_new0(Sender, 1);
-        sender->credentials = credentials;
-        sender->name = g_strdup(name);
-        sender->waiting = g_array_new(FALSE, FALSE, sizeof(Waiting));
-        g_hash_table_insert(credentials->senders, sender->name, sender);
-        r = ask(sender);
+        sender = add_sender(credentials, name);
+        r = ask_bus(sender);
         if (r < 0) {
             g_hash_table_remove(credentials->senders, name);
             return r;
         }
     }
-    if (sender->waiting->len >= max)
-        return -EBUSY;
     g_array_append_val(sender->waiting, waiting);
+    credentials->n_waiting++;
     return 0;
+}
+
+BangerPeer *
+banger_credentials_find_now(BangerCredentials *credentials, const char *name)
+{
+    g_autoptr(sd_bus_message) message = NULL;
+    g_autoptr(sd_bus_message) reply = NULL;
+    Sender *sender = g_hash_table_lookup(credentials->senders, name);
+
+    if (sender == NULL)
+        sender = add_sender(credentials, name);
+    if (!sender->known)
+        sender->known =
+            make_question(sender, &message) >= 0 &&
+            sd_bus_call(credentials->bus, message, ANSWER_NOW_TIMEOUT_USEC, NULL, &reply) >= 0 &&
+            read_credentials(reply, &sender->peer);
+    if (sender->known) {
+        answer_waiting(sender); /* they came first */
+        return &sender->peer;
+    }
+    /* Without a question of its own nothing else would forget it. */
+    if (sender->question == NULL)
+        g_hash_table_remove(credentials->senders, name);
+    return NULL;
 }

@@ -7,21 +7,26 @@
 
 /*
  * Who is behind a unique bus name. The bus is asked once a name (org.freedesktop.DBus
- * GetConnectionCredentials, asynchronously) and the answer kept until the name goes away: unique
- * names are never used again. The pid is for the journal only, never for a decision.
+ * GetConnectionCredentials) and the answer kept until the name goes away, and a while longer:
+ * unique names are never used again, and a last call of that name may still be on its way.
  *
  * Used from the main thread alone.
  */
 typedef struct BangerCredentials BangerCredentials;
 
-/*
- * @known: whether the bus could say. Otherwise the peer is gone, or the bus failed; uid and pid
- * mean nothing then.
- */
-typedef void (*BangerCredentialsCallback)(bool known, uid_t uid, pid_t pid, void *user_data);
+typedef struct {
+    uid_t uid;
+    pid_t pid; /* for the journal only, never for a decision */
+    bool told; /* for the intake: was told once that its calls are too many */
+} BangerPeer;
+
+/* @peer is NULL if the bus cannot say: the peer is gone, or the bus failed. It is valid during the
+ * call only. */
+typedef void (*BangerCredentialsCallback)(BangerPeer *peer, void *user_data);
 
 /*
- * Starts to watch @bus for names that go away (one blocking AddMatch), and calls @gone for those
+ * Asks over @bus, a connection of its own, so that no queue of calls or replies delays the answers.
+ * Starts to watch it for names that go away (one blocking AddMatch), and calls @gone for those
  * whose credentials were asked for. A negative errno on failure.
  */
 int banger_credentials_new(sd_bus *bus, void (*gone)(const char *name, void *user_data),
@@ -29,11 +34,18 @@ int banger_credentials_new(sd_bus *bus, void (*gone)(const char *name, void *use
 
 void banger_credentials_free(BangerCredentials *credentials);
 
+/* Who @name is, if that is known already; else NULL. Valid until the main loop goes on. */
+BangerPeer *banger_credentials_find(BangerCredentials *credentials, const char *name);
+
 /*
- * Finds out who @name is and calls @callback exactly once: before this returns if it is known
- * already. At most @max questions about one name may wait at the same time: -EBUSY past that, and
- * @callback is not called. Any other negative errno: the bus cannot be asked, @callback is not
- * called.
+ * Finds out who @name, which is not known yet, is, and calls @callback (may be NULL) once, later.
+ * At most @max may wait for one name, and @max_all for all: -EBUSY past that, and @callback is not
+ * called. Any other negative errno: the bus cannot be asked, @callback is not called.
  */
 int banger_credentials_get(BangerCredentials *credentials, const char *name, unsigned int max,
-                           BangerCredentialsCallback callback, void *user_data);
+                           unsigned int max_all, BangerCredentialsCallback callback,
+                           void *user_data);
+
+/* As banger_credentials_find(), and asks the bus if need be, which takes it some 100 us and has
+ * 1 s. */
+BangerPeer *banger_credentials_find_now(BangerCredentials *credentials, const char *name);

@@ -14,15 +14,38 @@ bool banger_message_check_signature(sd_bus_message *message, const BangerMethod 
 /*
  * Reads @message, a call of @method, into a new request that owns
  * everything: the message is not needed afterwards. The op_id, the last argument, is as the caller
- * gave it.
+ * gave it. Strings are parsed (model/value.h) as they are read.
  *
  * On failure the request is returned all the same in *@ret_request, with as much of the op_id as
  * could be read, so that the answer can carry it. Errors: BadParams for a wrong signature, for a
- * dictionary with an unknown, duplicate, missing or wrongly typed key and for an array over its
+ * string that is not of its kind, for a dictionary with an unknown, duplicate, missing or wrongly typed key and for an array over its
  * limit; LimitsExceeded for more than BANGER_MESSAGE_MAX bytes of arguments.
  */
 bool banger_message_decode(sd_bus_message *message, const BangerMethod *method,
-                           BangerRequest **ret_request, GError **error);
+                           const BangerSettings *settings, BangerRequest **ret_request,
+                           GError **error);
+
+/*
+ * As banger_message_decode(), for @message that calls the method of the machine @vm_id's object which is @method
+ * without its first argument, the machine or its process @leader, and without op_id. Its signature was
+ * checked. Errors: NotFound without a process that the method needs.
+ */
+bool banger_message_decode_machine(sd_bus_message *message, const BangerMethod *method,
+                                   const char *vm_id, pid_t leader, const BangerSettings *settings,
+                                   BangerRequest **ret_request, GError **error);
+
+/*
+ * The op_id of @message, a call of @method of the right signature, as the caller gave it; without
+ * reading the other arguments. "" if it cannot be found. Free with g_free().
+ */
+char *banger_message_read_op_id(sd_bus_message *message, const BangerMethod *method);
+
+/*
+ * Whether the interface, the member and the arguments of @message, a call that is none of the method
+ * table, are as short as all that there are: the message may have to wait, and sd-bus quotes what it
+ * does not know. Its path is another matter.
+ */
+bool banger_message_is_short(sd_bus_message *message);
 
 /*
  * A message that can be answered in place of @call: the same sender, serial and flags, without the

@@ -11,16 +11,22 @@ typedef struct {
     const BangerRequest *request; /* its op_id must be valid */
     const char *sender;
     bool caller_known; /* uid and pid mean something */
+    bool authorised;   /* otherwise a caller's text is shortened, and the record may be dropped when
+                          the journal is slow */
     uid_t uid;
     pid_t pid;
     gint64 duration_usec;
     const GError *error; /* NULL: the call succeeded */
+    const char *warning; /* or NULL */
 } BangerCallRecord;
 
-/* Writes the one record of a call that was answered (dbus-api: "helper rpc completed", "… failed").
- */
+/* Writes the one record of a call that was answered (docs/dbus-api.md, "Journal"). */
 void banger_call_record_send(const BangerCallRecord *call);
 
 /* Writes the debug record of a call that has arrived. */
 void banger_call_record_send_arrival(const BangerMethod *method, const BangerRequest *request,
                                      const char *sender);
+
+/* Writes that @n_calls of the user @uid (BANGER_LIMITS_UNKNOWN_UID: of callers that the bus did not
+ * know) were refused, and have no record. */
+void banger_call_record_send_unrecorded(uid_t uid, uint64_t n_calls);

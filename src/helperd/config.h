@@ -3,11 +3,12 @@
 
 #include <glib.h>
 
-#include "model/settings.h"
+#include "util/settings.h"
 
 /*
- * Reads helper.conf(5) at @path: a GKeyFile whose keys all have a default from configure. A missing
- * file is an empty one. The names of users are looked up (getpwnam_r(3)).
+ * Reads helper.conf(5) at @path, a GKeyFile whose keys all have a default, and after it the files
+ * @path.d/<name>.conf in the order of their names: of a key that several have, the last one's value
+ * counts. A missing file is an empty one. The names of users are looked up (getpwnam_r(3)).
  *
  * Errors, OperationFailed, with the file, group and key in the message: a file that cannot be read
  * or parsed, a group or key that does not exist, a value that cannot be right, a user that does not

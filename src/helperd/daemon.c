@@ -1,24 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "helperd/daemon.h"
 
-#include <errno.h>
 #include <glib-unix.h>
 #include <signal.h>
-#include <systemd/sd-bus.h>
+#include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
 #include "bus/service.h"
 #include "helperd/event-source.h"
 
-#define FLUSH_TIMEOUT_USEC (5 * G_USEC_PER_SEC)
+#define MAIN_THREAD_NICE (-10)
 
 typedef struct {
     const BangerSettings *settings;
     GMainLoop *loop;
-    sd_bus *bus;
     BangerService *service;
-    guint idle_timer;
+    unsigned int idle_timer;
     bool name_given_up; /* no further call can arrive by the name */
     bool leaving;
 } Daemon;
@@ -30,51 +28,42 @@ quit_when_idle(Daemon *daemon)
         g_main_loop_quit(daemon->loop);
 }
 
-static int
-on_name_released(sd_bus_message *reply, void *user_data, sd_bus_error *ret_error)
+static void
+on_name_released(void *user_data)
 {
     Daemon *daemon = user_data;
 
-    (void)reply;
-    (void)ret_error;
-    /* Messages come in order: every call sent to the name before the bus took it away has been
-     * dispatched by now. */
     daemon->name_given_up = true;
     quit_when_idle(daemon);
-    return 0;
 }
 
 /* Gives up the name, and with it the flow of calls; the rest follows in on_name_released(). */
 static void
-leave(Daemon *daemon)
+leave_bus(Daemon *daemon)
 {
     if (daemon->leaving)
         return;
     daemon->leaving = true;
     g_clear_handle_id(&daemon->idle_timer, g_source_remove);
     (void)sd_notify(0, "STOPPING=1");
-    if (sd_bus_release_name_async(daemon->bus, NULL, BANGER_BUS_NAME, on_name_released, daemon) <
-        0) {
-        daemon->name_given_up = true;
-        quit_when_idle(daemon);
-    }
+    banger_service_release_name(daemon->service, on_name_released);
 }
 
 static gboolean
-on_idle_timeout(gpointer user_data)
+on_idle_timeout(void *user_data)
 {
     Daemon *daemon = user_data;
 
-    /* A call may have begun since; its end starts the timer anew. */
+    /* A call or a subscription may have begun since; its end starts the timer anew. */
     daemon->idle_timer = 0;
-    if (banger_service_in_flight(daemon->service) == 0)
-        leave(daemon);
+    if (banger_service_is_idle(daemon->service))
+        leave_bus(daemon);
     return G_SOURCE_REMOVE;
 }
 
 /* Called at the start and whenever the last call in flight was answered. */
 static void
-on_idle(gpointer user_data)
+on_idle(void *user_data)
 {
     Daemon *daemon = user_data;
 
@@ -89,100 +78,42 @@ on_idle(gpointer user_data)
 }
 
 static gboolean
-on_signal(gpointer user_data)
+on_signal(void *user_data)
 {
     Daemon *daemon = user_data;
 
-    /* Not in leave(): at an idle exit a call that just came in may take all the time it needs. */
+    /* Not in leave_bus(): at an idle exit a call that just came in may take all the time it needs. */
     banger_service_stop(daemon->service);
-    leave(daemon);
+    leave_bus(daemon);
     return G_SOURCE_CONTINUE;
 }
 
 /* The bus went away: nobody can be answered any more, but what is in flight is finished. */
-static int
-on_disconnected(sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
+static void
+on_disconnected(void *user_data)
 {
     Daemon *daemon = user_data;
 
-    (void)message;
-    (void)ret_error;
     daemon->leaving = true;
     daemon->name_given_up = true;
     quit_when_idle(daemon);
-    return 0;
 }
 
 /*
- * As sd_bus_open_system(3), without passing of descriptors: no method takes one, and what a caller
- * sends all the same would be kept open with its call. The bus refuses such messages.
+ * What a flood sends lies in the bus's memory until the main thread has read it, and when the bus has
+ * 127 MiB for one connection (max_outgoing_bytes in dbus-daemon(1)), it refuses everyone's calls to
+ * it. To read and drop a message takes a third of the time that the bus takes for it, but the kernel
+ * holds only fifty or so: the thread has to have a processor when it wants one. So auditd(8) does it,
+ * for the same reason. To nice(2) the threads of the pool, which was made before, are like others.
  */
-static int
-open_system_bus(sd_bus **ret_bus)
-{
-    const char *address = g_getenv("DBUS_SYSTEM_BUS_ADDRESS");
-    sd_bus *bus = NULL;
-    int r = sd_bus_new(&bus);
-
-    if (r >= 0)
-        r = sd_bus_set_address(bus,
-                               address != NULL ? address : "unix:path=/run/dbus/system_bus_socket");
-    if (r >= 0)
-        r = sd_bus_set_bus_client(bus, true);
-    if (r >= 0)
-        r = sd_bus_negotiate_fds(bus, false);
-    if (r >= 0)
-        r = sd_bus_start(bus);
-    if (r < 0)
-        sd_bus_unref(bus);
-    else
-        *ret_bus = bus;
-    return r;
-}
-
-static bool
-connect_to_bus(Daemon *daemon, sd_event *event, GError **error)
-{
-    int r = open_system_bus(&daemon->bus);
-
-    if (r < 0)
-        return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, -r,
-                                "cannot connect to the system bus");
-    daemon->service = banger_service_new(daemon->bus, daemon->settings, on_idle, daemon, error);
-    if (daemon->service == NULL)
-        return false;
-    r = sd_bus_match_signal_async(daemon->bus, NULL, "org.freedesktop.DBus.Local", NULL,
-                                  "org.freedesktop.DBus.Local", "Disconnected", on_disconnected,
-                                  NULL, daemon);
-    if (r >= 0)
-        r = sd_bus_attach_event(daemon->bus, event, SD_EVENT_PRIORITY_NORMAL);
-    if (r >= 0)
-        r = sd_bus_request_name(daemon->bus, BANGER_BUS_NAME, 0);
-    if (r < 0)
-        return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, -r,
-                                "cannot serve " BANGER_BUS_NAME " on the system bus");
-    return true;
-}
-
-/* Sends what was answered, unless the bus does not take it for a while, and closes. */
 static void
-close_bus(sd_bus *bus)
+raise_priority(void)
 {
-    gint64 end = g_get_monotonic_time() + FLUSH_TIMEOUT_USEC;
-    uint64_t queued;
-
-    if (bus == NULL)
-        return;
-    (void)sd_bus_detach_event(bus);
-    while (sd_bus_get_n_queued_write(bus, &queued) >= 0 && queued > 0 &&
-           g_get_monotonic_time() < end) {
-        if (sd_bus_process(bus, NULL) < 0)
-            break;
-        (void)sd_bus_wait(bus, FLUSH_TIMEOUT_USEC / 50);
-    }
-    sd_bus_close(bus);
-    sd_bus_unref(bus);
+    if (setpriority(PRIO_PROCESS, 0, MAIN_THREAD_NICE) < 0)
+        g_debug("cannot raise the priority of the main thread: %m");
 }
+
+static const BangerServiceEvents events = {.idle = on_idle, .disconnected = on_disconnected};
 
 bool
 banger_daemon_run(const BangerSettings *settings, GError **error)
@@ -191,7 +122,7 @@ banger_daemon_run(const BangerSettings *settings, GError **error)
     g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
     GSource *source;
     sd_event *event = NULL;
-    guint term, interrupt;
+    unsigned int term, interrupt;
     bool ok;
     int r = sd_event_new(&event);
 
@@ -205,8 +136,10 @@ banger_daemon_run(const BangerSettings *settings, GError **error)
      * meanwhile is seen to when the loop runs. */
     term = g_unix_signal_add(SIGTERM, on_signal, &daemon);
     interrupt = g_unix_signal_add(SIGINT, on_signal, &daemon);
-    ok = connect_to_bus(&daemon, event, error);
+    daemon.service = banger_service_new(event, settings, &events, &daemon, error);
+    ok = daemon.service != NULL;
     if (ok) {
+        raise_priority();
         on_idle(&daemon);
         g_main_loop_run(loop);
     }
@@ -216,7 +149,6 @@ banger_daemon_run(const BangerSettings *settings, GError **error)
     g_clear_pointer(&daemon.service, banger_service_free);
     g_source_destroy(source);
     g_source_unref(source);
-    close_bus(daemon.bus);
     sd_event_unref(event);
     return ok;
 }

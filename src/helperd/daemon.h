@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-#include "model/settings.h"
 #include "util/error.h"
+#include "util/settings.h"
 
 /*
  * Serves org.banger.Helper1 on the system bus until the service has been idle for

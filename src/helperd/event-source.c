@@ -12,11 +12,11 @@ typedef struct {
  * So prepare first goes on from wherever the last iteration stopped.
  */
 static gboolean
-event_source_prepare(GSource *source, gint *timeout)
+event_source_prepare(GSource *source, gint *timeout_ms)
 {
     sd_event *event = ((EventSource *)source)->event;
 
-    *timeout = -1; /* sd-event's timers make its descriptor readable */
+    *timeout_ms = -1; /* sd-event's timers make its descriptor readable */
     switch (sd_event_get_state(event)) {
     case SD_EVENT_INITIAL:
         return sd_event_prepare(event) != 0;
@@ -39,7 +39,7 @@ event_source_check(GSource *source)
 }
 
 static gboolean
-event_source_dispatch(GSource *source, GSourceFunc callback, gpointer user_data)
+event_source_dispatch(GSource *source, GSourceFunc callback, void *user_data)
 {
     sd_event *event = ((EventSource *)source)->event;
 
@@ -69,7 +69,8 @@ banger_event_source_new(sd_event *event)
 
     ((EventSource *)source)->event = sd_event_ref(event);
     g_source_set_static_name(source, "sd-event");
-    /* No loop runs inside of a dispatch. But a source that may not recurse is blocked during it,
+    /*
+     * No loop runs inside of a dispatch. But a source that may not recurse is blocked during it,
      * for which GLib takes its descriptor out and puts it in again, and wakes the loop each time.
      */
     g_source_set_can_recurse(source, TRUE);

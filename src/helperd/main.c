@@ -11,12 +11,20 @@
 #include "util/journal.h"
 
 static int
-fail(const GError *error)
+report_failure(const GError *error)
 {
     g_autoptr(BangerJournalRecord) record = banger_journal_record_new(LOG_ERR, error->message);
 
     banger_journal_record_send(g_steal_pointer(&record));
     return EXIT_FAILURE;
+}
+
+static void
+report_warning(const char *message)
+{
+    g_autoptr(BangerJournalRecord) record = banger_journal_record_new(LOG_WARNING, message);
+
+    banger_journal_record_send(g_steal_pointer(&record));
 }
 
 int
@@ -55,7 +63,13 @@ main(int argc, char *argv[])
     (void)signal(SIGPIPE, SIG_IGN);
 
     settings = banger_config_load(config_path != NULL ? config_path : BANGER_CONFIG_FILE, &error);
-    if (settings == NULL || !banger_daemon_run(settings, &error))
-        return fail(error);
+    if (settings == NULL)
+        return report_failure(error);
+    if (!settings->jail)
+        report_warning("[VMM] Jail=no: a guest that takes its VMM over has the rights of the "
+                       "owner, and reaches "
+                       "every other VM");
+    if (!banger_daemon_run(settings, &error))
+        return report_failure(error);
     return EXIT_SUCCESS;
 }
