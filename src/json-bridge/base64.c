@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "bridge/base64.h"
+#include "json-bridge/base64.h"
 
 #include <string.h>
 

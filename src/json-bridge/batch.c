@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "bridge/batch.h"
+#include "json-bridge/batch.h"
 
-#include "bridge/json.h"
+#include "json-bridge/json.h"
 
 struct BangerBatch {
     struct json_object *array; /* the members not begun yet; NULL once all are */

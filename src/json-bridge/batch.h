@@ -5,7 +5,7 @@
 #include <json-c/json.h>
 #include <stdbool.h>
 
-#include "bridge/hold.h"
+#include "json-bridge/hold.h"
 
 /* A batch of JSON-RPC: its members are begun one by one, and answered together in one array. */
 typedef struct BangerBatch BangerBatch;

@@ -1,30 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "bridge/call.h"
+#include "json-bridge/bus-call.h"
 
 #include <syslog.h>
 
-#include "bridge/json.h"
-#include "bridge/limits.h"
-#include "bridge/transcode.h"
+#include "json-bridge/bridge-limits.h"
+#include "json-bridge/json.h"
+#include "json-bridge/reference.h"
+#include "json-bridge/transcode.h"
 #include "util/journal.h"
 #include "util/message-ids.h"
+#include "util/sd-auto.h"
 
 typedef struct {
     BangerBus *bus;
     BangerBusLane lane;
     BangerEnvelope *envelope;
-    BangerHold message;
     struct ucred peer;
-    gint64 begun; /* g_get_monotonic_time() */
+    int64_t begun_usec; /* g_get_monotonic_time() */
     BangerDeliver deliver;
-    gpointer data;
+    void *user_data;
 } Call;
 
 static void
 call_free(Call *call)
 {
     banger_envelope_free(call->envelope);
-    banger_hold_shrink(&call->message, call->message.held);
     g_free(call);
 }
 
@@ -41,7 +41,7 @@ static void
 write_record(const Call *call, const BangerFault *fault)
 {
     const BangerEnvelope *envelope = call->envelope;
-    guint64 duration = (guint64)(g_get_monotonic_time() - call->begun);
+    uint64_t duration_usec = (uint64_t)(g_get_monotonic_time() - call->begun_usec);
     g_autoptr(BangerJournalRecord) record =
         banger_journal_record_new(fault == NULL ? LOG_INFO : LOG_WARNING,
                                   fault == NULL ? "json request completed" : "json request failed");
@@ -51,10 +51,10 @@ write_record(const Call *call, const BangerFault *fault)
     banger_journal_record_add(record, "METHOD",
                               envelope->method != NULL ? envelope->method->dbus_name
                                                        : envelope->method_name);
-    banger_journal_record_add_uint(record, "DURATION_USEC", duration);
-    banger_journal_record_add_uint(record, "DURATION_MS", duration / 1000);
+    banger_journal_record_add_uint(record, "DURATION_USEC", duration_usec);
+    banger_journal_record_add_uint(record, "DURATION_MS", duration_usec / 1000);
     banger_journal_record_add_uint(record, "CALLER_UID", call->peer.uid);
-    banger_journal_record_add_uint(record, "CALLER_PID", (guint64)call->peer.pid);
+    banger_journal_record_add_uint(record, "CALLER_PID", (uint64_t)call->peer.pid);
     if (fault != NULL) {
         banger_journal_record_add(record, "CODE", banger_fault_json_code(fault));
         banger_journal_record_add(record, "ERROR_NAME", fault->dbus_name);
@@ -72,9 +72,9 @@ deliver_error(const Call *call, const BangerFault *fault)
         answer = g_string_new(NULL);
         banger_envelope_append_error(call->envelope, fault, answer);
     }
-    if (!call->deliver(answer, call->data)) {
+    if (!call->deliver(answer, call->user_data)) {
         free_text(answer);
-        (void)call->deliver(NULL, call->data);
+        (void)call->deliver(NULL, call->user_data);
     }
     write_record(call, fault);
 }
@@ -112,7 +112,7 @@ deliver_result(const Call *call, sd_bus_message *reply)
     size = answer->len;
     if (call->envelope->is_notification)
         g_clear_pointer(&answer, free_text);
-    if (call->deliver(answer, call->data)) {
+    if (call->deliver(answer, call->user_data)) {
         write_record(call, NULL);
         return;
     }
@@ -124,9 +124,9 @@ deliver_result(const Call *call, sd_bus_message *reply)
 }
 
 static int
-on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
+on_reply(sd_bus_message *reply, void *user_data, sd_bus_error *ret_error)
 {
-    g_autoptr(Call) call = userdata;
+    g_autoptr(Call) call = user_data;
     const sd_bus_error *failure = sd_bus_message_get_error(reply);
 
     (void)ret_error;
@@ -141,19 +141,6 @@ on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
     return 1;
 }
 
-/* The account is of what the arguments weigh. */
-static bool
-account_message(Call *call, GError **error)
-{
-    size_t weight = banger_json_weight(call->envelope->params);
-
-    if (banger_hold_grow(&call->message, weight))
-        return true;
-    return banger_set_error(error, BANGER_ERROR_LIMITS_EXCEEDED,
-                            "too many large requests are in flight for another of %zu bytes",
-                            weight);
-}
-
 /* Whether there are file contents among @fields. */
 static bool
 carries_bytes(const BangerField *fields)
@@ -165,60 +152,63 @@ carries_bytes(const BangerField *fields)
     return false;
 }
 
-/* Whether the message or its reply may be large: not what is around it in a batch. */
-static bool
-is_large(const Call *call)
+BangerNeeds
+banger_call_needs(const BangerEnvelope *envelope)
 {
-    return call->message.held > BANGER_SMALL_REQUEST_MAX ||
-           carries_bytes(call->envelope->method->out);
+    return (BangerNeeds){
+        .n_bytes = banger_json_weight(envelope->params),
+        .reply_is_large = carries_bytes(envelope->method->out),
+    };
 }
 
 static bool
 send_message(Call *call, GError **error)
 {
     const BangerEnvelope *envelope = call->envelope;
-    __attribute__((cleanup(sd_bus_message_unrefp))) sd_bus_message *message = NULL;
-    sd_bus *connection;
+    g_autoptr(sd_bus_message) message = NULL;
+    g_autoptr(BangerJson) params = NULL;
+    sd_bus *connection = banger_bus_get(call->bus, call->lane, error);
     int r;
 
-    call->lane = is_large(call) ? BANGER_BUS_LARGE : BANGER_BUS_SMALL;
-    connection = banger_bus_get(call->bus, call->lane, error);
     if (connection == NULL)
         return false;
     r = sd_bus_message_new_method_call(connection, &message, BANGER_BUS_NAME, BANGER_OBJECT_PATH,
                                        BANGER_INTERFACE, envelope->method->dbus_name);
     if (r < 0)
         return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, -r, "cannot make a message");
-    if (!banger_transcode_params(envelope->method->in, envelope->params, message, error))
+    params = banger_reference_params(envelope->method, envelope->params);
+    if (!banger_transcode_params(envelope->method->in, params, message, error))
         return false;
     r = sd_bus_message_append_basic(message, 's', envelope->op_id);
-    if (r >= 0)
-        r = sd_bus_call_async(connection, NULL, message, on_reply, call,
-                              (uint64_t)BANGER_CALL_TIMEOUT_SEC * G_USEC_PER_SEC);
+    if (r < 0)
+        return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, -r,
+                                "cannot append op_id to a message");
+    r = sd_bus_call_async(connection, NULL, message, on_reply, call,
+                          (uint64_t)BANGER_CALL_TIMEOUT_SEC * G_USEC_PER_SEC);
     if (r < 0)
         return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, -r, "cannot call the helper");
     return true;
 }
 
 void
-banger_call_start(BangerBus *bus, BangerBudget *budget, const struct ucred *peer,
-                  BangerEnvelope *envelope, BangerDeliver deliver, gpointer data)
+banger_call_start(BangerBus *bus, const struct ucred *peer, BangerEnvelope *envelope,
+                  const BangerNeeds *needs, BangerDeliver deliver, void *user_data)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(Call) call = g_new0(Call, 1);
 
     *call = (Call){.bus = bus,
                    .envelope = envelope,
-                   .message = {.budget = budget, .is_one_of_many = true},
+                   .lane = banger_needs_are_large(needs) ? BANGER_BUS_LARGE : BANGER_BUS_SMALL,
                    .peer = *peer,
-                   .begun = g_get_monotonic_time(),
+                   .begun_usec = g_get_monotonic_time(),
                    .deliver = deliver,
-                   .data = data};
+                   .user_data = user_data};
     if (envelope->fault != NULL) {
         deliver_error(call, envelope->fault);
         return;
     }
-    if (!account_message(call, &error) || !send_message(call, &error)) {
+    if (!send_message(call, &error)) {
         deliver_failure(call, error);
         return;
     }

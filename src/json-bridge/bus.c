@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "bridge/bus.h"
+#include "json-bridge/bus.h"
 
 #include "util/error.h"
 
@@ -31,6 +31,24 @@ banger_bus_free(BangerBus *bus)
     g_free(bus);
 }
 
+static int
+open_connection(sd_event *event, sd_bus **ret_connection)
+{
+    sd_bus *connection;
+    int r;
+
+    r = sd_bus_open_system(&connection);
+    if (r < 0)
+        return r;
+    r = sd_bus_attach_event(connection, event, SD_EVENT_PRIORITY_NORMAL);
+    if (r < 0) {
+        sd_bus_close_unref(connection);
+        return r;
+    }
+    *ret_connection = connection;
+    return 0;
+}
+
 sd_bus *
 banger_bus_get(BangerBus *bus, BangerBusLane lane_id, GError **error)
 {
@@ -47,14 +65,10 @@ banger_bus_get(BangerBus *bus, BangerBusLane lane_id, GError **error)
     }
     if (lane->connection != NULL)
         return lane->connection;
-    r = sd_bus_open_system(&lane->connection);
-    if (r >= 0)
-        r = sd_bus_attach_event(lane->connection, bus->event, SD_EVENT_PRIORITY_NORMAL);
-    if (r < 0) {
-        lane->connection = sd_bus_close_unref(lane->connection);
+    r = open_connection(bus->event, &lane->connection);
+    if (r < 0)
         (void)banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, -r,
                                "cannot reach the system bus");
-    }
     return lane->connection;
 }
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "bridge/envelope.h"
+#include "json-bridge/envelope.h"
 
 #include <string.h>
 
-#include "bridge/json.h"
-#include "bridge/limits.h"
+#include "json-bridge/bridge-limits.h"
+#include "json-bridge/json.h"
 #include "util/json-string.h"
 #include "util/op-id.h"
+#include "util/text.h"
 
 #define NAME_MAX_SHOWN 64 /* bytes of an unknown method's name in a message */
 
@@ -66,7 +67,7 @@ take_method(BangerEnvelope *envelope, struct json_object *value)
     envelope->method = banger_method_by_json_name(name);
     if (envelope->method == NULL) {
         g_autofree char *shown = g_strndup(name, NAME_MAX_SHOWN);
-        g_autofree char *valid = g_utf8_make_valid(shown, -1);
+        g_autofree char *valid = banger_text_make_printable(shown, -1);
 
         set_fault(envelope, BANGER_FAULT_UNKNOWN_METHOD, "unknown method %s", valid);
     }
@@ -75,13 +76,13 @@ take_method(BangerEnvelope *envelope, struct json_object *value)
 static void
 open_legacy(BangerEnvelope *envelope, struct json_object *request)
 {
-    struct json_object *version = banger_json_member(request, "version");
-    struct json_object *params = banger_json_member(request, "params");
+    struct json_object *version = banger_json_member(request, "version", false);
+    struct json_object *params = banger_json_member(request, "params", false);
 
     if (version != NULL &&
         (!json_object_is_type(version, json_type_int) || json_object_get_int64(version) != 1))
         set_fault(envelope, BANGER_FAULT_BAD_VERSION, "version: must be 1");
-    take_method(envelope, banger_json_member(request, "method"));
+    take_method(envelope, banger_json_member(request, "method", false));
     if (params != NULL && !json_object_is_type(params, json_type_object)) {
         g_autoptr(GError) error = NULL;
 
@@ -91,7 +92,7 @@ open_legacy(BangerEnvelope *envelope, struct json_object *request)
     } else {
         envelope->params = json_object_get(params);
     }
-    take_op_id(envelope, banger_json_member(request, "op_id"));
+    take_op_id(envelope, banger_json_member(request, "op_id", false));
 }
 
 /*
@@ -134,7 +135,7 @@ take_rpc_params(BangerEnvelope *envelope, struct json_object *params)
     if (params == NULL)
         return;
     if (json_object_is_type(params, json_type_object)) {
-        take_op_id(envelope, banger_json_member(params, "op_id"));
+        take_op_id(envelope, banger_json_member(params, "op_id", false));
     } else if (!json_object_is_type(params, json_type_array)) {
         return;
     } else if (envelope->method != NULL) {
@@ -161,15 +162,15 @@ open_jsonrpc(BangerEnvelope *envelope, struct json_object *request)
     bool has_id;
 
     if (!json_object_is_type(request, json_type_object) ||
-        !json_object_object_get_ex(request, "jsonrpc", &version) ||
+        !banger_json_exact_member(request, "jsonrpc", &version) ||
         g_strcmp0(banger_json_text(version), "2.0") != 0) {
         set_fault(envelope, BANGER_FAULT_BAD_REQUEST, "the request is not one of JSON-RPC 2.0");
         return;
     }
-    has_id = json_object_object_get_ex(request, "id", &id);
+    has_id = banger_json_exact_member(request, "id", &id);
     take_id(envelope, id);
-    (void)json_object_object_get_ex(request, "method", &method);
-    (void)json_object_object_get_ex(request, "params", &params);
+    (void)banger_json_exact_member(request, "method", &method);
+    (void)banger_json_exact_member(request, "params", &params);
     /* What is no request at all comes before what is one of an unknown method. */
     if (params != NULL && !json_object_is_type(params, json_type_object) &&
         !json_object_is_type(params, json_type_array))
@@ -194,7 +195,7 @@ new_envelope(BangerDialect dialect)
 bool
 banger_envelope_is_jsonrpc(struct json_object *request)
 {
-    return json_object_object_get_ex(request, "jsonrpc", NULL);
+    return banger_json_exact_member(request, "jsonrpc", NULL);
 }
 
 BangerEnvelope *
@@ -250,14 +251,15 @@ banger_envelope_end_result(const BangerEnvelope *envelope, GString *out)
     g_string_append_c(out, '}');
 }
 
-/* The message with " (OP_ID)" at its end, which the helper's own messages have already. */
+/* The message without the " (OP_ID)" at the end of the helper's own: op_id is a member of its own. */
 static void
 append_message(const BangerEnvelope *envelope, const BangerFault *fault, GString *out)
 {
     g_autofree char *suffix = g_strdup_printf(" (%s)", envelope->op_id);
-    g_autofree char *message =
-        g_strconcat(fault->message, g_str_has_suffix(fault->message, suffix) ? "" : suffix, NULL);
+    g_autofree char *message = g_strdup(fault->message);
 
+    if (g_str_has_suffix(message, suffix))
+        message[strlen(message) - strlen(suffix)] = '\0';
     banger_json_append_string(out, message);
 }
 
@@ -267,15 +269,13 @@ append_legacy_error(const BangerEnvelope *envelope, const BangerFault *fault, GS
     g_string_append_printf(out, "{\"ok\":false,\"error\":{\"code\":\"%s\",\"message\":",
                            banger_fault_json_code(fault));
     append_message(envelope, fault, out);
-    if (envelope->op_id_is_callers) {
-        g_string_append(out, ",\"op_id\":");
-        banger_json_append_string(out, envelope->op_id);
-    }
+    if (envelope->op_id_is_callers)
+        g_string_append_printf(out, ",\"op_id\":\"%s\"", envelope->op_id);
     g_string_append(out, "}}");
 }
 
-/* The specification's own errors have its own words and no data, as in its examples; what exactly
- * was wrong is in the journal. */
+/* The specification's own errors have its message, as in its examples; what exactly was wrong is in
+ * the data of all. */
 static void
 append_rpc_error(const BangerEnvelope *envelope, const BangerFault *fault, GString *out)
 {
@@ -283,16 +283,19 @@ append_rpc_error(const BangerEnvelope *envelope, const BangerFault *fault, GStri
 
     g_string_append_printf(out, "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":%d,\"message\":",
                            banger_fault_rpc_code(fault));
-    if (message != NULL) {
+    if (message != NULL)
         banger_json_append_string(out, message);
-    } else {
+    else
         append_message(envelope, fault, out);
-        g_string_append(out, ",\"data\":{\"name\":");
+    g_string_append(out, ",\"data\":{");
+    if (fault->dbus_name != NULL) {
+        g_string_append(out, "\"name\":");
         banger_json_append_string(out, fault->dbus_name);
-        g_string_append_printf(out, ",\"code\":\"%s\",\"op_id\":\"%s\"}",
-                               banger_fault_json_code(fault), envelope->op_id);
+        g_string_append_c(out, ',');
     }
-    g_string_append_printf(out, "},\"id\":%s}", envelope->id);
+    g_string_append_printf(out, "\"code\":\"%s\",\"message\":", banger_fault_json_code(fault));
+    append_message(envelope, fault, out);
+    g_string_append_printf(out, ",\"op_id\":\"%s\"}},\"id\":%s}", envelope->op_id, envelope->id);
 }
 
 void

@@ -5,7 +5,7 @@
 #include <json-c/json.h>
 #include <stdbool.h>
 
-#include "bridge/fault.h"
+#include "json-bridge/fault.h"
 #include "model/methods.h"
 
 /*

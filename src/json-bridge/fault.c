@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "bridge/fault.h"
+#include "json-bridge/fault.h"
 
 #define RPC_INVALID_PARAMS (-32602)
 #define RPC_HELPER_ERRORS (-32000)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "bridge/hold.h"
+#include "json-bridge/hold.h"
 
-#include "bridge/limits.h"
+#include "json-bridge/bridge-limits.h"
 
 /* The part of @held bytes in @hold that comes out of the budget. */
 static size_t
-charge(const BangerHold *hold, size_t held)
+compute_charge(const BangerHold *hold, size_t held)
 {
     size_t free_part = hold->is_one_of_many ? 0 : BANGER_HELD_FREE;
 
@@ -15,7 +15,7 @@ charge(const BangerHold *hold, size_t held)
 bool
 banger_hold_grow(BangerHold *hold, size_t size)
 {
-    size_t more = charge(hold, hold->held + size) - charge(hold, hold->held);
+    size_t more = compute_charge(hold, hold->held + size) - compute_charge(hold, hold->held);
 
     if (more > 0 && size > BANGER_HELD_ALWAYS &&
         (hold->held + size > BANGER_HELD_PER_CONNECTION_MAX ||
@@ -29,6 +29,7 @@ banger_hold_grow(BangerHold *hold, size_t size)
 void
 banger_hold_shrink(BangerHold *hold, size_t size)
 {
-    hold->budget->used -= charge(hold, hold->held) - charge(hold, hold->held - size);
+    hold->budget->used -=
+        compute_charge(hold, hold->held) - compute_charge(hold, hold->held - size);
     hold->held -= size;
 }

@@ -1,24 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "bridge/identity.h"
+#include "json-bridge/identity.h"
 
 #include <errno.h>
 #include <grp.h>
-#include <pwd.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include "util/error.h"
-
-#define PASSWD_ENTRY_MAX (1u << 20)
+#include "util/user.h"
 
 bool
 banger_identity_find(const char *name, BangerIdentity *ret_identity, GError **error)
 {
-    struct passwd user;
-    struct passwd *found;
-    g_autofree char *buffer = NULL;
-    size_t size = 4096;
-    int errnum;
+    BangerIdentity identity = {0};
 
     if (name == NULL && geteuid() != 0) {
         *ret_identity = (BangerIdentity){geteuid(), getegid(), NULL};
@@ -26,21 +20,13 @@ banger_identity_find(const char *name, BangerIdentity *ret_identity, GError **er
     }
     if (name == NULL)
         name = BANGER_OWNER;
-    /* An entry of a directory service may be larger than any that is in a file. */
-    do {
-        size *= 2;
-        buffer = g_realloc(buffer, size);
-        errnum = getpwnam_r(name, &user, buffer, size, &found);
-    } while (errnum == ERANGE && size < PASSWD_ENTRY_MAX);
-    if (errnum != 0)
-        return banger_set_errno(error, BANGER_ERROR_NOT_FOUND, errnum, "cannot look up the user %s",
-                                name);
-    if (found == NULL)
-        return banger_set_error(error, BANGER_ERROR_NOT_FOUND, "there is no user %s", name);
-    if (user.pw_uid == 0)
+    if (!banger_user_find(name, &identity.uid, &identity.gid, error))
+        return false;
+    if (identity.uid == 0)
         return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
                                 "the bridge does not run as root; use --user NAME");
-    *ret_identity = (BangerIdentity){user.pw_uid, user.pw_gid, g_strdup(name)};
+    identity.name = g_strdup(name);
+    *ret_identity = identity;
     return true;
 }
 

@@ -15,7 +15,7 @@ typedef struct {
 /*
  * The user @name. Without a name: the user the program was started as, unless that is root, who is
  * replaced by the configured owner. Free the name with g_free().
- * Errors: NotFound if there is no such user, BadParams if it is root.
+ * Errors: those of banger_user_find(); BadParams if it is root.
  */
 bool banger_identity_find(const char *name, BangerIdentity *ret_identity, GError **error);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "bridge/listener.h"
+#include "json-bridge/listener.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +14,7 @@
 
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/socket.h"
 
 #define LOCK_TRIES 20
 #define LOCK_RETRY_USEC (100 * G_USEC_PER_SEC / 1000)
@@ -40,23 +41,11 @@ banger_listener_from_systemd(int *ret_fd, GError **error)
 #define SIOCUNIXFILE 0x89e0
 #endif
 
-/* The errno value of connecting to @address: 0 if somebody listens there. */
-static int
-probe(const struct sockaddr_un *address)
-{
-    banger_autofd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-    if (fd < 0)
-        return errno;
-    return connect(fd, (const struct sockaddr *)address, sizeof *address) < 0 ? errno : 0;
-}
-
 /* Removes a socket that a program left behind. */
 static bool
 remove_stale(const struct sockaddr_un *address, GError **error)
 {
     struct stat status;
-    int errnum;
 
     if (lstat(address->sun_path, &status) < 0)
         return errno == ENOENT || banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
@@ -64,8 +53,7 @@ remove_stale(const struct sockaddr_un *address, GError **error)
     if (!S_ISSOCK(status.st_mode))
         return banger_set_error(error, BANGER_ERROR_ALREADY_EXISTS, "%s exists and is not a socket",
                                 address->sun_path);
-    errnum = probe(address);
-    if (errnum != ECONNREFUSED)
+    if (!banger_socket_is_stale(address->sun_path))
         return banger_set_error(error, BANGER_ERROR_ALREADY_EXISTS,
                                 "%s is in use by another program", address->sun_path);
     if (unlink(address->sun_path) < 0 && errno != ENOENT)

@@ -4,10 +4,10 @@
 #include <glib.h>
 #include <stdlib.h>
 
-#include "bridge/identity.h"
-#include "bridge/limits.h"
-#include "bridge/listener.h"
-#include "bridge/server.h"
+#include "json-bridge/bridge-limits.h"
+#include "json-bridge/identity.h"
+#include "json-bridge/listener.h"
+#include "json-bridge/server.h"
 #include "util/error.h"
 #include "util/fd.h"
 
@@ -83,7 +83,7 @@ open_listener(const Arguments *arguments, const BangerIdentity *identity, GError
 }
 
 static bool
-serve(const Arguments *arguments, const BangerIdentity *identity, GError **error)
+serve_callers(const Arguments *arguments, const BangerIdentity *identity, GError **error)
 {
     banger_autofd int listener = open_listener(arguments, identity, error);
     BangerServerOptions options = {
@@ -107,14 +107,15 @@ serve(const Arguments *arguments, const BangerIdentity *identity, GError **error
 }
 
 static bool
-run(const Arguments *arguments, GError **error)
+run_bridge(const Arguments *arguments, GError **error)
 {
     BangerIdentity identity = {0};
     bool ok;
 
     if (!banger_identity_find(arguments->user, &identity, error))
         return false;
-    ok = serve(arguments, &identity, error);
+    banger_server_block_signals();
+    ok = serve_callers(arguments, &identity, error);
     g_free(identity.name);
     return ok;
 }
@@ -130,7 +131,7 @@ main(int argc, char **argv)
     if (ok && arguments.print_version)
         g_print("banger-helper-bridge %s\n", PACKAGE_VERSION);
     else if (ok)
-        ok = run(&arguments, &error);
+        ok = run_bridge(&arguments, &error);
     if (!ok)
         g_printerr("banger-helper-bridge: %s\n", error->message);
     g_free(arguments.socket_path);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "bridge/outbox.h"
+#include "json-bridge/outbox.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -9,6 +9,7 @@ banger_outbox_init(BangerOutbox *outbox, BangerBudget *budget)
 {
     g_queue_init(&outbox->answers);
     outbox->sent = 0;
+    outbox->is_closed = false;
     outbox->hold = (BangerHold){.budget = budget};
 }
 
@@ -19,8 +20,9 @@ free_answer(gpointer answer)
 }
 
 void
-banger_outbox_clear(BangerOutbox *outbox)
+banger_outbox_close(BangerOutbox *outbox)
 {
+    outbox->is_closed = true;
     g_queue_clear_full(&outbox->answers, free_answer);
     outbox->sent = 0;
     banger_hold_shrink(&outbox->hold, outbox->hold.held);
@@ -29,17 +31,21 @@ banger_outbox_clear(BangerOutbox *outbox)
 bool
 banger_outbox_push(BangerOutbox *outbox, GString *answer)
 {
+    if (outbox->is_closed) {
+        free_answer(answer);
+        return true;
+    }
     if (!banger_hold_grow(&outbox->hold, answer->len))
         return false;
     g_queue_push_tail(&outbox->answers, answer);
     return true;
 }
 
-gssize
+ssize_t
 banger_outbox_flush(BangerOutbox *outbox, int fd)
 {
     GString *answer;
-    gssize total = 0;
+    ssize_t total = 0;
 
     while ((answer = g_queue_peek_head(&outbox->answers)) != NULL) {
         ssize_t n = send(fd, answer->str + outbox->sent, answer->len - outbox->sent,
@@ -52,7 +58,7 @@ banger_outbox_flush(BangerOutbox *outbox, int fd)
         if (n < 0) {
             int saved_errno = errno;
 
-            banger_outbox_clear(outbox);
+            banger_outbox_close(outbox);
             return -saved_errno;
         }
         total += n;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "bridge/scan.h"
+#include "json-bridge/scan.h"
 
 #include <string.h>
 
-#include "bridge/limits.h"
+#include "json-bridge/bridge-limits.h"
 #include "util/error.h"
 
 enum {
@@ -48,19 +48,20 @@ is_space(guchar c)
 }
 
 static bool
-bad(GError **error, const char *what)
+refuse_json(GError **error, const char *what)
 {
     return banger_set_error(error, BANGER_ERROR_BAD_PARAMS, "the request is not JSON: %s", what);
 }
 
 static bool
-unexpected(guchar c, const char *where, GError **error)
+refuse_byte(guchar c, const char *where, GError **error)
 {
     if (c > 0x20 && c < 0x7f)
         return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
                                 "the request is not JSON: unexpected '%c' %s", c, where);
     return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
-                            "the request is not JSON: unexpected byte 0x%02x %s", (guint)c, where);
+                            "the request is not JSON: unexpected byte 0x%02x %s", (unsigned int)c,
+                            where);
 }
 
 static bool
@@ -120,7 +121,7 @@ begin_literal(BangerScan *scan, guchar c, GError **error)
         scan->literal = "ull";
         break;
     default:
-        return unexpected(c, "where a value begins", error);
+        return refuse_byte(c, "where a value begins", error);
     }
     scan->state = STATE_LITERAL;
     return true;
@@ -169,12 +170,12 @@ step_structure(BangerScan *scan, guchar c, GError **error)
         G_GNUC_FALLTHROUGH;
     case STATE_NAME:
         if (c != '"')
-            return unexpected(c, "where a member's name begins", error);
+            return refuse_byte(c, "where a member's name begins", error);
         begin_string(scan, STATE_COLON);
         return true;
     case STATE_COLON:
         if (c != ':')
-            return unexpected(c, "after a member's name", error);
+            return refuse_byte(c, "after a member's name", error);
         scan->state = STATE_VALUE;
         return true;
     default:
@@ -183,7 +184,7 @@ step_structure(BangerScan *scan, guchar c, GError **error)
         else if (c == (in_object(scan) ? '}' : ']'))
             close_container(scan);
         else
-            return unexpected(c, "after a value", error);
+            return refuse_byte(c, "after a value", error);
         return true;
     }
 }
@@ -204,7 +205,7 @@ static bool
 begin_utf8(BangerScan *scan, guchar c, GError **error)
 {
     if (c < 0xc2 || c > 0xf4)
-        return bad(error, "a string is not valid UTF-8");
+        return refuse_json(error, "a string is not valid UTF-8");
     scan->utf8_left = c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
     scan->utf8_low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
     scan->utf8_high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
@@ -216,7 +217,7 @@ step_string(BangerScan *scan, guchar c, GError **error)
 {
     if (scan->utf8_left > 0) {
         if (c < scan->utf8_low || c > scan->utf8_high)
-            return bad(error, "a string is not valid UTF-8");
+            return refuse_json(error, "a string is not valid UTF-8");
         scan->utf8_left--;
         scan->utf8_low = 0x80;
         scan->utf8_high = 0xbf;
@@ -227,7 +228,7 @@ step_string(BangerScan *scan, guchar c, GError **error)
         return true;
     }
     if (c < 0x20)
-        return bad(error, "a string contains a control character");
+        return refuse_json(error, "a string contains a control character");
     if (scan->name_size < sizeof scan->name)
         scan->name[scan->name_size++] = (char)c;
     if (c == '\\')
@@ -247,7 +248,7 @@ step_escape(BangerScan *scan, guchar c, GError **error)
         return true;
     }
     if (c == '\0' || strchr("\"\\/bfnrt", c) == NULL)
-        return unexpected(c, "after a backslash", error);
+        return refuse_byte(c, "after a backslash", error);
     scan->state = STATE_STRING;
     return true;
 }
@@ -256,7 +257,7 @@ static bool
 step_hex(BangerScan *scan, guchar c, GError **error)
 {
     if (!g_ascii_isxdigit(c))
-        return unexpected(c, "in a \\u escape", error);
+        return refuse_byte(c, "in a \\u escape", error);
     scan->hex = scan->hex * 16 + (unsigned int)g_ascii_xdigit_value((char)c);
     if (--scan->hex_left > 0)
         return true;
@@ -272,7 +273,7 @@ static bool
 step_literal(BangerScan *scan, guchar c, GError **error)
 {
     if (c != (guchar)scan->literal[0])
-        return unexpected(c, "in a literal", error);
+        return refuse_byte(c, "in a literal", error);
     if (*++scan->literal == '\0')
         end_value(scan);
     return true;
@@ -315,7 +316,7 @@ step_number(BangerScan *scan, guchar c, GError **error)
     if (next < 0) {
         if (scan->state != STATE_ZERO && scan->state != STATE_DIGITS &&
             scan->state != STATE_FRACTION && scan->state != STATE_EXPONENT_DIGITS)
-            return unexpected(c, "in a number", error);
+            return refuse_byte(c, "in a number", error);
         end_value(scan);
         return step_structure(scan, c, error);
     }
@@ -328,7 +329,7 @@ step_number(BangerScan *scan, guchar c, GError **error)
 }
 
 static bool
-step(BangerScan *scan, guchar c, GError **error)
+take_byte(BangerScan *scan, guchar c, GError **error)
 {
     switch (scan->state) {
     case STATE_START:
@@ -366,7 +367,7 @@ banger_scan_feed(BangerScan *scan, const char *data, size_t length, size_t *ret_
                                    "the request is larger than %u bytes", BANGER_REQUEST_MAX);
             return BANGER_SCAN_BAD;
         }
-        if (!step(scan, (guchar)data[at], error))
+        if (!take_byte(scan, (guchar)data[at], error))
             return BANGER_SCAN_BAD;
     }
     *ret_start = start;

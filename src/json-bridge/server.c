@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "bridge/server.h"
+#include "json-bridge/server.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -7,10 +7,10 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#include "bridge/call.h"
-#include "bridge/connection.h"
-#include "bridge/limits.h"
-#include "bridge/timer.h"
+#include "json-bridge/bridge-limits.h"
+#include "json-bridge/bus-call.h"
+#include "json-bridge/connection.h"
+#include "json-bridge/timer.h"
 #include "util/error.h"
 #include "util/fd.h"
 
@@ -20,7 +20,6 @@ typedef struct {
     const BangerServerOptions *options;
     BangerContext context;
     GHashTable *connections; /* a set of those that are open */
-    bool is_stopping;
     int listener_fd;
     sd_event_source *listener;
     sd_event_source *retry; /* where accepting failed for want of something */
@@ -31,9 +30,9 @@ typedef struct {
 static void restart_idle(Server *server);
 
 static int
-on_idle(sd_event_source *source, uint64_t usec, void *userdata)
+on_idle(sd_event_source *source, uint64_t usec, void *user_data)
 {
-    Server *server = userdata;
+    Server *server = user_data;
 
     (void)source;
     (void)usec;
@@ -54,9 +53,9 @@ restart_idle(Server *server)
 }
 
 static void
-on_closed(BangerConnection *connection, gpointer data)
+on_closed(BangerConnection *connection, void *user_data)
 {
-    Server *server = data;
+    Server *server = user_data;
 
     g_hash_table_remove(server->connections, connection);
     restart_idle(server);
@@ -64,9 +63,9 @@ on_closed(BangerConnection *connection, gpointer data)
 
 /* One error, and the end, before anything is read. The socket's buffer is empty, so it takes it. */
 static bool
-answer_and_forget(GString *answer, gpointer data)
+answer_and_forget(GString *answer, void *user_data)
 {
-    const int *fd = data;
+    const int *fd = user_data;
 
     if (answer == NULL)
         return true;
@@ -81,25 +80,50 @@ turn_away(Server *server, int fd, const struct ucred *peer, const GError *error)
 {
     BangerEnvelope *envelope =
         banger_envelope_refused(BANGER_DIALECT_LEGACY, banger_fault_from_error(error));
+    const BangerNeeds no_needs = {0};
 
-    banger_call_start(server->context.bus, &server->context.budget, peer, envelope,
-                      answer_and_forget, &fd);
+    banger_call_start(server->context.bus, peer, envelope, &no_needs, answer_and_forget, &fd);
+}
+
+/* Closes the connection that has been idle longest after an answer; false if none is idle. */
+static bool
+close_idlest(Server *server)
+{
+    BangerConnection *idlest = NULL;
+    uint64_t idlest_since_usec = UINT64_MAX;
+    GHashTableIter iter;
+    void *key;
+
+    g_hash_table_iter_init(&iter, server->connections);
+    while (g_hash_table_iter_next(&iter, &key, NULL)) {
+        uint64_t since_usec;
+
+        if (banger_connection_is_idle(key, &since_usec) && since_usec < idlest_since_usec) {
+            idlest = key;
+            idlest_since_usec = since_usec;
+        }
+    }
+    if (idlest == NULL)
+        return false;
+    banger_connection_close(idlest);
+    return true;
 }
 
 static bool
-is_welcome(const Server *server, const struct ucred *peer, GError **error)
+is_welcome(Server *server, const struct ucred *peer, GError **error)
 {
     if (peer->uid != 0 && peer->uid != server->options->owner)
         return banger_set_error(error, BANGER_ERROR_ACCESS_DENIED, "uid %u may not use this socket",
                                 (unsigned int)peer->uid);
-    if (g_hash_table_size(server->connections) >= BANGER_CONNECTIONS_MAX)
+    if (g_hash_table_size(server->connections) >= BANGER_CONNECTIONS_MAX && !close_idlest(server))
         return banger_set_error(error, BANGER_ERROR_LIMITS_EXCEEDED,
-                                "%u connections are open already", BANGER_CONNECTIONS_MAX);
+                                "%u connections are open already, and none is idle",
+                                BANGER_CONNECTIONS_MAX);
     return true;
 }
 
 static void
-welcome(Server *server, int accepted)
+welcome_peer(Server *server, int accepted)
 {
     banger_autofd int fd = accepted;
     g_autoptr(GError) error = NULL;
@@ -118,13 +142,13 @@ welcome(Server *server, int accepted)
 }
 
 static int
-on_retry(sd_event_source *source, uint64_t usec, void *userdata)
+on_retry(sd_event_source *source, uint64_t usec, void *user_data)
 {
-    Server *server = userdata;
+    Server *server = user_data;
 
     (void)source;
     (void)usec;
-    if (!server->is_stopping)
+    if (!server->context.is_stopping)
         (void)sd_event_source_set_enabled(server->listener, SD_EVENT_ON);
     return 0;
 }
@@ -149,15 +173,15 @@ prepare_retry(Server *server)
 }
 
 static int
-on_connect(sd_event_source *source, int listener, uint32_t revents, void *userdata)
+on_connect(sd_event_source *source, int listener, uint32_t revents, void *user_data)
 {
-    Server *server = userdata;
+    Server *server = user_data;
     int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
     (void)source;
     (void)revents;
     if (fd >= 0)
-        welcome(server, fd);
+        welcome_peer(server, fd);
     else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
         accept_later(server);
     return 0;
@@ -175,9 +199,9 @@ give_up_listener(Server *server)
 
 /* Runs after every event once the end has been asked for. */
 static int
-on_after_event(sd_event_source *source, void *userdata)
+on_after_event(sd_event_source *source, void *user_data)
 {
-    Server *server = userdata;
+    Server *server = user_data;
 
     (void)source;
     if (g_hash_table_size(server->connections) == 0 && banger_bus_n_calls(server->context.bus) == 0)
@@ -186,17 +210,17 @@ on_after_event(sd_event_source *source, void *userdata)
 }
 
 static int
-on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *user_data)
 {
-    Server *server = userdata;
+    Server *server = user_data;
     g_autoptr(GList) connections = NULL;
     int r;
 
     (void)source;
     (void)info;
-    if (server->is_stopping)
+    if (server->context.is_stopping)
         return 0;
-    server->is_stopping = true;
+    server->context.is_stopping = true;
     (void)sd_notify(0, "STOPPING=1");
     /* A socket of systemd's stays: the next of us serves who comes now. */
     if (server->options->socket_path != NULL)
@@ -211,30 +235,38 @@ on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *us
     return r < 0 ? r : on_after_event(NULL, server);
 }
 
-static int
-set_up(Server *server)
+void
+banger_server_block_signals(void)
 {
-    sd_event *event = server->context.event;
     sigset_t signals;
-    int r;
 
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGTERM);
     (void)sigaddset(&signals, SIGINT);
     (void)sigaddset(&signals, SIGPIPE); /* of standard error, where records may go */
-    r = -pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
+}
+
+static int
+set_up(Server *server)
+{
+    sd_event *event = server->context.event;
+    int r;
+
+    r = sd_event_add_signal(event, NULL, SIGTERM, on_signal, server);
     if (r < 0)
         return r;
-    r = sd_event_add_signal(event, NULL, SIGTERM, on_signal, server);
-    if (r >= 0)
-        r = sd_event_add_signal(event, NULL, SIGINT, on_signal, server);
-    if (r >= 0)
-        r = sd_event_add_io(event, &server->listener, server->listener_fd, EPOLLIN, on_connect,
-                            server);
-    if (r >= 0)
-        r = prepare_retry(server);
+    r = sd_event_add_signal(event, NULL, SIGINT, on_signal, server);
+    if (r < 0)
+        return r;
+    r = sd_event_add_io(event, &server->listener, server->listener_fd, EPOLLIN, on_connect, server);
+    if (r < 0)
+        return r;
+    r = prepare_retry(server);
+    if (r < 0)
+        return r;
     restart_idle(server);
-    return r;
+    return 0;
 }
 
 static void
@@ -245,6 +277,7 @@ tear_down(Server *server)
     server->idle = sd_event_source_disable_unref(server->idle);
     server->after_event = sd_event_source_disable_unref(server->after_event);
     g_hash_table_unref(server->connections);
+    banger_turns_free(server->context.turns);
     banger_bus_free(server->context.bus);
     sd_event_unref(server->context.event);
 }
@@ -260,6 +293,7 @@ banger_server_run(const BangerServerOptions *options, GError **error)
         /* Out of memory: the listener ends with the program. */
         return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, -r, "cannot make a loop");
     server.context.bus = banger_bus_new(server.context.event);
+    server.context.turns = banger_turns_new(server.context.event);
     server.context.peer_timeout_sec = options->peer_timeout_sec;
     server.connections = g_hash_table_new(NULL, NULL);
     r = set_up(&server);

@@ -16,6 +16,12 @@ typedef struct {
 } BangerServerOptions;
 
 /*
+ * Keeps the signals that end the server for banger_server_run(): from before there is a socket, so
+ * that none is left behind.
+ */
+void banger_server_block_signals(void);
+
+/*
  * Serves the JSON socket until SIGTERM or SIGINT, after which what is in flight is still answered,
  * or until it has been idle for too long. Tells the service manager (sd_notify(3)).
  * Errors: OperationFailed if the event loop cannot be set up.

@@ -1,22 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "bridge/timer.h"
+#include "json-bridge/timer.h"
 
 #include <glib.h>
 #include <time.h>
 
-void
-banger_timer_arm(sd_event *event, sd_event_source **timer, unsigned int seconds,
-                 sd_event_time_handler_t handler, void *data)
+static int
+set_time(sd_event *event, sd_event_source **timer, uint64_t time_usec,
+         sd_event_time_handler_t handler, void *user_data)
 {
-    uint64_t usec = seconds * (uint64_t)G_USEC_PER_SEC;
     int r;
 
     if (*timer == NULL)
-        r = sd_event_add_time_relative(event, timer, CLOCK_MONOTONIC, usec, 0, handler, data);
-    else
-        r = sd_event_source_set_time_relative(*timer, usec);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(*timer, SD_EVENT_ONESHOT);
+        return sd_event_add_time_relative(event, timer, CLOCK_MONOTONIC, time_usec, 0, handler,
+                                          user_data);
+    r = sd_event_source_set_time_relative(*timer, time_usec);
+    if (r < 0)
+        return r;
+    return sd_event_source_set_enabled(*timer, SD_EVENT_ONESHOT);
+}
+
+void
+banger_timer_arm(sd_event *event, sd_event_source **timer, unsigned int seconds,
+                 sd_event_time_handler_t handler, void *user_data)
+{
+    int r = set_time(event, timer, seconds * (uint64_t)G_USEC_PER_SEC, handler, user_data);
+
     /* That is out of memory, which ends a GLib program anywhere: the descriptor that timers take is
      * there since the server's first. */
     if (r < 0)

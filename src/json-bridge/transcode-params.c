@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
 
-#include "bridge/base64.h"
-#include "bridge/json.h"
-#include "bridge/limits.h"
-#include "bridge/transcode.h"
+#include "json-bridge/base64.h"
+#include "json-bridge/bridge-limits.h"
+#include "json-bridge/json.h"
+#include "json-bridge/reference.h"
+#include "json-bridge/transcode.h"
 #include "util/error.h"
 
 typedef struct {
@@ -16,7 +17,7 @@ static bool append_value(Writer *writer, const BangerField *field, struct json_o
                          GError **error);
 
 static bool
-bad(GError **error, const BangerField *field, const char *what)
+refuse_value(GError **error, const BangerField *field, const char *what)
 {
     return banger_set_error(error, BANGER_ERROR_BAD_PARAMS, "%s: %s", field->name, what);
 }
@@ -26,7 +27,7 @@ static bool
 bus_refused(GError **error, const BangerField *field, int r)
 {
     if (r == -EINVAL)
-        return bad(error, field, "cannot be carried by D-Bus");
+        return refuse_value(error, field, "cannot be carried by D-Bus");
     return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, -r, "%s: cannot be encoded",
                             field->name);
 }
@@ -46,12 +47,16 @@ static bool
 append_string(Writer *writer, const BangerField *field, struct json_object *value, GError **error)
 {
     const char *text = value != NULL ? banger_json_text(value) : "";
+    g_autofree char *clean = NULL;
     int r;
 
     if (text == NULL)
-        return bad(error, field,
-                   json_object_is_type(value, json_type_string) ? "contains a NUL"
-                                                                : "must be a string");
+        return refuse_value(error, field,
+                            json_object_is_type(value, json_type_string) ? "contains a NUL"
+                                                                         : "must be a string");
+    clean = banger_reference_clean_path(field->kind, text);
+    if (clean != NULL)
+        text = clean;
     if (!take_room(writer, field, strlen(text), error))
         return false;
     r = sd_bus_message_append_basic(writer->message, 's', text);
@@ -65,26 +70,40 @@ append_boolean(Writer *writer, const BangerField *field, struct json_object *val
     int r;
 
     if (value != NULL && !json_object_is_type(value, json_type_boolean))
-        return bad(error, field, "must be true or false");
+        return refuse_value(error, field, "must be true or false");
     r = sd_bus_message_append_basic(writer->message, 'b', &boolean);
     return r >= 0 || bus_refused(error, field, r);
 }
 
-/* json-c calls a number with a fraction or an exponent a double, and takes an integer that is too
- * large for the largest one it has. */
-static bool
-append_uint32(Writer *writer, const BangerField *field, struct json_object *value, GError **error)
+static uint64_t
+largest_number(BangerType type)
 {
-    uint32_t number = 0;
+    if (type == BANGER_TYPE_UINT16)
+        return UINT16_MAX;
+    return type == BANGER_TYPE_UINT32 ? UINT32_MAX : UINT64_MAX;
+}
+
+/*
+ * json-c calls a number with a fraction or an exponent a double, and takes an integer that is too
+ * large for the largest one it has.
+ */
+static bool
+append_number(Writer *writer, const BangerField *field, struct json_object *value, GError **error)
+{
+    const uint64_t max = largest_number(field->type);
+    BangerField whole = {.type = field->type};
+    uint64_t place = 0; /* for a number of any size */
     int r;
 
     if (value != NULL) {
         if (!json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0 ||
-            json_object_get_uint64(value) > UINT32_MAX)
-            return bad(error, field, "must be a whole number from 0 to 4294967295");
-        number = (uint32_t)json_object_get_uint64(value);
+            json_object_get_uint64(value) > max)
+            return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
+                                    "%s: must be a whole number from 0 to %" G_GUINT64_FORMAT,
+                                    field->name, max);
+        banger_field_set_number(&whole, &place, json_object_get_uint64(value));
     }
-    r = sd_bus_message_append_basic(writer->message, 'u', &number);
+    r = sd_bus_message_append_basic(writer->message, banger_type_code(field->type), &place);
     return r >= 0 || bus_refused(error, field, r);
 }
 
@@ -98,12 +117,12 @@ append_bytes(Writer *writer, const BangerField *field, struct json_object *value
 
     if (value != NULL) {
         if (!json_object_is_type(value, json_type_string))
-            return bad(error, field, "must be a string of base64");
+            return refuse_value(error, field, "must be a string of base64");
         text = json_object_get_string(value);
         length = (size_t)json_object_get_string_len(value);
     }
     if (!banger_base64_check(text, length, &size))
-        return bad(error, field, "is not valid base64");
+        return refuse_value(error, field, "is not valid base64");
     if (!take_room(writer, field, size, error))
         return false;
     r = sd_bus_message_append_array_space(writer->message, 'y', size, &space);
@@ -123,7 +142,7 @@ append_members(Writer *writer, const BangerField *members, struct json_object *o
         struct json_object *value = NULL;
 
         if (object != NULL)
-            value = banger_json_member(object, member->name);
+            value = banger_json_field(object, member);
         if (!append_value(writer, member, value, error))
             return false;
     }
@@ -137,7 +156,7 @@ append_struct(Writer *writer, const BangerField *field, struct json_object *valu
     int r;
 
     if (value != NULL && !json_object_is_type(value, json_type_object))
-        return bad(error, field, "must be an object");
+        return refuse_value(error, field, "must be an object");
     if (!take_room(writer, field, sizeof(uint64_t), error))
         return false;
     r = sd_bus_message_open_container(writer->message, 'r', contents);
@@ -154,29 +173,32 @@ append_struct(Writer *writer, const BangerField *field, struct json_object *valu
 static bool
 append_array(Writer *writer, const BangerField *field, struct json_object *value, GError **error)
 {
-    g_autofree char *members = banger_fields_signature(field->members);
-    g_autofree char *contents = g_strdup_printf("(%s)", members);
+    g_autoptr(GString) signature = g_string_new(NULL);
     size_t n_elements = 0;
     int r;
 
     if (value != NULL) {
         if (!json_object_is_type(value, json_type_array))
-            return bad(error, field, "must be an array");
+            return refuse_value(error, field, "must be an array");
         n_elements = json_object_array_length(value);
     }
     /* The helper reads no further than this, and so finds no op_id behind it. */
     if (n_elements > field->max)
-        return banger_set_error(error, BANGER_ERROR_BAD_PARAMS, "%s: more than %u elements",
-                                field->name, field->max);
-    r = sd_bus_message_open_container(writer->message, 'a', contents);
+        return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
+                                "%s: more than %" G_GUINT64_FORMAT " elements", field->name,
+                                field->max);
+    banger_field_append_signature(field, signature);
+    r = sd_bus_message_open_container(writer->message, 'a', signature->str + 1);
     if (r < 0)
         return bus_refused(error, field, r);
     for (size_t i = 0; i < n_elements; i++) {
         g_autofree char *name = g_strdup_printf("%s[%zu]", field->name, i);
-        BangerField element = *field;
+        BangerField element = field->type == BANGER_TYPE_LIST ? *field->members : *field;
 
         element.name = name;
-        if (!append_struct(writer, &element, json_object_array_get_idx(value, i), error))
+        if (field->type == BANGER_TYPE_ARRAY)
+            element.type = BANGER_TYPE_STRUCT;
+        if (!append_value(writer, &element, json_object_array_get_idx(value, i), error))
             return false;
     }
     r = sd_bus_message_close_container(writer->message);
@@ -191,17 +213,20 @@ append_entry(Writer *writer, const BangerField *member, struct json_object *valu
 
     banger_field_append_signature(member, contents);
     r = sd_bus_message_open_container(writer->message, 'e', "sv");
-    if (r >= 0)
-        r = sd_bus_message_append_basic(writer->message, 's', member->name);
-    if (r >= 0)
-        r = sd_bus_message_open_container(writer->message, 'v', contents->str);
+    if (r < 0)
+        return bus_refused(error, member, r);
+    r = sd_bus_message_append_basic(writer->message, 's', member->name);
+    if (r < 0)
+        return bus_refused(error, member, r);
+    r = sd_bus_message_open_container(writer->message, 'v', contents->str);
     if (r < 0)
         return bus_refused(error, member, r);
     if (!append_value(writer, member, value, error))
         return false;
     r = sd_bus_message_close_container(writer->message);
-    if (r >= 0)
-        r = sd_bus_message_close_container(writer->message);
+    if (r < 0)
+        return bus_refused(error, member, r);
+    r = sd_bus_message_close_container(writer->message);
     return r >= 0 || bus_refused(error, member, r);
 }
 
@@ -211,21 +236,85 @@ append_dict(Writer *writer, const BangerField *field, struct json_object *value,
     int r;
 
     if (value != NULL && !json_object_is_type(value, json_type_object))
-        return bad(error, field, "must be an object");
+        return refuse_value(error, field, "must be an object");
     r = sd_bus_message_open_container(writer->message, 'a', "{sv}");
     if (r < 0)
         return bus_refused(error, field, r);
     for (const BangerField *member = field->members; member->name != NULL; member++) {
-        struct json_object *member_value =
-            value != NULL ? banger_json_member(value, member->name) : NULL;
+        struct json_object *member_value = value != NULL ? banger_json_field(value, member) : NULL;
 
-        if (member_value == NULL && (member->flags & BANGER_FIELD_OPTIONAL) != 0)
+        if (member_value == NULL && (member->flags & BANGER_FIELD_OPTIONAL) != 0 &&
+            (member->flags & BANGER_FIELD_JSON_ZERO) == 0)
             continue;
         if (!append_entry(writer, member, member_value, error))
             return false;
     }
     r = sd_bus_message_close_container(writer->message);
     return r >= 0 || bus_refused(error, field, r);
+}
+
+/* A dictionary that is not the argument itself. */
+static bool
+append_inner_dict(Writer *writer, const BangerField *field, struct json_object *value,
+                  GError **error)
+{
+    if (value != NULL && !json_object_is_type(value, json_type_object))
+        return refuse_value(error, field, "must be an object");
+    if (append_dict(writer, field, value, error))
+        return true;
+    g_prefix_error(error, "%s.", field->name);
+    return false;
+}
+
+/* One entry of a{sa{sv}}: the key as it is, and its dictionary. */
+static bool
+append_map_entry(Writer *writer, const BangerField *map, const char *key, struct json_object *value,
+                 GError **error)
+{
+    BangerField dict = map->members[1];
+    int r;
+
+    dict.name = key;
+    if (!take_room(writer, map, strlen(key) + 1, error))
+        return false;
+    r = sd_bus_message_open_container(writer->message, 'e', "sa{sv}");
+    if (r < 0)
+        return bus_refused(error, map, r);
+    r = sd_bus_message_append_basic(writer->message, 's', key);
+    if (r < 0)
+        return bus_refused(error, map, r);
+    if (!append_inner_dict(writer, &dict, value, error)) {
+        g_prefix_error(error, "%s.", map->name);
+        return false;
+    }
+    r = sd_bus_message_close_container(writer->message);
+    return r >= 0 || bus_refused(error, map, r);
+}
+
+static bool
+append_map(Writer *writer, const BangerField *map, struct json_object *value, GError **error)
+{
+    int r;
+
+    if (value != NULL && !json_object_is_type(value, json_type_object))
+        return refuse_value(error, map, "must be an object");
+    if (value != NULL && (uint64_t)json_object_object_length(value) > map->max)
+        return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
+                                "%s: more than %" G_GUINT64_FORMAT " members", map->name, map->max);
+    r = sd_bus_message_open_container(writer->message, 'a', "{sa{sv}}");
+    if (r < 0)
+        return bus_refused(error, map, r);
+    if (value != NULL) {
+        json_object_object_foreach (value, key, member) {
+            struct json_object *last = NULL;
+
+            (void)banger_json_exact_member(value, key, &last);
+            if (member == last && !append_map_entry(writer, map, key, member, error))
+                return false;
+        }
+    }
+    r = sd_bus_message_close_container(writer->message);
+    return r >= 0 || bus_refused(error, map, r);
 }
 
 static bool
@@ -236,29 +325,28 @@ append_value(Writer *writer, const BangerField *field, struct json_object *value
         return append_string(writer, field, value, error);
     case BANGER_TYPE_BOOLEAN:
         return append_boolean(writer, field, value, error);
+    case BANGER_TYPE_UINT16:
     case BANGER_TYPE_UINT32:
-        return append_uint32(writer, field, value, error);
+    case BANGER_TYPE_UINT64:
+        return append_number(writer, field, value, error);
     case BANGER_TYPE_BYTES:
         return append_bytes(writer, field, value, error);
     case BANGER_TYPE_STRUCT:
         return append_struct(writer, field, value, error);
     case BANGER_TYPE_ARRAY:
+    case BANGER_TYPE_LIST:
         return append_array(writer, field, value, error);
     case BANGER_TYPE_DICT:
-        return append_dict(writer, field, value, error);
+        return append_inner_dict(writer, field, value, error);
+    case BANGER_TYPE_MAP:
+        return append_map(writer, field, value, error);
+    case BANGER_TYPE_HANDLE:
+    case BANGER_TYPE_OBJECT_PATH:
+    case BANGER_TYPE_INT32:
+    case BANGER_TYPE_DOUBLE:
+        break; /* of methods that JSON does not have, and of replies */
     }
     g_assert_not_reached();
-}
-
-/* The value of the argument @field, number @index, in @params; NULL if it is absent or null. */
-static struct json_object *
-find_argument(const BangerField *field, size_t index, struct json_object *params)
-{
-    if (params == NULL)
-        return NULL;
-    if (json_object_is_type(params, json_type_array))
-        return json_object_array_get_idx(params, index);
-    return field->type == BANGER_TYPE_DICT ? params : banger_json_member(params, field->name);
 }
 
 bool
@@ -270,8 +358,14 @@ banger_transcode_params(const BangerField *fields, struct json_object *params,
     if (params != NULL && !json_object_is_type(params, json_type_object) &&
         !json_object_is_type(params, json_type_array))
         return banger_set_error(error, BANGER_ERROR_BAD_PARAMS, "params: must be an object");
-    for (size_t i = 0; fields[i].name != NULL; i++)
-        if (!append_value(&writer, &fields[i], find_argument(&fields[i], i, params), error))
+    for (size_t i = 0; fields[i].name != NULL; i++) {
+        struct json_object *argument = banger_json_argument(&fields[i], i, params);
+        bool ok = fields[i].type == BANGER_TYPE_DICT
+                      ? append_dict(&writer, &fields[i], argument, error)
+                      : append_value(&writer, &fields[i], argument, error);
+
+        if (!ok)
             return false;
+    }
     return true;
 }

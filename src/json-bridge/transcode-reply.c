@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "bridge/base64.h"
-#include "bridge/transcode.h"
+#include <math.h>
+
+#include "json-bridge/base64.h"
+#include "json-bridge/transcode.h"
 #include "util/error.h"
 #include "util/json-string.h"
 
@@ -10,11 +12,12 @@
  */
 static int read_value(const BangerField *field, sd_bus_message *message, GString *out);
 
+/* A string or an object path. */
 static int
-read_string(sd_bus_message *message, GString *out)
+read_string(const BangerField *field, sd_bus_message *message, GString *out)
 {
     const char *text;
-    int r = sd_bus_message_read_basic(message, 's', &text);
+    int r = sd_bus_message_read_basic(message, banger_type_code(field->type), &text);
 
     if (r > 0)
         banger_json_append_string(out, text);
@@ -33,13 +36,31 @@ read_boolean(sd_bus_message *message, GString *out)
 }
 
 static int
-read_uint32(sd_bus_message *message, GString *out)
+read_number(const BangerField *field, sd_bus_message *message, GString *out)
 {
-    uint32_t number;
-    int r = sd_bus_message_read_basic(message, 'u', &number);
+    BangerField whole = {.type = field->type};
+    uint64_t place; /* for a number of any size */
+    int r = sd_bus_message_read_basic(message, banger_type_code(field->type), &place);
+
+    if (r <= 0)
+        return r;
+    if (field->type == BANGER_TYPE_INT32)
+        g_string_append_printf(out, "%d", (int)banger_field_number(&whole, &place));
+    else
+        g_string_append_printf(out, "%" G_GUINT64_FORMAT, banger_field_number(&whole, &place));
+    return r;
+}
+
+/* JSON has neither infinities nor what is no number: 0. */
+static int
+read_double(sd_bus_message *message, GString *out)
+{
+    char text[G_ASCII_DTOSTR_BUF_SIZE];
+    double number;
+    int r = sd_bus_message_read_basic(message, 'd', &number);
 
     if (r > 0)
-        g_string_append_printf(out, "%u", number);
+        g_string_append(out, isfinite(number) ? g_ascii_dtostr(text, sizeof text, number) : "0");
     return r;
 }
 
@@ -102,17 +123,19 @@ read_struct(const BangerField *field, sd_bus_message *message, GString *out)
 static int
 read_array(const BangerField *field, sd_bus_message *message, GString *out)
 {
-    g_autofree char *members = banger_fields_signature(field->members);
-    g_autofree char *contents = g_strdup_printf("(%s)", members);
-    int r = sd_bus_message_enter_container(message, 'a', contents);
+    g_autoptr(GString) signature = g_string_new(NULL);
+    int r;
 
+    banger_field_append_signature(field, signature);
+    r = sd_bus_message_enter_container(message, 'a', signature->str + 1);
     if (r <= 0)
         return r;
     g_string_append_c(out, '[');
-    while (sd_bus_message_at_end(message, 0) == 0) {
-        if (out->str[out->len - 1] != '[')
+    for (unsigned int i = 0; sd_bus_message_at_end(message, 0) == 0; i++) {
+        if (i > 0)
             g_string_append_c(out, ',');
-        r = read_struct(field, message, out);
+        r = field->type == BANGER_TYPE_LIST ? read_value(field->members, message, out)
+                                            : read_struct(field, message, out);
         if (r <= 0)
             return r < 0 ? r : -EBADMSG;
     }
@@ -135,11 +158,10 @@ read_entry_value(const BangerField *members, const char *name, sd_bus_message *m
         banger_field_append_signature(member, contents);
         append_name(out, name, out->str[out->len - 1] == '{');
         r = sd_bus_message_enter_container(message, 'v', contents->str);
-        if (r > 0)
-            r = read_value(member, message, out);
-        if (r > 0)
-            r = sd_bus_message_exit_container(message);
-        return r;
+        if (r <= 0)
+            return r;
+        r = read_value(member, message, out);
+        return r <= 0 ? r : sd_bus_message_exit_container(message);
     }
     return sd_bus_message_skip(message, "v");
 }
@@ -156,10 +178,43 @@ read_dict(const BangerField *field, sd_bus_message *message, GString *out)
         const char *name;
 
         r = sd_bus_message_read_basic(message, 's', &name);
-        if (r > 0)
-            r = read_entry_value(field->members, name, message, out);
-        if (r >= 0)
-            r = sd_bus_message_exit_container(message);
+        if (r < 0)
+            return r;
+        r = read_entry_value(field->members, name, message, out);
+        if (r < 0)
+            return r;
+        r = sd_bus_message_exit_container(message);
+        if (r < 0)
+            return r;
+    }
+    if (r < 0)
+        return r;
+    g_string_append_c(out, '}');
+    r = sd_bus_message_exit_container(message);
+    return r < 0 ? r : 1;
+}
+
+static int
+read_map(const BangerField *map, sd_bus_message *message, GString *out)
+{
+    int r = sd_bus_message_enter_container(message, 'a', "{sa{sv}}");
+    bool is_first = true;
+
+    if (r <= 0)
+        return r;
+    g_string_append_c(out, '{');
+    while ((r = sd_bus_message_enter_container(message, 'e', "sa{sv}")) > 0) {
+        const char *key;
+
+        r = sd_bus_message_read_basic(message, 's', &key);
+        if (r < 0)
+            return r;
+        append_name(out, key, is_first);
+        is_first = false;
+        r = read_dict(&map->members[1], message, out);
+        if (r < 0)
+            return r;
+        r = sd_bus_message_exit_container(message);
         if (r < 0)
             return r;
     }
@@ -175,19 +230,30 @@ read_value(const BangerField *field, sd_bus_message *message, GString *out)
 {
     switch (field->type) {
     case BANGER_TYPE_STRING:
-        return read_string(message, out);
+    case BANGER_TYPE_OBJECT_PATH:
+        return read_string(field, message, out);
     case BANGER_TYPE_BOOLEAN:
         return read_boolean(message, out);
+    case BANGER_TYPE_UINT16:
+    case BANGER_TYPE_INT32:
     case BANGER_TYPE_UINT32:
-        return read_uint32(message, out);
+    case BANGER_TYPE_UINT64:
+        return read_number(field, message, out);
+    case BANGER_TYPE_DOUBLE:
+        return read_double(message, out);
     case BANGER_TYPE_BYTES:
         return read_bytes(message, out);
     case BANGER_TYPE_STRUCT:
         return read_struct(field, message, out);
     case BANGER_TYPE_ARRAY:
+    case BANGER_TYPE_LIST:
         return read_array(field, message, out);
     case BANGER_TYPE_DICT:
         return read_dict(field, message, out);
+    case BANGER_TYPE_MAP:
+        return read_map(field, message, out);
+    case BANGER_TYPE_HANDLE:
+        break; /* of methods that JSON does not have */
     }
     g_assert_not_reached();
 }

@@ -12,13 +12,16 @@
  * Between JSON and D-Bus, by the field descriptors of the method table; nothing here knows a
  * method.
  *
- *     STRING   s       a string without NUL
- *     BOOLEAN  b       true, false
- *     UINT32   u       a whole number, written without fraction and exponent
- *     BYTES    ay      a string of base64
- *     STRUCT   (…)     an object
- *     ARRAY    a(…)    an array of objects
- *     DICT     a{sv}   an object; as an argument its members are those of the params themselves
+ *     STRING   s           a string without NUL; OBJECT_PATH, o, too
+ *     BOOLEAN  b           true, false
+ *     UINT32   u           a whole number, written without fraction and exponent; q, i and t too
+ *     DOUBLE   d           a number
+ *     BYTES    ay          a string of base64
+ *     STRUCT   (…)         an object
+ *     ARRAY    a(…)        an array of objects
+ *     LIST     as          an array of strings; or of other values
+ *     DICT     a{sv}       an object; as an argument its members are those of the params themselves
+ *     MAP      a{sa{sv}}   an object of objects, whose own names are taken as they are
  *
  * As the older clients' encoder has it: names match without regard to case, unknown members are
  * ignored, and what is absent or null is the zero value of its type. An optional member of a
