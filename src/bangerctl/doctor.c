@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
+#include "bangerctl/commands.h"
+#include "bangerctl/terminal.h"
+#include "bangerctl/text-domain.h"
+#include "util/text.h"
+
+/* Each feature, and how to get it. */
+static const struct {
+    const char *feature, *cure;
+    bool is_needed;
+} features[] = {
+    {"kvm",
+     N_("switch on virtualisation in the firmware (or nested virtualisation of the host above), "
+        "then: modprobe kvm_intel or modprobe kvm_amd"),
+     true},
+    {"device-mapper", N_("modprobe dm_snapshot"), true},
+    {"nat-ipv4", N_("modprobe nf_tables, or a kernel with it"), true},
+    {"nat-ipv6", N_("a kernel with IPv6 and nf_tables"), false},
+    {"resolved", N_("install systemd-resolved, if the names of guests are to be known"), false},
+    {"jail", N_("[VMM] Jail=yes in helper.conf(5), and systemd as PID 1"), false},
+};
+
+/* What to do about a warning, by a part of its text. */
+static const struct {
+    const char *part, *cure;
+} warnings_known[] = {
+    {"the nftables chain",
+     N_("accept packets from and to the bridges in that chain, before what drops them: "
+        "banger-helper(7), FIREWALLS")},
+    {"iptables-legacy has",
+     N_("accept packets from and to the bridges there too: iptables-legacy -I FORWARD -i BRIDGE -j "
+        "ACCEPT, and -o BRIDGE")},
+    {"/dev/net/tun is not there", N_("modprobe tun")},
+    {"firecracker", N_("install firecracker as /usr/local/bin/firecracker, owned by root")},
+    {"forwarding is off (",
+     N_("take the setting out of sysctl.d(5); the next bangerctl nat … on switches it on again")},
+    {"is gone, which the guest",
+     N_("the next bangerctl nat … on, for any guest, puts everything back; have the firewall "
+        "reload its own tables only, not flush all")},
+};
+
+static struct json_object *
+make_finding(const char *what, const char *text, const char *cure, bool is_needed)
+{
+    struct json_object *finding = json_object_new_object();
+
+    (void)json_object_object_add(finding, "Kind", json_object_new_string(what));
+    (void)json_object_object_add(finding, "Text", json_object_new_string(text));
+    (void)json_object_object_add(finding, "Cure", json_object_new_string(cure));
+    (void)json_object_object_add(finding, "Needed", json_object_new_boolean(is_needed));
+    return finding;
+}
+
+static const char *
+find_cure(const char *warning)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(warnings_known); i++)
+        if (strstr(warning, warnings_known[i].part) != NULL)
+            return _(warnings_known[i].cure);
+    return "";
+}
+
+static struct json_object *
+make_findings(char **have, char **warnings)
+{
+    struct json_object *findings = json_object_new_array();
+
+    for (size_t i = 0; i < G_N_ELEMENTS(features); i++)
+        if (!g_strv_contains((const char *const *)have, features[i].feature))
+            (void)json_object_array_add(findings,
+                                        make_finding("missing", features[i].feature,
+                                                     _(features[i].cure), features[i].is_needed));
+    for (char **warning = warnings; *warning != NULL; warning++)
+        (void)json_object_array_add(findings,
+                                    make_finding("warning", *warning, find_cure(*warning), true));
+    return findings;
+}
+
+static void
+print_finding(struct json_object *finding)
+{
+    g_autofree char *text = banger_text_make_printable(client_member_text(finding, "Text"), -1);
+    const char *cure = client_member_text(finding, "Cure");
+    const bool is_missing = g_str_equal(client_member_text(finding, "Kind"), "missing");
+
+    g_print("%s%s:%s %s\n", terminal_style(is_missing ? TERMINAL_BAD : TERMINAL_WARN),
+            is_missing ? _("missing") : _("warning"), terminal_style(TERMINAL_PLAIN), text);
+    if (cure[0] != '\0')
+        g_print("    %s: %s\n", _("cure"), cure);
+}
+
+ClientStatus
+command_doctor(const CommandContext *context, char **arguments)
+{
+    g_auto(GStrv) have = NULL;
+    g_auto(GStrv) warnings = NULL;
+    ClientStatus status = client_get_texts(context->bus, "Features", &have);
+    struct json_object *findings;
+    bool works = true;
+
+    (void)arguments;
+    if (status == CLIENT_OK)
+        status = client_get_texts(context->bus, "Warnings", &warnings);
+    if (status != CLIENT_OK)
+        return status;
+    findings = make_findings(have, warnings);
+    for (size_t i = 0; i < json_object_array_length(findings); i++) {
+        struct json_object *finding = json_object_array_get_idx(findings, i);
+        struct json_object *needed = NULL;
+
+        (void)json_object_object_get_ex(finding, "Needed", &needed);
+        works &= !json_object_get_boolean(needed);
+        if (!context->output.json)
+            print_finding(finding);
+    }
+    if (context->output.json)
+        output_json(findings);
+    else if (works)
+        g_print("%s\n", _("Guests work on this host."));
+    json_object_put(findings);
+    return works ? CLIENT_OK : CLIENT_FAILED;
+}

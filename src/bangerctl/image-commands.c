@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdio.h>
+
+#include "bangerctl/commands.h"
+#include "bangerctl/progress.h"
+#include "bangerctl/relay.h"
+#include "bangerctl/text-domain.h"
+#include "util/op-id.h"
+#include "util/sd-auto.h"
+
+#define FILE_MAX_BYTES (16u << 20) /* what ReadExt4File and WriteExt4Files take */
+
+ClientStatus
+command_snapshots(const CommandContext *context, char **arguments)
+{
+    static const char *const columns[] = {"Name",     "State",     "Machine", "SizeBytes",
+                                          "CowBytes", "UsedBytes", NULL};
+
+    (void)arguments;
+    return command_list_objects(context, "Snapshot", columns);
+}
+
+/* Whether the bus carries descriptors: one by ssh does not. */
+static bool
+can_send_files(const CommandContext *context)
+{
+    return sd_bus_can_send(context->bus, 'h') > 0;
+}
+
+static ClientStatus
+read_whole(const CommandContext *context, char **arguments)
+{
+    sd_bus_message *message = client_message(context->bus, "ReadExt4File");
+    g_autoptr(sd_bus_message) reply = NULL;
+    const void *data;
+    size_t size;
+    ClientStatus status;
+
+    if (sd_bus_message_append(message, "sss", arguments[0], arguments[1], "") < 0)
+        g_error("out of memory");
+    status = client_call(context->bus, message, &reply);
+    if (status != CLIENT_OK)
+        return status;
+    if (sd_bus_message_read_array(reply, 'y', &data, &size) < 0 ||
+        fwrite(data, 1, size, stdout) != size || fflush(stdout) != 0)
+        return client_fail(_("cannot write the file to standard output"), NULL, -errno);
+    return CLIENT_OK;
+}
+
+ClientStatus
+command_read(const CommandContext *context, char **arguments)
+{
+    g_autofree char *op_id = banger_op_id_mint();
+    sd_bus_message *message;
+    ClientStatus status;
+    Relay *relay;
+    int r;
+
+    if (!can_send_files(context))
+        return read_whole(context, arguments);
+    relay = relay_new(false);
+    if (relay == NULL)
+        return client_fail(_("cannot write the file to standard output"), NULL, -errno);
+    message = client_message(context->bus, "ReadExt4FileTo");
+    r = sd_bus_message_append(message, "sshs", arguments[0], arguments[1], relay_fd(relay), op_id);
+    if (r < 0)
+        g_error("out of memory");
+    status = progress_call(context->bus, message, op_id, NULL);
+    if (!relay_finish(relay, true) && status == CLIENT_OK)
+        return client_fail(_("cannot write the file to standard output"), NULL, -errno);
+    return status;
+}
+
+static ClientStatus
+write_whole(const CommandContext *context, char **arguments)
+{
+    g_autofree char *data = g_malloc(FILE_MAX_BYTES + 1);
+    size_t size = fread(data, 1, FILE_MAX_BYTES + 1, stdin);
+    sd_bus_message *message;
+    int r;
+
+    if (ferror(stdin))
+        return client_fail(_("cannot read standard input"), NULL, -errno);
+    message = client_message(context->bus, "WriteExt4Files");
+    r = sd_bus_message_append(message, "s", arguments[0]);
+    if (r >= 0)
+        r = sd_bus_message_open_container(message, 'a', "(sayu)");
+    if (r >= 0)
+        r = sd_bus_message_open_container(message, 'r', "sayu");
+    if (r >= 0)
+        r = sd_bus_message_append(message, "s", arguments[1]);
+    if (r >= 0)
+        r = sd_bus_message_append_array(message, 'y', data, size);
+    if (r >= 0)
+        r = sd_bus_message_append(message, "u", 0);
+    if (r >= 0)
+        r = sd_bus_message_close_container(message);
+    if (r >= 0)
+        r = sd_bus_message_close_container(message);
+    if (r >= 0)
+        r = sd_bus_message_append(message, "s", "");
+    if (r < 0) {
+        sd_bus_message_unref(message);
+        return client_fail(_("cannot write the file"), NULL, r);
+    }
+    return client_call(context->bus, message, NULL);
+}
+
+ClientStatus
+command_write(const CommandContext *context, char **arguments)
+{
+    g_autofree char *op_id = banger_op_id_mint();
+    sd_bus_message *message;
+    ClientStatus status;
+    Relay *relay;
+
+    if (!can_send_files(context))
+        return write_whole(context, arguments);
+    relay = relay_new(true);
+    if (relay == NULL)
+        return client_fail(_("cannot read standard input"), NULL, -errno);
+    message = client_message(context->bus, "WriteExt4FilesFrom");
+    if (sd_bus_message_append(message, "sa(shu)s", arguments[0], 1, arguments[1], relay_fd(relay),
+                              0, op_id) < 0)
+        g_error("out of memory");
+    status = progress_call(context->bus, message, op_id, NULL);
+    if (!relay_finish(relay, status == CLIENT_OK))
+        return client_fail(_("cannot read standard input"), NULL, -errno);
+    return status;
+}
+
+ClientStatus
+command_check(const CommandContext *context, char **arguments)
+{
+    g_autofree char *op_id = banger_op_id_mint();
+    sd_bus_message *message = client_message(context->bus, "CheckImage");
+    g_autoptr(sd_bus_message) reply = NULL;
+    ClientStatus status;
+    int corrected = 0;
+
+    if (sd_bus_message_append(message, "sbs", arguments[0], context->repair, op_id) < 0)
+        g_error("out of memory");
+    status = progress_call(context->bus, message, op_id, &reply);
+    if (status != CLIENT_OK)
+        return status;
+    (void)sd_bus_message_read(reply, "b", &corrected);
+    g_print("%s\n", corrected ? _("corrected") : _("clean"));
+    return CLIENT_OK;
+}
