@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The page: the list of machines, and one machine. Which of them is in the address, so that the browser's
+ * own keys work.
+ */
+
+import { Console } from "./console.js";
+import { Host } from "./host.js";
+import { alert_box, announce, ask, button, bytes, disk_fill, element, failure_box, pf, since, state_label } from "./view.js";
+
+/* global cockpit */
+
+const STOP_TIMEOUT_S = 30;
+// uint32's last value: the helper does not know who started the machine.
+const UID_UNKNOWN = 4294967295;
+const FEATURES = {
+    kvm: "KVM, without which no machine starts",
+    "device-mapper": "device-mapper, without which there are no snapshots",
+    "nat-ipv4": "NAT for IPv4",
+    "nat-ipv6": "NAT for IPv6",
+    resolved: "systemd-resolved, which answers *.vm names",
+    jail: "the jail of a machine, without which one that is broken out of is the owner",
+};
+
+const host = new Host();
+const app = document.getElementById("app");
+const events = []; // what happened while the page was open, newest first
+let view = null;
+
+function reason_text({ result, status }) {
+    if (result === "success")
+        return "ended";
+    if (result === "signal" || result === "core-dump")
+        return `was ended by signal ${status}`;
+    if (result === "oom-kill")
+        return "was ended because it ran out of memory";
+    if (result === "exit-code")
+        return `failed with exit status ${status}`;
+    return `failed: ${result}`;
+}
+
+function note_event(level, text) {
+    const event = { level, text };
+
+    events.unshift(event);
+    events.splice(5);
+    announce(text);
+    draw();
+}
+
+// ---- what can be done with a machine
+
+function stop_machine(machine) {
+    ask(`Stop ${machine.Id}`,
+        element("p", {}, `The guest is asked to shut down. What still runs after ${STOP_TIMEOUT_S} seconds is ended.`),
+        { text: "Stop", kind: "primary" },
+        async () => {
+            const how = await host.stop(machine, STOP_TIMEOUT_S);
+            const texts = {
+                guest: "has shut down",
+                term: "did not shut down in time and was terminated",
+                kill: "did not shut down in time and was killed",
+                gone: "had ended before",
+            };
+
+            note_event(how === "guest" || how === "gone" ? "success" : "warning", `${machine.Id} ${texts[how]}`);
+        });
+}
+
+function kill_machine(machine) {
+    ask(`Kill ${machine.Id}`,
+        element("p", {}, "The machine ends at once. What the guest has not written to its disk yet is lost."),
+        { text: "Kill", kind: "danger" },
+        () => host.kill(machine));
+}
+
+function destroy_machine(machine) {
+    const parts = [
+        machine.Tap ? `its network device ${machine.Tap}, with the addresses that are registered for it` : null,
+        machine.Snapshot ? `its snapshot ${machine.Snapshot}` : null,
+        "its sockets",
+    ].filter(part => part);
+
+    ask(`Destroy ${machine.Id}`,
+        [
+            element("p", {}, "The machine ends at once, and with it goes:"),
+            element("ul", { class: "banger-list" }, parts.map(part => element("li", {}, part))),
+            element("p", {}, "Images and COW files are kept."),
+        ],
+        { text: "Destroy", kind: "danger" },
+        async () => {
+            await host.destroy(machine);
+            note_event("success", `${machine.Id} is destroyed`);
+            cockpit.location.go([]);
+        });
+}
+
+function actions_of(machine, kind) {
+    const entry = (text, style, act) => button(text, style, () => act(machine), { "aria-label": `${text} ${machine.Id}` });
+
+    return element("div", { class: "banger-actions", role: "group", "aria-label": `What to do with ${machine.Id}` },
+                   entry("Stop", kind, stop_machine),
+                   entry("Kill", kind, kill_machine),
+                   entry("Destroy", kind === "link" ? "link" : "danger", destroy_machine));
+}
+
+// ---- what is above both views
+
+function messages() {
+    const made = [];
+
+    if (host.failure)
+        made.push(failure_box("The helper does not answer", host.failure));
+    for (const event of events)
+        made.push(alert_box(event.level, event.text, [], () => {
+            events.splice(events.indexOf(event), 1);
+            draw();
+        }));
+    if (!host.loaded || host.failure)
+        return made;
+
+    const missing = Object.keys(FEATURES).filter(feature => !host.features.includes(feature));
+
+    if (host.warnings.length + missing.length > 0)
+        made.push(alert_box("warning", "This host is not ready for every guest", [
+            element("ul", { class: "banger-list" },
+                    host.warnings.map(text => element("li", {}, text)),
+                    missing.map(feature => element("li", {}, `Missing: ${FEATURES[feature]}`))),
+            element("p", {}, "What to do about each: ", element("code", {}, "bangerctl doctor")),
+        ]));
+    return made;
+}
+
+// ---- the list
+
+class ListView {
+    constructor() {
+        this.rows = new Map(); // path -> { row, shown }
+        this.alerts = element("div", { class: "banger-alerts" });
+        this.count = element("span", { class: "banger-count" });
+        this.filter = element("input", {
+            type: "search",
+            class: "banger-filter",
+            placeholder: "Filter",
+            "aria-label": "Filter by name, address or state",
+            input: () => this.update(),
+        });
+        this.body = element("tbody", { class: pf("table__tbody"), role: "rowgroup" });
+        this.empty = element("p", { class: "banger-empty", role: "status" });
+        this.table = element("table", { class: pf("table", "grid-md", "compact"), "aria-label": "Machines" },
+                             element("thead", { class: pf("table__thead") },
+                                     element("tr", { class: pf("table__tr") },
+                                             ["Name", "State", "Memory", "Disk", "Addresses", "Up for", "Actions"].map(
+                                                 title => element("th", { class: pf("table__th"), scope: "col" }, title)))),
+                             this.body);
+        this.root = element("main", { class: "banger-page" },
+                            element("header", { class: "banger-header" },
+                                    element("h1", {}, "MicroVMs"), this.count, this.filter),
+                            this.alerts, this.table, this.empty);
+    }
+
+    update() {
+        const machines = host.machines();
+        const wanted = this.filter.value.trim().toLowerCase();
+        const shown = machines.filter(machine => [machine.Id, machine.State, ...machine.GuestIps].some(
+            text => text.toLowerCase().includes(wanted)));
+        const paths = new Set(shown.map(machine => machine.path));
+
+        this.alerts.replaceChildren(...messages());
+        this.count.textContent = wanted ? `${shown.length} of ${machines.length}` : `${machines.length}`;
+        for (const [path, { row }] of this.rows) {
+            if (!paths.has(path)) {
+                row.remove();
+                this.rows.delete(path);
+            }
+        }
+        shown.forEach((machine, index) => this.put_row(machine, index));
+        this.table.hidden = shown.length === 0;
+        this.empty.hidden = shown.length > 0;
+        this.empty.textContent = !host.loaded ? "Loading…"
+            : machines.length > 0 ? "No machine matches the filter."
+                : "No machine runs on this host. “bangerctl run FILE” starts one.";
+    }
+
+    /* Rows are kept, and changed only where they differ: the focus and the selection stay where they are. */
+    put_row(machine, index) {
+        let kept = this.rows.get(machine.path);
+
+        if (!kept) {
+            const cells = ["Name", "State", "Memory", "Disk", "Addresses", "Up for", "Actions"].map(
+                (title, column) => element(column === 0 ? "th" : "td", {
+                    class: pf(column === 0 ? "table__th" : "table__td"),
+                    scope: column === 0 && "row",
+                    "data-label": title,
+                }));
+
+            kept = { row: element("tr", { class: pf("table__tr"), "data-machine": machine.Id }, cells), cells, texts: [] };
+            cells[0].append(button(machine.Id, "link", () => cockpit.location.go(["machines", machine.Id]), { class: `${pf("button", "link", "inline")} banger-name` }));
+            cells[6].append(actions_of(machine, "link"));
+            this.rows.set(machine.path, kept);
+        }
+        this.fill(kept, 1, machine.State, () => state_label(machine.State));
+        this.fill(kept, 2, machine.MemoryCurrent > 0 ? bytes(machine.MemoryCurrent) : "–");
+        this.fill(kept, 3, JSON.stringify(machine.snapshot), () => disk_fill(machine.snapshot));
+        this.fill(kept, 4, machine.GuestIps.join(" ") || "–");
+        this.fill(kept, 5, since(machine.Since));
+        if (this.body.children[index] !== kept.row)
+            this.body.insertBefore(kept.row, this.body.children[index] || null);
+    }
+
+    fill(kept, column, text, make = null) {
+        if (kept.texts[column] === text)
+            return;
+        kept.texts[column] = text;
+        kept.cells[column].replaceChildren(make ? make() : text);
+    }
+
+    close() {}
+}
+
+// ---- one machine
+
+class MachineView {
+    constructor(id) {
+        this.id = id;
+        this.console = null;
+        this.alerts = element("div", { class: "banger-alerts" });
+        this.title = element("h1", {}, id);
+        this.state = element("span", {});
+        this.actions = element("div", {});
+        this.facts = element("dl", { class: "banger-facts" });
+        this.log = element("section", { "aria-label": "Console" });
+        this.shown = "";
+        this.root = element("main", { class: "banger-page" },
+                            element("nav", { "aria-label": "Breadcrumb" },
+                                    button("MicroVMs", "link", () => cockpit.location.go([]), { class: `${pf("button", "link", "inline")}` }),
+                                    element("span", { "aria-hidden": "true" }, " › "), element("span", { "aria-current": "page" }, id)),
+                            element("header", { class: "banger-header" }, this.title, this.state, this.actions),
+                            this.alerts, this.facts, this.log);
+    }
+
+    update() {
+        const machine = host.machines().find(known => known.Id === this.id);
+
+        this.alerts.replaceChildren(...messages());
+        if (!machine) {
+            this.state.replaceChildren(host.loaded ? state_label("ended") : "");
+            this.actions.replaceChildren();
+            this.shown = "";
+            return;
+        }
+        if (!this.console) {
+            this.console = new Console(machine.Unit, `Console of ${machine.Id}`);
+            this.log.append(element("h2", {}, "Console"), this.console.output);
+            this.console.start();
+        }
+        const facts = this.describe(machine);
+        const text = JSON.stringify([machine, facts.map(([name]) => name), since(machine.Since)]);
+
+        if (text === this.shown)
+            return;
+        this.shown = text;
+        this.state.replaceChildren(state_label(machine.State));
+        if (!this.actions.hasChildNodes())
+            this.actions.append(actions_of(machine, "secondary"));
+        this.facts.replaceChildren(...facts.map(
+            ([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
+    }
+
+    describe(machine) {
+        const bridge = host.all("Bridge").map(([, known]) => known).find(known => known.Name === machine.Bridge);
+
+        return [
+            ["Up for", since(machine.Since)],
+            ["Process", machine.Leader ? String(machine.Leader) : "–"],
+            ["Unit", machine.Unit || "–"],
+            ["Memory", machine.MemoryCurrent > 0 ? bytes(machine.MemoryCurrent) : "–"],
+            ["Processor time", `${(machine.CpuUsageUsec / 1e6).toFixed(1)} s`],
+            ["Addresses", machine.GuestIps.join(", ") || "–"],
+            ["Network", machine.Tap ? `${machine.Tap} on ${machine.Bridge || "no bridge"}${bridge ? ` (${bridge.Addresses.join(", ")})` : ""}` : "–"],
+            ["Snapshot", machine.Snapshot || "–"],
+            ["Disk", disk_fill(machine.snapshot)],
+            ["API socket", machine.ApiSocket || "–"],
+            ["vsock", machine.VsockPath || "–"],
+            ["Started by", machine.CreatorUID === UID_UNKNOWN ? "–" : `uid ${machine.CreatorUID}`],
+            ["Operation", machine.OpId || "–"],
+        ];
+    }
+
+    close() {
+        if (this.console)
+            this.console.stop();
+    }
+}
+
+// ---- which view
+
+function show_view() {
+    const [kind, id] = cockpit.location.path;
+
+    if (view)
+        view.close();
+    view = kind === "machines" && id ? new MachineView(id) : new ListView();
+    app.replaceChildren(view.root);
+    draw();
+}
+
+function draw() {
+    if (view)
+        view.update();
+}
+
+host.addEventListener("changed", draw);
+host.addEventListener("exited", event => {
+    const failed = event.detail.result !== "success";
+
+    note_event(failed ? "danger" : "info", `${event.detail.id} ${reason_text(event.detail)}`);
+});
+cockpit.addEventListener("locationchanged", show_view);
+cockpit.transport.wait(() => {
+    show_view();
+    host.start();
+});
