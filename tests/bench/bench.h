@@ -3,6 +3,7 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include <systemd/sd-bus.h>
 
@@ -105,6 +106,8 @@ void bench_overhead(Bench *bench);
 void bench_load(Bench *bench);
 void bench_checks(Bench *bench);
 void bench_endurance(Bench *bench);
+/* @n_calls: at least so many, those of strangers included. */
+void bench_campaign(Bench *bench, uint64_t n_calls);
 void bench_activation(Bench *bench);
 void bench_json_socket(Bench *bench);
 

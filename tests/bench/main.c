@@ -5,9 +5,10 @@
 #include <unistd.h>
 
 #include "bench/compare.h"
-#include "model/settings.h"
+#include "util/settings.h"
 
 #define ROUNDS 30
+#define CAMPAIGN_CALLS 1000000
 
 bool
 bench_wanted(const Bench *bench, const char *name)
@@ -77,7 +78,7 @@ set_up(Bench *bench)
 }
 
 static void
-run(Bench *bench)
+run(Bench *bench, uint64_t n_calls)
 {
     bench_overhead(bench);
     bench_json_socket(bench);
@@ -90,6 +91,7 @@ run(Bench *bench)
     bench_checks(bench);
     bench_load(bench);
     bench_endurance(bench);
+    bench_campaign(bench, n_calls);
 }
 
 int
@@ -97,9 +99,11 @@ main(int argc, char **argv)
 {
     static char *json, *ratios;
     static gint rounds = ROUNDS;
+    static gint64 n_calls = CAMPAIGN_CALLS;
     static char **only;
     static const GOptionEntry options[] = {
         {"rounds", 0, 0, G_OPTION_ARG_INT, &rounds, "Rounds of each comparison", "N"},
+        {"calls", 0, 0, G_OPTION_ARG_INT64, &n_calls, "Calls of the campaign", "N"},
         {"only", 0, 0, G_OPTION_ARG_STRING_ARRAY, &only, "Only what matches, such as 'Ensure*'",
          "PATTERN"},
         {"json", 0, 0, G_OPTION_ARG_FILENAME, &json, "Write the results there", "FILE"},
@@ -123,7 +127,7 @@ main(int argc, char **argv)
     bench.tables = g_ptr_array_new();
     if (!set_up(&bench))
         return 1;
-    run(&bench);
+    run(&bench, (uint64_t)MAX(n_calls, 1));
     (void)rmdir(bench.directory);
     bench_report_print(&bench);
     if ((json != NULL && !bench_report_write_json(&bench, json)) ||

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
+#include <linux/netfilter.h>
 #include <linux/netlink.h>
 #include <net/if.h>
 #include <string.h>
@@ -9,10 +11,11 @@
 #include <unistd.h>
 
 #include "bench/compare.h"
-#include "ops/nat-rules.h"
-#include "sys/link.h"
-#include "sys/nft.h"
+#include "network/link.h"
+#include "network/nft-batch.h"
+#include "network/nft.h"
 #include "util/fd.h"
+#include "util/settings.h"
 
 /* What leads out of the network of the benchmark; made if nothing does. */
 #define UPLINK "bench-up"
@@ -157,7 +160,8 @@ make_bridge_bare(void)
            banger_link_create_bridge(netlink, BENCH_BRIDGE, mac, NULL) &&
            banger_link_find(netlink, BENCH_BRIDGE, &link, &found, NULL) && found &&
            banger_link_add_address(netlink, link.index, &address, NULL) &&
-           banger_link_change(netlink, &link, &(BangerLinkChange){.mark = true, .up = true}, NULL);
+           banger_link_change(netlink, &link,
+                              &(BangerLinkChange){.alias = BANGER_LINK_ALIAS, .up = true}, NULL);
 }
 
 static bool
@@ -260,33 +264,98 @@ disable_nat(Bench *bench, BenchSide side)
     return bench_nat(bench, side, false);
 }
 
-/* The table of the first guest without that guest: libnftables' part and the kernel's. */
-static bool
-make_table_bare(void)
-{
-    g_autoptr(GString) commands = g_string_new(NULL);
+#define BARE_TABLE "bench-bare"
+#define MANY_PER_TAP 4
+#define MANY_PER_BRIDGE 4000
 
-    banger_nat_append_table(commands);
-    return banger_nft_run(commands->str, NULL);
+/* An element of a set of our own, by nfnetlink: what the kernel takes for one transaction. */
+static bool
+change_element_bare(bool add)
+{
+    g_autoptr(BangerNetlink) netlink = banger_netlink_open(NETLINK_NETFILTER, NULL);
+    BangerNftElement element = {.family = NFPROTO_INET,
+                                .table = BARE_TABLE,
+                                .set = "guests4",
+                                .key = {172, 30, 0, 2, 'b', 'r'},
+                                .key_length = 4 + IFNAMSIZ};
+    g_autoptr(BangerNftBatch) batch = NULL;
+    uint32_t generation;
+
+    if (netlink == NULL || !banger_nft_generation(netlink, &generation, NULL))
+        return false;
+    batch = banger_nft_batch_new(generation);
+    if (add)
+        banger_nft_batch_add(batch, &element);
+    else
+        banger_nft_batch_delete(batch, &element);
+    return banger_nft_batch_commit(netlink, batch) == 0;
 }
 
 static bool
-run_nat_new(Bench *bench, BenchSide side)
+call_for_many(const Bench *bench, guint i, bool add)
 {
-    return side == BENCH_LEAST ? make_table_bare() : bench_nat(bench, side, true);
+    guint bridge = i / MANY_PER_BRIDGE;
+    guint in_bridge = i % MANY_PER_BRIDGE;
+    g_autofree char *name = g_strdup_printf(BENCH_BRIDGE "%u", bridge);
+    g_autofree char *address = g_strdup_printf("10.%u.0.1", 200 + bridge);
+    g_autofree char *tap = g_strdup_printf("tap-fc-b%u", i / MANY_PER_TAP);
+    g_autofree char *guest =
+        g_strdup_printf("10.%u.%u.%u", 200 + bridge, 1 + in_bridge / 250, 1 + in_bridge % 250);
+
+    if (!add)
+        return i % MANY_PER_TAP != 0 || bench_call(bench->root, NULL, "DeleteTap", "s", tap);
+    return (i % MANY_PER_TAP != 0 ||
+            bench_call(bench->root, NULL, "CreateTap", "ssss", name, address, "16", tap)) &&
+           bench_call(bench->root, NULL, "EnsureNAT", "ssb", guest, tap, 1);
+}
+
+static guint n_many;
+
+static bool
+set_up_many(Bench *bench)
+{
+    bool ok = set_up_nat(bench) &&
+              banger_nft_run("add table inet " BARE_TABLE "\nadd set inet " BARE_TABLE
+                             " guests4 { type ipv4_addr . ifname; }",
+                             NULL);
+
+    for (guint i = 0; ok && i < n_many; i++)
+        ok = call_for_many(bench, i, true);
+    return ok;
+}
+
+static bool
+run_nat_many(Bench *bench, BenchSide side)
+{
+    return side == BENCH_LEAST ? change_element_bare(true) : bench_nat(bench, side, true);
+}
+
+static bool
+disable_nat_many(Bench *bench, BenchSide side)
+{
+    return side == BENCH_LEAST ? change_element_bare(false) : bench_nat(bench, side, false);
+}
+
+static void tear_down_nat(Bench *bench);
+
+static void
+tear_down_many(Bench *bench)
+{
+    for (guint i = 0; i < n_many; i++)
+        (void)call_for_many(bench, i, false);
+    for (guint bridge = 0; bridge * MANY_PER_BRIDGE < n_many; bridge++) {
+        g_autofree char *name = g_strdup_printf(BENCH_BRIDGE "%u", bridge);
+
+        (void)bench_call(bench->root, NULL, "DeleteBridge", "s", name);
+    }
+    tear_down_nat(bench);
+    (void)banger_nft_run("delete table inet " BARE_TABLE, NULL);
 }
 
 static bool
 run_nat_existing(Bench *bench, BenchSide side)
 {
     return side == BENCH_LEAST ? bench_ping(bench->root) : bench_nat(bench, side, true);
-}
-
-static bool
-disable_nat_new(Bench *bench, BenchSide side)
-{
-    return side == BENCH_LEAST ? banger_nft_run("delete table inet " BANGER_NAT_TABLE, NULL)
-                               : bench_nat(bench, side, false);
 }
 
 static void
@@ -312,13 +381,33 @@ tear_down_nat_enabled(Bench *bench)
 
 #define NAT_PROCESSES "ip route show default; sysctl -w; 3 x iptables -C"
 
+#define BESIDE(text)                                                                               \
+    {                                                                                              \
+        .name = "EnsureNAT beside " text, .reference = NAT_PROCESSES "; 3 x iptables -A",          \
+        .least = "one element of a set, by nfnetlink", .set_up = set_up_many, .run = run_nat_many, \
+        .after = disable_nat_many, .tear_down = tear_down_many                                     \
+    }
+
+/* One more guest, the more there are: it is to cost the same. */
+static void
+bench_many(Bench *bench)
+{
+    static const BenchCase cases[] = {BESIDE("1"), BESIDE("1000"), BESIDE("10000")};
+    static const guint counts[] = {1, 1000, 10000};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        n_many = counts[i];
+        bench_compare(bench, &cases[i]);
+    }
+}
+
 void
 bench_network_cases(Bench *bench)
 {
     static const BenchCase cases[] = {
         {.name = "EnsureBridge new",
          .reference = "ip link show; ip link add; ip addr add; ip link set up",
-         .bar = 6,
+         .bar = 4,
          .least = "the bare netlink requests",
          .set_up = bench_network_set_up,
          .before = remove_links,
@@ -327,7 +416,7 @@ bench_network_cases(Bench *bench)
         {.name = "EnsureBridge existing",
          .reference = "ip link show; ip link set up",
          .least = "an empty call (Peer.Ping)",
-         .bar = 10,
+         .bar = 8,
          .set_up = set_up_bridge,
          .run = run_bridge_existing,
          .tear_down = tear_down},
@@ -353,14 +442,13 @@ bench_network_cases(Bench *bench)
          .after = disable_nat,
          .tear_down = tear_down_nat_beside_another},
         {.name = "EnsureNAT new",
-         .reference =
-             NAT_PROCESSES "; 3 x iptables -A (ours makes its table, with its chains and rules)",
-         .least = "libnftables alone, for the table without the guest",
+         .reference = NAT_PROCESSES "; 3 x iptables -A",
+         .least = "one element of a set, by nfnetlink",
          .bar = 10,
-         .set_up = set_up_nat,
-         .run = run_nat_new,
-         .after = disable_nat_new,
-         .tear_down = tear_down_nat},
+         .set_up = set_up_many,
+         .run = run_nat_many,
+         .after = disable_nat_many,
+         .tear_down = tear_down_many},
         {.name = "EnsureNAT existing",
          .reference = NAT_PROCESSES,
          .least = "an empty call (Peer.Ping)",
@@ -370,6 +458,8 @@ bench_network_cases(Bench *bench)
          .tear_down = tear_down_nat_enabled},
     };
 
+    n_many = 0;
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
         bench_compare(bench, &cases[i]);
+    bench_many(bench);
 }

@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "bench/bench.h"
-#include "model/settings.h"
 #include "util/sd-auto.h"
+#include "util/settings.h"
 
 #define BUS "org.freedesktop.DBus"
 #define BUS_PATH "/org/freedesktop/DBus"
@@ -14,7 +14,8 @@
 /* How long the helper has to end. */
 #define PATIENCE_MSEC 20000
 
-/* Of this thread alone: glibc's seteuid() changes all threads, and interrupts what they wait for.
+/*
+ * Of this thread alone: glibc's seteuid() changes all threads, and interrupts what they wait for.
  */
 static long
 become(uid_t uid, gid_t gid)

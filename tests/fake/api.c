@@ -11,8 +11,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <json-c/json.h>
-
 #include "fake/fake.h"
 
 #define VNET_HEADER_SIZE 12
@@ -57,16 +55,47 @@ static const Member drive_members[] = {
     {"socket", json_type_string},         END,
 };
 static const Member interface_members[] = {
-    {"iface_id", json_type_string, true},  {"host_dev_name", json_type_string, true},
-    {"guest_mac", json_type_string},       {"rx_rate_limiter", json_type_object},
-    {"tx_rate_limiter", json_type_object}, END,
+    {"iface_id", json_type_string, true},
+    {"host_dev_name", json_type_string, true},
+    {"guest_mac", json_type_string},
+    {"rx_rate_limiter", json_type_object},
+    {"tx_rate_limiter", json_type_object},
+    {"mtu", json_type_int},
+    END,
 };
+static const Member mmds_members[] = {
+    {"network_interfaces", json_type_array, true},
+    {"version", json_type_string},
+    {"ipv4_address", json_type_string},
+    {"imds_compat", json_type_boolean},
+    END,
+};
+static const Member balloon_members[] = {
+    {"amount_mib", json_type_int, true},         {"deflate_on_oom", json_type_boolean, true},
+    {"stats_polling_interval_s", json_type_int}, {"free_page_hinting", json_type_boolean},
+    {"free_page_reporting", json_type_boolean},  END,
+};
+static const Member entropy_members[] = {{"rate_limiter", json_type_object}, END};
 static const Member vsock_members[] = {
     {"guest_cid", json_type_int, true},
     {"uds_path", json_type_string, true},
     {"vsock_id", json_type_string},
     END,
 };
+static const Member create_members[] = {
+    {"snapshot_path", json_type_string, true},
+    {"mem_file_path", json_type_string, true},
+    {"snapshot_type", json_type_string},
+    END,
+};
+static const Member load_members[] = {
+    {"snapshot_path", json_type_string, true},    {"mem_backend", json_type_object},
+    {"mem_file_path", json_type_string},          {"track_dirty_pages", json_type_boolean},
+    {"enable_diff_snapshots", json_type_boolean}, {"resume_vm", json_type_boolean},
+    {"network_overrides", json_type_array},       {"vsock_override", json_type_object},
+    {"clock_realtime", json_type_boolean},        END,
+};
+static const Member vm_members[] = {{"state", json_type_string, true}, END};
 static const Member action_members[] = {{"action_type", json_type_string, true}, END};
 
 char *
@@ -99,8 +128,7 @@ check_members(json_object *object, const Member *members)
     if (!json_object_is_type(object, json_type_object))
         return fake_api_fault("An error occurred when deserializing the json body of a request: "
                               "invalid type: expected a struct.");
-    json_object_object_foreach(object, name, value)
-    {
+    json_object_object_foreach (object, name, value) {
         const Member *member = members;
 
         while (member->name != NULL && !g_str_equal(member->name, name))
@@ -132,8 +160,9 @@ open_for_good(const char *what, const char *path, int flags)
 }
 
 static char *
-put_logger(json_object *object)
+put_logger(FakeState *state, json_object *object)
 {
+    static const char *const logging[] = {"Info", "Debug", "Trace", NULL};
     static const char *const levels[] = {"Off",  "Error", "Warning", "Warn",
                                          "Info", "Debug", "Trace",   NULL};
     const char *path = string_of(object, "log_path");
@@ -142,13 +171,14 @@ put_logger(json_object *object)
 
     if (level != NULL && !g_strv_contains(levels, level))
         return fake_api_fault("unknown variant `%s` for level", level);
+    state->logs_bodies = level == NULL || g_strv_contains(logging, level);
     if (path == NULL)
         return NULL;
     fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
     if (fd < 0)
         return fake_api_fault("Failed to initialize logger: Failed to open target file: %s",
                               g_strerror(errno));
-    (void)dprintf(fd, "[fake-firecracker] Successfully started microVM logger: %s\n", path);
+    state->log_fd = fd;
     return NULL;
 }
 
@@ -174,6 +204,7 @@ put_boot_source(FakeState *state, json_object *object)
     if (fault == NULL && initrd != NULL)
         fault = open_for_good("The initrd file cannot be opened", initrd, O_RDONLY);
     state->has_kernel = fault == NULL;
+    state->kernel = g_strdup(string_of(object, "kernel_image_path"));
     return fault;
 }
 
@@ -278,6 +309,11 @@ members_of(const char *path)
         {"/boot-source", boot_members},
         {"/vsock", vsock_members},
         {"/actions", action_members},
+        {"/mmds/config", mmds_members},
+        {"/balloon", balloon_members},
+        {"/entropy", entropy_members},
+        {"/snapshot/create", create_members},
+        {"/snapshot/load", load_members},
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(table); i++)
@@ -288,14 +324,41 @@ members_of(const char *path)
     return id_of(path, "/network-interfaces/") != NULL ? interface_members : NULL;
 }
 
-static char *
-put(FakeState *state, const char *path, json_object *object)
+/* Whether the body put to @path is the user's to choose: any JSON object. */
+static bool
+is_opaque(const char *path)
 {
+    return g_str_equal(path, "/mmds") || g_str_equal(path, "/cpu-config");
+}
+
+/* PATCH /vm */
+static char *
+patch_vm(FakeState *state, json_object *object)
+{
+    const char *wanted = string_of(object, "state");
+
+    if (!state->started)
+        return fake_api_fault("The requested operation is not supported before starting the "
+                              "microVM.");
+    if (!g_str_equal(wanted, "Paused") && !g_str_equal(wanted, "Resumed"))
+        return fake_api_fault("unknown variant `%s`, expected `Paused` or `Resumed`", wanted);
+    state->paused = g_str_equal(wanted, "Paused");
+    return NULL;
+}
+
+char *
+fake_api_put(FakeState *state, const char *path, json_object *object)
+{
+    if (g_str_equal(path, "/snapshot/create"))
+        return fake_snapshot_create(state, object);
     if (state->started && !g_str_equal(path, "/actions"))
         return fake_api_fault("The requested operation is not supported after starting the "
                               "microVM.");
+    if (g_str_equal(path, "/snapshot/load"))
+        return fake_snapshot_load(state, object);
+    fake_snapshot_note(state, path, object);
     if (g_str_equal(path, "/logger"))
-        return put_logger(object);
+        return put_logger(state, object);
     if (g_str_equal(path, "/metrics"))
         return open_for_good("Failed to initialize metrics", string_of(object, "metrics_path"),
                              O_WRONLY | O_APPEND);
@@ -311,6 +374,9 @@ put(FakeState *state, const char *path, json_object *object)
                                   "microVM.");
         return put_action(state, object);
     }
+    if (members_of(path) == mmds_members || members_of(path) == balloon_members ||
+        members_of(path) == entropy_members || is_opaque(path))
+        return NULL;
     if (g_str_has_prefix(path, "/drives/"))
         return put_drive(state, id_of(path, "/drives/"), object);
     return put_interface(id_of(path, "/network-interfaces/"), object);
@@ -320,23 +386,37 @@ int
 fake_api_handle(FakeState *state, const char *method, const char *path, const char *body,
                 char **ret_body)
 {
-    const Member *members = members_of(path);
+    bool is_patch = g_str_equal(method, "PATCH") && g_str_equal(path, "/vm");
+    const Member *members = is_patch ? vm_members : members_of(path);
     json_object *object;
 
     if (g_str_equal(method, "GET") && g_str_equal(path, "/")) {
         *ret_body = g_strdup_printf("{\"id\":\"%s\",\"state\":\"%s\",\"vmm_version\":\"1.7.0\","
                                     "\"app_name\":\"Firecracker (test double)\"}",
-                                    state->id, state->started ? "Running" : "Not started");
+                                    state->id,
+                                    state->paused    ? "Paused"
+                                    : state->started ? "Running"
+                                                     : "Not started");
         return 200;
     }
-    if (!g_str_equal(method, "PUT") || members == NULL) {
+    if ((!g_str_equal(method, "PUT") && !is_patch) || (members == NULL && !is_opaque(path))) {
         *ret_body = fake_api_fault("Invalid request method and/or path: %s %s.", method, path);
         return 400;
     }
+    if (state->logs_bodies && state->log_fd >= 0)
+        (void)dprintf(state->log_fd,
+                      "[fake-firecracker:INFO] The API server received a Put request on \"%s\" "
+                      "with body %s.\n",
+                      path, body);
     object = json_tokener_parse(body);
-    *ret_body = check_members(object, members);
+    if (is_opaque(path))
+        *ret_body = json_object_is_type(object, json_type_object)
+                        ? NULL
+                        : fake_api_fault("The body is not a JSON object.");
+    else
+        *ret_body = check_members(object, members);
     if (*ret_body == NULL)
-        *ret_body = put(state, path, object);
+        *ret_body = is_patch ? patch_vm(state, object) : fake_api_put(state, path, object);
     json_object_put(object);
     return *ret_body == NULL ? 204 : 400;
 }

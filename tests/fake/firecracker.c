@@ -68,6 +68,9 @@ answer_wrongly(int fd, FakeOrder order)
             write_all(fd, kilobyte, 1024);
         break;
     case FAKE_GO_ON:
+    case FAKE_ESCAPE:
+    case FAKE_IGNORE:
+    case FAKE_LACK:
     case FAKE_REFUSE:
     case FAKE_CLOSE:
         break;
@@ -90,13 +93,22 @@ serve(int fd, const char *method, const char *path, const char *body)
         answer(fd, 400, reply);
         return true;
     }
-    if (order != FAKE_GO_ON) {
+    if (order == FAKE_LACK && strstr(body, fault) != NULL) {
+        reply = fake_api_fault("An error occurred when deserializing the json body of a request: "
+                               "unknown field `%s`.",
+                               fault);
+        answer(fd, 400, reply);
+        return true;
+    }
+    if (order != FAKE_GO_ON && order != FAKE_LACK && order != FAKE_ESCAPE && order != FAKE_IGNORE) {
         answer_wrongly(fd, order);
         return false;
     }
     status = fake_api_handle(&state, method, path, body, &reply);
     answer(fd, status, reply);
-    if (status == 204 && strstr(body, "SendCtrlAltDel") != NULL)
+    if (order == FAKE_ESCAPE)
+        fake_escape(&state, fault);
+    if (status == 204 && order != FAKE_IGNORE && strstr(body, "SendCtrlAltDel") != NULL)
         exit(0);
     return true;
 }
@@ -218,7 +230,8 @@ main(int argc, char **argv)
         (void)fprintf(stderr, "the test double of firecracker wants --api-sock and --id\n");
         return 153;
     }
-    fake_orders_load(state.api_sock);
+    state.log_fd = -1;
+    fake_orders_load(state.api_sock, state.id);
     (void)fake_orders_follow("start", &ignored);
     (void)fake_orders_follow("bind", &ignored);
     run(listen_at(state.api_sock));

@@ -10,15 +10,55 @@
 #include "fake/fake.h"
 
 static char **orders; /* lines */
+const char *fake_spoil;
+
+/* The lines for @id at the end of the program itself. */
+static char **
+read_own_orders(const char *id)
+{
+    g_autofree char *mark = g_strconcat("\nBANGER", "-ORDERS\n", NULL);
+    g_autofree char *prefix = g_strconcat(id, " ", NULL);
+    g_autofree char *program = NULL;
+    g_autoptr(GPtrArray) lines = g_ptr_array_new();
+    g_auto(GStrv) all = NULL;
+    const char *at = NULL;
+    gsize length;
+
+    if (!g_file_get_contents("/proc/self/exe", &program, &length, NULL))
+        return NULL;
+    at = memmem(program, length, mark, strlen(mark));
+    if (at == NULL)
+        return NULL;
+    all = g_strsplit(at, "\n", -1);
+    for (char **line = all; *line != NULL; line++)
+        if (g_str_has_prefix(*line, prefix))
+            g_ptr_array_add(lines, g_strdup(*line + strlen(prefix)));
+    g_ptr_array_add(lines, NULL);
+    return (char **)g_ptr_array_free(g_steal_pointer(&lines), FALSE);
+}
 
 void
-fake_orders_load(const char *api_sock)
+fake_orders_load(const char *api_sock, const char *id)
 {
     g_autofree char *path = g_strconcat(api_sock, ".fake", NULL);
     g_autofree char *text = NULL;
 
     if (g_file_get_contents(path, &text, NULL, NULL))
         orders = g_strsplit(text, "\n", -1);
+    else
+        orders = read_own_orders(id);
+}
+
+/* Writes the text after the first word as many times as that says, a line each. */
+static void
+print(const char *text)
+{
+    char *rest;
+    unsigned long n = strtoul(text, &rest, 10);
+
+    for (unsigned long i = 0; i < n; i++)
+        (void)printf("%s\n", rest + (*rest == ' '));
+    (void)fflush(stdout);
 }
 
 static _Noreturn void
@@ -65,6 +105,18 @@ follow(const char *verb, const char *text, const char **ret_text)
         perror(text);
     if (g_str_equal(verb, "replace"))
         replace(text);
+    if (g_str_equal(verb, "ignore") && g_str_equal(text, "TERM"))
+        (void)signal(SIGTERM, SIG_IGN);
+    if (g_str_equal(verb, "ignore") && g_str_equal(text, "KEYS"))
+        return FAKE_IGNORE;
+    if (g_str_equal(verb, "print"))
+        print(text);
+    if (g_str_equal(verb, "escape"))
+        return FAKE_ESCAPE;
+    if (g_str_equal(verb, "spoil"))
+        fake_spoil = g_intern_string(text);
+    if (g_str_equal(verb, "lacks"))
+        return FAKE_LACK;
     if (g_str_equal(verb, "fork") && fork() == 0)
         hang();
     if (g_str_equal(verb, "refuse"))

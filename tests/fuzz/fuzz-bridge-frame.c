@@ -7,9 +7,9 @@
  */
 #include <string.h>
 
-#include "bridge/envelope.h"
-#include "bridge/frame.h"
-#include "bridge/json.h"
+#include "json-bridge/envelope.h"
+#include "json-bridge/frame.h"
+#include "json-bridge/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -14,9 +14,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "image-worker/file-system.h"
 #include "image-worker/guest-file.h"
-#include "image-worker/image.h"
 #include "image-worker/overlay-io.h"
+#include "image-worker/soundness.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -130,7 +131,7 @@ open_image(io_manager manager, int flags)
     ext2_filsys fs = NULL;
 
     g_assert_true(dup2(image_fd, BANGER_WORKER_FD_IMAGE) == BANGER_WORKER_FD_IMAGE);
-    if (banger_image_open(manager, flags, &fs, &failure))
+    if (banger_file_system_open(manager, flags, &fs, &failure))
         return fs;
     if (fs != NULL)
         ext2fs_free(fs);
@@ -155,7 +156,7 @@ write_file(const char *path, const void *data, size_t length)
 {
     BangerWorkerFailure failure = {0};
     ext2_filsys fs = open_image(banger_overlay_io_manager, EXT2_FLAG_RW | EXT2_FLAG_SKIP_MMP);
-    bool ok = fs != NULL && ext2fs_read_bitmaps(fs) == 0 &&
+    bool ok = fs != NULL && ext2fs_read_bitmaps(fs) == 0 && banger_soundness_check(fs, &failure) &&
               banger_guest_file_write(fs, path, 0644, data, length, &failure);
 
     if (ok) {

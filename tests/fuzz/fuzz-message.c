@@ -10,7 +10,7 @@
 
 #include "bus/message.h"
 #include "lib/loose-bus.h"
-#include "model/scalars.h"
+#include "model/details.h"
 #include "model/validate.h"
 #include "util/sd-auto.h"
 
@@ -60,14 +60,62 @@ take_string(Input *input)
 }
 
 static int append_fields(sd_bus_message *message, const BangerField *fields, Input *input);
+static int append_dict(sd_bus_message *message, const BangerField *dict, Input *input);
+
+static int
+append_struct(sd_bus_message *message, const BangerField *members, Input *input)
+{
+    g_autofree char *contents = banger_fields_signature(members);
+    int r = sd_bus_message_open_container(message, 'r', contents);
+
+    if (r >= 0)
+        r = append_fields(message, members, input);
+    return r < 0 ? r : sd_bus_message_close_container(message);
+}
+
+static int
+append_element(sd_bus_message *message, const BangerField *field, Input *input)
+{
+    int r;
+
+    if (field->type == BANGER_TYPE_ARRAY)
+        return append_struct(message, field->members, input);
+    if (field->type == BANGER_TYPE_LIST)
+        return append_fields(message, field->members, input);
+    r = sd_bus_message_open_container(message, 'e', "sa{sv}");
+    if (r >= 0)
+        r = append_fields(message, field->members, input);
+    return r < 0 ? r : sd_bus_message_close_container(message);
+}
+
+static int
+append_array(sd_bus_message *message, const BangerField *field, Input *input)
+{
+    g_autoptr(GString) signature = g_string_new(NULL);
+    int r;
+
+    banger_field_append_signature(field, signature);
+    r = sd_bus_message_open_container(message, 'a', signature->str + 1);
+    for (unsigned int n = take_byte(input) % 32; r >= 0 && n > 0; n--)
+        r = append_element(message, field, input);
+    return r < 0 ? r : sd_bus_message_close_container(message);
+}
+
+static int
+append_number(sd_bus_message *message, const BangerField *field, Input *input)
+{
+    BangerField whole = {.type = field->type};
+    uint64_t place = 0; /* for a number of any size */
+
+    banger_field_set_number(&whole, &place, (uint64_t)take_byte(input) << take_byte(input) % 57);
+    return sd_bus_message_append_basic(message, banger_type_code(field->type), &place);
+}
 
 /* Appends a value of the type of @field. */
 static int
 append_field(sd_bus_message *message, const BangerField *field, Input *input)
 {
     g_autofree char *text = NULL;
-    g_autoptr(GString) contents = g_string_new(NULL);
-    int r;
 
     switch (field->type) {
     case BANGER_TYPE_STRING:
@@ -75,31 +123,27 @@ append_field(sd_bus_message *message, const BangerField *field, Input *input)
         return sd_bus_message_append(message, "s", text);
     case BANGER_TYPE_BOOLEAN:
         return sd_bus_message_append(message, "b", take_byte(input) & 1);
+    case BANGER_TYPE_UINT16:
     case BANGER_TYPE_UINT32:
-        return sd_bus_message_append(message, "u",
-                                     (uint32_t)take_byte(input) << take_byte(input) % 25);
+    case BANGER_TYPE_UINT64:
+        return append_number(message, field, input);
+    case BANGER_TYPE_HANDLE:
+        return sd_bus_message_append(message, "h", 2);
     case BANGER_TYPE_BYTES:
         text = take_string(input);
         return sd_bus_message_append_array(message, 'y', text, strlen(text));
     case BANGER_TYPE_STRUCT:
-        banger_field_append_signature(field, contents);
-        contents->str[contents->len - 1] = '\0';
-        r = sd_bus_message_open_container(message, 'r', contents->str + 1);
-        if (r >= 0)
-            r = append_fields(message, field->members, input);
-        return r < 0 ? r : sd_bus_message_close_container(message);
-    case BANGER_TYPE_ARRAY: {
-        BangerField element = *field;
-
-        element.type = BANGER_TYPE_STRUCT;
-        banger_field_append_signature(&element, contents);
-        r = sd_bus_message_open_container(message, 'a', contents->str);
-        for (unsigned int n = take_byte(input) % 32; r >= 0 && n > 0; n--)
-            r = append_field(message, &element, input);
-        return r < 0 ? r : sd_bus_message_close_container(message);
-    }
+        return append_struct(message, field->members, input);
+    case BANGER_TYPE_ARRAY:
+    case BANGER_TYPE_LIST:
+    case BANGER_TYPE_MAP:
+        return append_array(message, field, input);
     case BANGER_TYPE_DICT:
-        break;
+        return append_dict(message, field, input);
+    case BANGER_TYPE_OBJECT_PATH:
+    case BANGER_TYPE_INT32:
+    case BANGER_TYPE_DOUBLE:
+        break; /* in replies only */
     }
     g_assert_not_reached();
 }
@@ -164,13 +208,14 @@ append_dict(sd_bus_message *message, const BangerField *dict, Input *input)
     return r < 0 ? r : sd_bus_message_close_container(message);
 }
 
-/* Scalars of a valid request: no control characters, no path out of the tree. */
+/* Details of a valid request: no control characters but the line feeds between the elements of an
+ * array and in JSON text, no path out of the tree. */
 static void
 check_scalar(const BangerField *field, const char *text, gpointer user_data)
 {
     (void)user_data;
     for (const char *at = text; *at != '\0'; at++)
-        g_assert_true((unsigned char)*at >= 0x20 && *at != 0x7f);
+        g_assert_true(*at == '\n' || ((unsigned char)*at >= 0x20 && *at != 0x7f));
     if (field->kind == BANGER_KIND_STATE_PATH && text[0] != '\0')
         g_assert_true(g_str_has_prefix(text, "/var/lib/banger/") && strstr(text, "/../") == NULL);
     if (field->kind == BANGER_KIND_RUNTIME_PATH && text[0] != '\0')
@@ -184,14 +229,14 @@ try(sd_bus_message *message, const BangerMethod *method)
                                      .runtime_directory = (char *)"/run/banger"};
     BangerRequest *request = NULL;
     g_autoptr(GError) error = NULL;
-    bool ok = banger_message_decode(message, method, &request, &error);
+    bool ok = banger_message_decode(message, method, &settings, &request, &error);
 
     g_assert_nonnull(request);
     g_assert_nonnull(request->op_id);
     g_assert_true(ok == (error == NULL));
     if (ok && banger_request_validate(method, request, &settings, &error)) {
         g_strfreev(banger_request_keys(method, request));
-        banger_request_for_each_scalar(method, request, check_scalar, NULL);
+        banger_request_for_each_detail(method, request, check_scalar, NULL);
         g_assert_true(banger_request_validate(method, request, &settings, &error));
     }
     banger_request_free(method, request);
@@ -211,8 +256,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         bus = loose_bus_new();
     message = loose_message_new(bus);
     for (const BangerField *field = method->in; r >= 0 && field->name != NULL; field++)
-        r = field->type == BANGER_TYPE_DICT ? append_dict(message, field, &input)
-                                            : append_field(message, field, &input);
+        r = append_field(message, field, &input);
     if (r >= 0)
         r = sd_bus_message_append(message, "s", "op-1");
     if (r >= 0 && sd_bus_message_seal(message, 1, 0) >= 0)

@@ -59,6 +59,7 @@ static void
 check_paths(const char *text)
 {
     g_autoptr(GError) error = NULL;
+    g_autofree char *clean = NULL;
 
     if (judged(banger_path_check_below(text, DIRECTORY, &error), &error)) {
         g_autofree char *canonical = g_canonicalize_filename(text, "/");
@@ -70,8 +71,13 @@ check_paths(const char *text)
         g_assert_true(banger_path_check_below(text, DIRECTORY, NULL));
         g_assert_true(strlen(text) < sizeof((struct sockaddr_un *)NULL)->sun_path);
     }
-    if (judged(banger_path_check_guest(text, &error), &error))
-        g_assert_true(text[0] == '/');
+    if (judged(banger_path_clean(text, &clean, &error), &error)) {
+        /* GLib leaves two slashes at the beginning, as POSIX allows. */
+        const char *rest = text + strspn(text, "/") - 1;
+        g_autofree char *canonical = g_canonicalize_filename(rest, "/");
+
+        g_assert_cmpstr(clean, ==, canonical);
+    }
 }
 
 static void
@@ -89,9 +95,12 @@ check_addresses(const char *text)
         g_assert_true(banger_address_equal(&address, &again));
     }
     if (judged(banger_server_parse(text, &server, &error), &error)) {
-        g_autofree char *canonical = banger_address_format(&server.address);
+        g_autofree char *canonical = banger_server_format(&server);
+        g_autofree char *once_more = NULL;
 
-        g_assert_true(banger_address_parse(canonical, &again, NULL));
+        g_assert_true(banger_server_parse(canonical, &server, NULL));
+        once_more = banger_server_format(&server);
+        g_assert_cmpstr(once_more, ==, canonical);
     }
     signal_number = banger_signal_parse(text, &error);
     g_assert_true(signal_number >= 0 && signal_number <= SIGRTMAX);

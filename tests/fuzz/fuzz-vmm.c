@@ -8,8 +8,8 @@
  */
 #include <string.h>
 
-#include "sys/command-line.h"
-#include "sys/firecracker-config.h"
+#include "vmm/command-line.h"
+#include "vmm/firecracker-config.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -34,7 +34,7 @@ check_command_line(const char *text, size_t length)
 
     memcpy(ended, text, length);
     ended[length] = '\0';
-    api_sock = banger_command_line_api_sock(ended, length);
+    api_sock = banger_command_line_value(ended, length, "api-sock");
     if (api_sock == NULL)
         return;
     g_assert_true(api_sock > ended && api_sock + strlen(api_sock) <= ended + length);

@@ -9,10 +9,11 @@
  *
  *     method EnsureNAT (guest_ip s, tap s, enable b, op_id s) -> ()
  *     property Version s read const
+ *     property State s read emits
  */
 
-/* The contract, from the design's dbus-api: the one place in the tests that repeats it. */
-char *interface_contract(void);
+/* The contract of the interface @name (docs/dbus-api.md): the one place that repeats it. */
+char *interface_contract(const char *name);
 
 /*
  * Of the XML text @xml (D-Bus specification, "Introspection Data Format"), the interface @name.
@@ -20,5 +21,5 @@ char *interface_contract(void);
  */
 char *interface_of_xml(const char *xml, const char *name);
 
-/* Of the method table, with @properties, lines of the above form, added. */
-char *interface_of_table(const char *const *properties);
+/* Of the method table, with @others, lines of the above form, added. */
+char *interface_of_table(const char *const *others);

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "bus/rig-client.h"
+#include "rig/rig-client.h"
 
 /* The fields of one line of the collector's file; NULL if it is not whole yet. */
 static GHashTable *
@@ -16,8 +16,7 @@ parse_line(const char *line)
     if (object == NULL)
         return NULL;
     record = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-    json_object_object_foreach(object, name, value)
-    {
+    json_object_object_foreach (object, name, value) {
         g_hash_table_insert(record, g_strdup(name), g_strdup(json_object_get_string(value)));
     }
     json_object_put(object);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "bus/rig-client.h"
+#include "rig/rig-client.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -10,9 +10,18 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "model/settings.h"
+#include "util/settings.h"
 
 #define EXIT_SKIPPED 77
+
+gint64
+rig_timeout_usec(void)
+{
+    const char *text = g_getenv("CK_TIMEOUT_MULTIPLIER");
+    double multiplier = text == NULL ? 1 : g_ascii_strtod(text, NULL);
+
+    return (gint64)(30 * G_USEC_PER_SEC * MAX(multiplier, 1));
+}
 
 static void
 skip_program(const char *program, const char *reason)
@@ -78,7 +87,7 @@ rig_bus_try_open(uid_t uid)
     ck_assert_int_ge(sd_bus_new(&bus), 0);
     ck_assert_int_ge(sd_bus_set_address(bus, g_getenv("DBUS_SYSTEM_BUS_ADDRESS")), 0);
     ck_assert_int_ge(sd_bus_set_bus_client(bus, true), 0);
-    (void)sd_bus_set_method_call_timeout(bus, RIG_TIMEOUT_USEC);
+    (void)sd_bus_set_method_call_timeout(bus, (uint64_t)rig_timeout_usec());
     /* The bus asks the kernel who connected at the moment of connect(2) (SO_PEERCRED). */
     become(user);
     r = sd_bus_start(bus);
@@ -116,7 +125,8 @@ rig_call_message(sd_bus *bus, sd_bus_message *message, sd_bus_error *error)
 {
     sd_bus_error own_error = SD_BUS_ERROR_NULL;
     sd_bus_message *reply = NULL;
-    int r = sd_bus_call(bus, message, RIG_TIMEOUT_USEC, error == NULL ? &own_error : error, &reply);
+    int r = sd_bus_call(bus, message, (uint64_t)rig_timeout_usec(),
+                        error == NULL ? &own_error : error, &reply);
 
     if (r < 0 && error == NULL)
         ck_abort_msg("%s: %s: %s", sd_bus_message_get_member(message), own_error.name,
@@ -186,8 +196,9 @@ rig_call_start(sd_bus *bus, sd_bus_message *message)
 {
     RigPending *pending = g_new0(RigPending, 1);
 
-    ck_assert_int_ge(
-        sd_bus_call_async(bus, &pending->slot, message, on_answer, pending, RIG_TIMEOUT_USEC), 0);
+    ck_assert_int_ge(sd_bus_call_async(bus, &pending->slot, message, on_answer, pending,
+                                       (uint64_t)rig_timeout_usec()),
+                     0);
     ck_assert_int_ge(sd_bus_flush(bus), 0);
     sd_bus_message_unref(message);
     return pending;
@@ -208,7 +219,7 @@ rig_pending_wait(sd_bus *bus, RigPending *pending)
 {
     rig_bus_handle(bus);
     while (!pending->done) {
-        ck_assert_int_ge(sd_bus_wait(bus, RIG_TIMEOUT_USEC), 0);
+        ck_assert_int_ge(sd_bus_wait(bus, (uint64_t)rig_timeout_usec()), 0);
         rig_bus_handle(bus);
     }
 }
@@ -225,12 +236,29 @@ rig_pending_free(RigPending *pending)
 void
 rig_wait_for(bool (*condition)(void *data), void *data, const char *what)
 {
-    gint64 deadline = g_get_monotonic_time() + RIG_TIMEOUT_USEC;
+    gint64 deadline = g_get_monotonic_time() + rig_timeout_usec();
 
     while (!condition(data)) {
         ck_assert_msg(g_get_monotonic_time() < deadline, "waited in vain: %s", what);
         g_usleep(10 * 1000);
     }
+}
+
+pid_t
+rig_find_process(const char *name)
+{
+    g_autoptr(GDir) proc = g_dir_open("/proc", 0, NULL);
+    const char *entry;
+
+    while ((entry = g_dir_read_name(proc)) != NULL) {
+        g_autofree char *path = g_build_filename("/proc", entry, "comm", NULL);
+        g_autofree char *text = NULL;
+
+        if (g_ascii_isdigit(entry[0]) && g_file_get_contents(path, &text, NULL, NULL) &&
+            strcmp(g_strchomp(text), name) == 0)
+            return atoi(entry);
+    }
+    return 0;
 }
 
 pid_t

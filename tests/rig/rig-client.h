@@ -7,15 +7,22 @@
 #include <sys/types.h>
 #include <systemd/sd-bus.h>
 
-#include "bus/rig-users.h"
 #include "lib/harness.h"
+#include "rig/rig-users.h"
 
 /*
  * What the programs of the bus tier share. A function here that cannot do its work fails the
- * running test (libcheck's ck_abort_msg), and none waits longer than RIG_TIMEOUT_USEC.
+ * running test (libcheck's ck_abort_msg), and none waits longer than rig_timeout_usec().
  */
 
-#define RIG_TIMEOUT_USEC (30 * G_USEC_PER_SEC)
+/*
+ * How long to wait for what must come: half a minute, times $CK_TIMEOUT_MULTIPLIER as libcheck's own
+ * limits, since a test that shares the machine, or runs under a sanitizer, may take longer.
+ */
+gint64 rig_timeout_usec(void);
+
+/* The D-Bus name of an error of the helper's own. */
+#define RIG_ERROR(name) "org.banger.Helper1.Error." name
 
 /*
  * The first line of main(): goes on inside a rig. Outside of one the program is run again by
@@ -70,6 +77,15 @@ void rig_bus_handle(sd_bus *bus);
 void rig_pending_free(RigPending *pending);
 
 /*
+ * A look at the calls that pass through the bus to the helper, from rig_monitor_new() on:
+ * rig_monitor_wait_calls() waits until @count calls of @member have passed, answered or not.
+ */
+typedef struct RigMonitor RigMonitor;
+RigMonitor *rig_monitor_new(void);
+void rig_monitor_wait_calls(RigMonitor *monitor, const char *member, unsigned int count);
+void rig_monitor_free(RigMonitor *monitor);
+
+/*
  * Waits for a record in the journal with OP_ID=@op_id that is not one of LOG_DEBUG, and returns its
  * fields, name to value. Free with g_hash_table_unref().
  */
@@ -82,11 +98,14 @@ GPtrArray *rig_journal_find(const char *name, const char *value);
 /* The process that owns @bus_name; 0 if nobody does. Never starts a service. */
 pid_t rig_pid_of(const char *bus_name);
 
+/* A process of the rig called @name, as /proc/PID/comm has it; 0 if there is none. */
+pid_t rig_find_process(const char *name);
+
 /* Waits until @pid is gone (a zombie is). */
 void rig_wait_pid_gone(pid_t pid);
 
 /* Waits until @condition(@data), asked every 10 ms, is true; fails the test with @what if that
- * takes longer than RIG_TIMEOUT_USEC. */
+ * takes longer than rig_timeout_usec(). */
 void rig_wait_for(bool (*condition)(void *data), void *data, const char *what);
 
 /* Ends the process that owns @bus_name, if there is one, by @signal, and waits until the bus knows:

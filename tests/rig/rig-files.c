@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "bus/rig.h"
+#include "rig/rig.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,10 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "model/settings.h"
 #include "util/fd.h"
+#include "util/settings.h"
 
 #define POLKITD "/usr/lib/polkit-1/polkitd"
+#define FIREWALLD_BUS_POLICY "/usr/share/dbus-1/system.d/FirewallD.conf"
+#define FIREWALLD_POLICY "/usr/share/polkit-1/actions/org.fedoraproject.FirewallD1.policy"
 #define POLKIT_BUS_POLICY "/usr/share/dbus-1/system.d/org.freedesktop.PolicyKit1.conf"
 
 void
@@ -123,6 +125,8 @@ write_bus_configuration(const RigOptions *options, const char *directory)
                           "  </policy>\n");
     if (g_file_test(POLKIT_BUS_POLICY, G_FILE_TEST_EXISTS))
         g_string_append(text, "  <include>" POLKIT_BUS_POLICY "</include>\n");
+    if (g_file_test(FIREWALLD_BUS_POLICY, G_FILE_TEST_EXISTS))
+        g_string_append(text, "  <include>" FIREWALLD_BUS_POLICY "</include>\n");
     g_string_append_printf(text, "  <include>%s</include>\n", policy);
     for (char **limit = options->limits; limit != NULL && *limit != NULL; limit++) {
         g_auto(GStrv) pair = g_strsplit(*limit, "=", 2);
@@ -171,12 +175,17 @@ empty_folder(const char *path)
 static void
 install_polkit_files(const RigOptions *options)
 {
+    g_autofree char *firewalld = NULL;
+
+    (void)g_file_get_contents(FIREWALLD_POLICY, &firewalld, NULL, NULL);
     empty_folder("/etc/polkit-1");
     empty_folder("/usr/share/polkit-1/actions");
     empty_folder("/usr/share/polkit-1/rules.d");
     (void)mkdir("/etc/polkit-1/rules.d", 0755);
     install("polkit/org.banger.helper1.policy",
             "/usr/share/polkit-1/actions/org.banger.helper1.policy");
+    if (firewalld != NULL)
+        rig_write(FIREWALLD_POLICY, 0644, firewalld);
     install("polkit/60-banger-helper.rules", "/usr/share/polkit-1/rules.d/60-banger-helper.rules");
     for (char **rules = options->rules; rules != NULL && *rules != NULL; rules++) {
         g_autofree char *name = g_path_get_basename(*rules);
@@ -186,6 +195,28 @@ install_polkit_files(const RigOptions *options)
     }
 }
 
+/* Of firewalld only what the package has: its own folders are left as they are. */
+static void
+install_firewalld_files(void)
+{
+    static const char *const names[] = {"zones/banger.xml", "policies/banger-in.xml",
+                                        "policies/banger-out.xml"};
+
+    if (access("/etc/firewalld", F_OK) < 0)
+        return;
+    empty_folder("/etc/firewalld");
+    rig_require(mkdir("/etc/firewalld/zones", 0755) == 0 &&
+                    mkdir("/etc/firewalld/policies", 0755) == 0,
+                "mkdir in /etc/firewalld: %s", g_strerror(errno));
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *source = g_build_filename("firewalld", names[i], NULL);
+        g_autofree char *target = g_build_filename("/etc/firewalld", names[i], NULL);
+
+        install(source, target);
+    }
+    rig_write("/etc/firewalld/firewalld.conf", 0644, "");
+}
+
 void
 rig_files_install(const RigOptions *options, const char *directory)
 {
@@ -193,7 +224,16 @@ rig_files_install(const RigOptions *options, const char *directory)
     install_polkit_files(options);
     write_bus_configuration(options, directory);
     write_services(options, directory);
+    install_firewalld_files();
+    if (access("/etc/systemd/network", F_OK) == 0) {
+        empty_folder("/etc/systemd/network");
+        install("systemd/network/10-banger-helper.network",
+                "/etc/systemd/network/10-banger-helper.network");
+    }
     empty_folder("/etc/banger");
+    /* The tests' own bridges have more names than those that callers may use by default. */
+    empty_folder(BANGER_CONFIG_FILE ".d");
+    rig_write(BANGER_CONFIG_FILE ".d/50-rig.conf", 0644, "[Network]\nBridges=br-* banger*\n");
     if (options->config != NULL)
         copy(options->config, BANGER_CONFIG_FILE);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "bus/rig.h"
+#include "rig/rig.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "bus/rig.h"
+#include "rig/rig.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,8 +9,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "model/settings.h"
 #include "util/fd.h"
+#include "util/settings.h"
 
 static GPtrArray *farms; /* folders that are a tmpfs of ours already */
 

@@ -7,7 +7,7 @@
  * helper of its own, its own users, network, /run, /etc and state directory, and a journal that can
  * be read. All of it is gone when the rig ends, also when it is killed. See HACKING.md.
  */
-#include "bus/rig.h"
+#include "rig/rig.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +22,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -199,6 +200,17 @@ spawn(char **argv, const char *log)
     _exit(127);
 }
 
+/* Whether somebody listens at @path: a socket is there a moment before. */
+static bool
+is_listening(const char *path)
+{
+    banger_autofd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    (void)g_strlcpy(address.sun_path, path, sizeof address.sun_path);
+    return fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address) == 0;
+}
+
 static void
 start_bus(const RigOptions *options, const char *directory)
 {
@@ -209,7 +221,7 @@ start_bus(const RigOptions *options, const char *directory)
     pid_t pid = spawn(argv, log);
 
     for (int i = 0; i < PATIENCE_MSEC / 10; i++) {
-        if (g_file_test(socket_path, G_FILE_TEST_EXISTS))
+        if (is_listening(socket_path))
             return;
         rig_require(waitpid(pid, NULL, WNOHANG) == 0, "the bus ended: see %s", log);
         g_usleep(10 * 1000);

@@ -5,10 +5,10 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "bus/rig-users.h"
+#include "rig/rig-users.h"
 
 /*
- * The parts of the rig (tests/bus/rig.c). It is a test program's tool: what goes wrong while it is
+ * The parts of the rig (tests/rig/rig.c). It is a test program's tool: what goes wrong while it is
  * set up ends it, with one line that says what.
  */
 

@@ -9,8 +9,12 @@
 extern const BangerSettings sample_settings;
 
 /* A request of @method that validation takes; free it with banger_request_free(). Its strings are
- * what sample_value() says, its arrays have two elements. */
+ * parsed from what sample_value() says, its arrays have two elements. */
 BangerRequest *sample_request(const BangerMethod *method);
 
-/* A value that is well-formed for the string @field. Static. */
+/* Parses @text as the string @name, an argument or a key of a dictionary, of @request. */
+bool set_text(const BangerMethod *method, BangerRequest *request, const char *name,
+              const char *text, GError **error);
+
+/* A text that is well-formed for the string @field. Static. */
 const char *sample_value(const BangerField *field);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Addresses, servers and prefixes: what is parsed, what is refused, and the ends of networks. */
 #include <glib.h>
 #include <sys/socket.h>
 
@@ -29,6 +30,14 @@ static const struct {
     {"255.255.255.255", NULL},
     {"ff02::1", NULL},
     {"host", NULL},
+    /* IPv4 addresses in other clothes; ::1:0:0 and ::ffff:0:a00:1 are none. */
+    {"::ffff:10.0.0.1", NULL},
+    {"::FFFF:a00:1", NULL},
+    {"::10.0.0.1", NULL},
+    {"::2", NULL},
+    {"::1", "::1"},
+    {"::1:0:0", "::1:0:0"},
+    {"::ffff:0:a00:1", "::ffff:0:a00:1"},
 };
 
 START_TEST(parse_addresses)
@@ -56,6 +65,8 @@ static const struct {
     {"172.16.0.1", "172.16.0.1", 0},
     {"127.0.0.1:42069", "127.0.0.1", 42069},
     {"fd00::1", "fd00::1", 0},
+    {"[::ffff:6.6.6.6]:53", NULL, 0},
+    {"::ffff:606:606", NULL, 0},
     {"[fd00::1]:53", "fd00::1", 53},
     {"172.16.0.1:65535", "172.16.0.1", 65535},
     {"", NULL, 0},
@@ -92,6 +103,10 @@ START_TEST(parse_servers)
 
         ck_assert_str_eq(text, servers[_i].address);
         ck_assert_uint_eq(server.port, servers[_i].port);
+        g_free(text);
+        text = banger_server_format(&server);
+        ck_assert(banger_server_parse(text, &server, NULL));
+        ck_assert_uint_eq(server.port, servers[_i].port != 0 ? servers[_i].port : 53);
     } else {
         ck_assert(g_error_matches(error, BANGER_ERROR, BANGER_ERROR_BAD_PARAMS));
     }
@@ -133,14 +148,16 @@ START_TEST(parse_prefixes)
 {
     g_autoptr(GError) error = NULL;
     BangerAddress address;
-    unsigned int prefix = 0;
-    bool parsed;
+    BangerPrefix prefix = {0};
+    bool goes;
 
     ck_assert(banger_address_parse(prefixes[_i].address, &address, NULL));
-    parsed = banger_prefix_parse(prefixes[_i].cidr, &address, &prefix, &error);
-    ck_assert_msg(parsed == (prefixes[_i].prefix != 0), "\"%s\"", prefixes[_i].cidr);
-    ck_assert_uint_eq(prefix, prefixes[_i].prefix);
-    if (!parsed)
+    goes = banger_prefix_parse(prefixes[_i].cidr, &prefix, &error) &&
+           banger_prefix_check(&prefix, &address, &error);
+    ck_assert_msg(goes == (prefixes[_i].prefix != 0), "\"%s\"", prefixes[_i].cidr);
+    if (goes)
+        ck_assert_uint_eq(prefix.length, prefixes[_i].prefix);
+    else
         ck_assert(g_error_matches(error, BANGER_ERROR, BANGER_ERROR_BAD_PARAMS));
 }
 END_TEST

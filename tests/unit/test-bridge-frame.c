@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Where a JSON request ends: valid, invalid and incomplete text, depth, size, values. */
 #include <malloc.h>
 #include <string.h>
 
-#include "bridge/frame.h"
-#include "bridge/json.h"
-#include "bridge/limits.h"
+#include "json-bridge/bridge-limits.h"
+#include "json-bridge/frame.h"
+#include "json-bridge/json.h"
 #include "lib/harness.h"
 
-/* Feeds @text in pieces of @piece bytes; the first request as compact JSON, or NULL with the error.
+/*
+ * Feeds @text in pieces of @piece bytes; the first request as compact JSON, or NULL with the error.
  */
 static char *
 read_first(const char *text, size_t length, size_t piece, GError **error)
@@ -74,7 +76,11 @@ START_TEST(valid)
         {"[\"\\ud800x\"]", "[\"\xef\xbf\xbdx\"]"},
         {"[\"\\udc00\"]", "[\"\xef\xbf\xbd\"]"},
         {"[\"\\u0000\"]", "[\"\\u0000\"]"},
-        {"{\"a\":1,\"a\":2}", "{\"a\":2}"},
+        {"{\"a\":1,\"A\":2,\"a\":3}", "{\"a\":1,\"A\":2,\"a\":3}"},
+        {"[\"\\ud800\\u0041\\ud83d\\ud83d\\ude00\"]",
+         "[\"\xef\xbf\xbd\x41\xef\xbf\xbd\xf0\x9f\x98\x80\"]"},
+        {"[18446744073709551615,-9223372036854775808,99999999999999999999]",
+         "[18446744073709551615,-9223372036854775808,18446744073709551615]"},
         {"{}{}", "{}"},
         {"{}garbage", "{}"},
         {"[\"]}\"]", "[\"]}\"]"},

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The accounts of what the bridge keeps in memory for its connections. */
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "bridge/batch.h"
-#include "bridge/hold.h"
-#include "bridge/limits.h"
-#include "bridge/outbox.h"
+#include "json-bridge/batch.h"
+#include "json-bridge/bridge-limits.h"
+#include "json-bridge/hold.h"
+#include "json-bridge/outbox.h"
 #include "lib/harness.h"
 
 #define MIB (1u << 20)

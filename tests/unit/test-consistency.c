@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Method table, introspection XML, polkit policy and bus policy say the same. */
 #include <glib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -6,16 +7,31 @@
 #include "lib/harness.h"
 #include "lib/interface-xml.h"
 #include "model/methods.h"
-#include "model/settings.h"
+#include "util/settings.h"
 
 #define XML "introspection/org.banger.Helper1.xml"
 #define POLICY "polkit/org.banger.helper1.policy"
 #define BUS_POLICY "dbus/org.banger.Helper1.conf"
 
-static const char *const properties[] = {
-    "property Version s read const",  "property StateDirectory s read const",
-    "property OwnerUID u read const", "property RuntimeDirectory s read const",
-    "property OwnerGID u read const", NULL};
+/* The members of the interface that are no rows of the table. */
+static const char *const others[] = {"method ListMachines () -> (machines a(ssuo))",
+                                     "method Subscribe () -> ()",
+                                     "method Unsubscribe () -> ()",
+                                     "signal MachineExited (vm_id s, result s, status i)",
+                                     "signal SnapshotFilling (name s, used t, size t)",
+                                     "property Features as read",
+                                     "property Warnings as read",
+                                     "property OperationsInFlight u read",
+                                     "property Version s read const",
+                                     "property StateDirectory s read const",
+                                     "property RuntimeDirectory s read const",
+                                     "property OwnerUID u read const",
+                                     "property OwnerGID u read const",
+                                     NULL};
+
+static const char *const objects[] = {BANGER_INTERFACE ".Machine", BANGER_INTERFACE ".Snapshot",
+                                      BANGER_INTERFACE ".Tap", BANGER_INTERFACE ".Bridge",
+                                      BANGER_INTERFACE ".Job"};
 
 /* Not inlined: at -O3 gcc 12 takes what is returned for a pointer to the variable it was in. */
 G_NO_INLINE static char *
@@ -30,8 +46,8 @@ read_source(const char *name)
 
 START_TEST(table_is_the_contract)
 {
-    g_autofree char *expected = interface_contract();
-    g_autofree char *table = interface_of_table(properties);
+    g_autofree char *expected = interface_contract(BANGER_INTERFACE);
+    g_autofree char *table = interface_of_table(others);
 
     ck_assert_str_eq(table, expected);
 }
@@ -39,11 +55,60 @@ END_TEST
 
 START_TEST(xml_is_the_contract)
 {
-    g_autofree char *expected = interface_contract();
+    g_autofree char *expected = interface_contract(BANGER_INTERFACE);
     g_autofree char *text = read_source(XML);
     g_autofree char *xml = interface_of_xml(text, BANGER_INTERFACE);
 
     ck_assert_str_eq(xml, expected);
+}
+END_TEST
+
+START_TEST(xml_of_objects_is_the_contract)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(objects); i++) {
+        g_autofree char *name = g_strconcat("introspection/", objects[i], ".xml", NULL);
+        g_autofree char *text = read_source(name);
+        g_autofree char *xml = interface_of_xml(text, objects[i]);
+        g_autofree char *expected = interface_contract(objects[i]);
+
+        ck_assert_str_eq(xml, expected);
+    }
+}
+END_TEST
+
+static bool
+has_type(const BangerField *fields, BangerType type)
+{
+    for (const BangerField *field = fields; field->name != NULL; field++)
+        if (field->type == type || (field->members != NULL && has_type(field->members, type)))
+            return true;
+    return false;
+}
+
+/*
+ * A key that may be left out must be valid then: either its zero value is, or its default, or it is
+ * known whether it was given.
+ */
+static void
+check_optional(const BangerMethod *method, const BangerField *fields)
+{
+    for (const BangerField *field = fields; field->name != NULL; field++) {
+        if (field->members != NULL)
+            check_optional(method, field->members);
+        /* The decoder has a bit for each key. */
+        ck_assert_msg(field - fields < 64, "%s: %s", method->dbus_name, field->name);
+        if (!(field->flags & BANGER_FIELD_OPTIONAL) || (field->flags & BANGER_FIELD_PRESENCE))
+            continue;
+        ck_assert_msg(field->default_number >= field->min, "%s: %s", method->dbus_name,
+                      field->name);
+        ck_assert_msg(field->type != BANGER_TYPE_DICT, "%s: %s", method->dbus_name, field->name);
+    }
+}
+
+START_TEST(optional_keys_may_be_absent)
+{
+    for (BangerMethodId id = 0; id < BANGER_N_METHODS; id++)
+        check_optional(banger_method(id), banger_method(id)->in);
 }
 END_TEST
 
@@ -59,12 +124,20 @@ START_TEST(names_of_a_method_agree)
         ck_assert_int_eq(method->id, id);
         ck_assert(g_str_has_prefix(method->action, "org.banger.helper1."));
         g_strdelimit(json, "-", '_');
-        ck_assert_str_eq(method->json_name, json);
+        if (has_type(method->in, BANGER_TYPE_HANDLE))
+            ck_assert_ptr_null(method->json_name);
+        else
+            ck_assert_str_eq(method->json_name, json);
         for (char *at; (at = strchr(flat, '-')) != NULL;)
             memmove(at, at + 1, strlen(at));
-        ck_assert_int_eq(g_ascii_strcasecmp(flat, method->dbus_name), 0);
+        /* What takes descriptors shares the action of what takes bytes. */
+        if (has_type(method->in, BANGER_TYPE_HANDLE))
+            ck_assert_int_eq(g_ascii_strncasecmp(flat, method->dbus_name, strlen(flat)), 0);
+        else
+            ck_assert_int_eq(g_ascii_strcasecmp(flat, method->dbus_name), 0);
         ck_assert_ptr_eq(banger_method_by_dbus_name(method->dbus_name), method);
-        ck_assert_ptr_eq(banger_method_by_json_name(method->json_name), method);
+        if (method->json_name != NULL)
+            ck_assert_ptr_eq(banger_method_by_json_name(method->json_name), method);
     }
     ck_assert_ptr_null(banger_method_by_dbus_name("createtap"));
     ck_assert_ptr_null(banger_method_by_json_name("priv.no_such_method"));
@@ -127,13 +200,14 @@ START_TEST(policy_has_every_action)
                                           "org.banger.helper1.find-firecracker-pid",
                                           "org.banger.helper1.process-running", NULL};
     g_autofree char *policy = read_source(POLICY);
-    unsigned int count = 0;
+    unsigned int count = 0, n_shared = 0;
 
     for (BangerMethodId id = 0; id < BANGER_N_METHODS; id++) {
         const BangerMethod *method = banger_method(id);
         g_autofree char *action = action_of_policy(policy, method->action);
         g_autofree char *message = NULL;
 
+        n_shared += has_type(method->in, BANGER_TYPE_HANDLE);
         ck_assert_msg(action != NULL, "no action %s", method->action);
         ck_assert_ptr_nonnull(strstr(action, "<description"));
         ck_assert_ptr_nonnull(strstr(action, "<icon_name>"));
@@ -149,7 +223,22 @@ START_TEST(policy_has_every_action)
     }
     for (const char *at = policy; (at = strstr(at, "<action id=")) != NULL; at++)
         count++;
-    ck_assert_uint_eq(count, BANGER_N_METHODS);
+    ck_assert_uint_eq(count + n_shared, BANGER_N_METHODS);
+}
+END_TEST
+
+/* The virtual machine calls each method as a stranger, but for those that busctl cannot call. */
+START_TEST(stranger_tries_every_method)
+{
+    g_autofree char *samples = read_source("tests/vm/guest/20-access");
+
+    for (BangerMethodId id = 0; id < BANGER_N_METHODS; id++) {
+        const BangerMethod *method = banger_method(id);
+        g_autofree char *line = g_strdup_printf("\n%s ", method->dbus_name);
+
+        ck_assert_msg(has_type(method->in, BANGER_TYPE_HANDLE) || strstr(samples, line) != NULL,
+                      "tests/vm/guest/20-access has no sample of %s", method->dbus_name);
+    }
 }
 END_TEST
 
@@ -191,6 +280,11 @@ END_TEST
 START_TEST(xml_is_valid)
 {
     validate(XML, SOURCE_DIR "/tests/dtd/introspect.dtd");
+    for (size_t i = 0; i < G_N_ELEMENTS(objects); i++) {
+        g_autofree char *name = g_strconcat("introspection/", objects[i], ".xml", NULL);
+
+        validate(name, SOURCE_DIR "/tests/dtd/introspect.dtd");
+    }
 }
 END_TEST
 
@@ -202,8 +296,11 @@ main(void)
 
     tcase_add_test(tcase, table_is_the_contract);
     tcase_add_test(tcase, xml_is_the_contract);
+    tcase_add_test(tcase, xml_of_objects_is_the_contract);
     tcase_add_test(tcase, names_of_a_method_agree);
+    tcase_add_test(tcase, optional_keys_may_be_absent);
     tcase_add_test(tcase, policy_has_every_action);
+    tcase_add_test(tcase, stranger_tries_every_method);
     tcase_add_test(tcase, policy_is_valid);
     tcase_add_test(tcase, bus_policy_is_valid);
     tcase_add_test(tcase, xml_is_valid);

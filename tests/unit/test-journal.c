@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Journal records where there is no journal: one JSON object on a line. */
 #include <glib.h>
 #include <stdbool.h>
 #include <string.h>

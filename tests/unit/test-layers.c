@@ -1,24 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The rooms of src: includes run downward, each library has its room, names are unique. */
 #include <glib.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "lib/harness.h"
 
-/* Which layers a file of a layer may include from (architecture.md, "Layers"). */
+/*
+ * Which rooms a file of a room may include from, and single headers of other rooms
+ * (docs/architecture.md, "Rooms").
+ */
 static const struct {
     const char *layer;
     const char *may_use;
 } layers[] = {
     {"util", "util"},
     {"model", "model util"},
-    {"sys", "sys model util"},
-    {"ops", "ops sys model util"},
     {"auth", "auth model util"},
-    {"bus", "bus auth ops model util"},
-    {"helperd", "helperd bus auth ops sys model util"},
-    {"bridge", "bridge model util"},
+    {"network", "network model util"},
+    {"disk", "disk model util"},
+    {"vmm", "vmm disk/dm.h model util"},
+    {"machine", "machine network disk vmm model util"},
+    {"bus", "bus machine network disk vmm auth model util"},
+    {"helperd", "helperd bus machine network disk vmm auth model util"},
+    {"json-bridge", "json-bridge model util"},
     {"image-worker", "image-worker util"},
+    {"bangerctl", "bangerctl model util"},
 };
 
 /* Which files may include a library's headers: patterns (g_pattern_match_simple) of paths. */
@@ -26,20 +33,24 @@ static const struct {
     const char *header;
     const char *users[8];
 } libraries[] = {
-    /* The daemon opens the connection and hangs it on the main loop; it sends nothing. */
     {"systemd/sd-bus",
-     {"bus/*", "auth/*", "sys/unit-properties.h", "bridge/*", "helperd/daemon.c",
-      "util/sd-auto.h"}},
+     {"bus/*", "vmm/unit-properties.h", "json-bridge/*", "bangerctl/*", "util/sd-auto.h"}},
     {"auth/polkit.h", {"auth/*"}},
-    {"util/sd-auto.h", {"bus/*", "auth/*", "sys/unit*", "sys/resolve1*"}},
-    {"systemd/sd-journal", {"util/journal.c"}},
-    {"netlink/", {"sys/*"}},
-    {"nftables/", {"sys/nft*"}},
-    {"libdevmapper", {"sys/dm*"}},
-    {"curl/", {"sys/curl*"}},
+    {"polkit/", {"auth/polkit.c"}},
+    {"gio/", {"auth/polkit*"}},
+    {"util/sd-auto.h",
+     {"bus/*", "bangerctl/*", "vmm/unit*", "network/resolve1*", "network/firewalld*",
+      "json-bridge/*"}},
+    {"systemd/sd-journal", {"util/journal.c", "bangerctl/journal-lines.c"}},
+    {"netlink/", {"network/*"}},
+    {"nftables/", {"network/nft*"}},
+    {"libdevmapper", {"disk/dm*"}},
+    {"acl/", {"vmm/file-access.c"}},
+    {"sys/acl.h", {"vmm/file-access.c"}},
+    {"curl/", {"vmm/curl*"}},
     {"ext2fs/", {"image-worker/*"}},
     {"seccomp", {"image-worker/*"}},
-    {"json-c/", {"bridge/*"}},
+    {"json-c/", {"json-bridge/*", "bangerctl/*"}},
 };
 
 typedef void (*Visitor)(const char *file, const char *header, bool quoted, void *data);
@@ -67,7 +78,8 @@ visit_includes(const char *path, const char *file, Visitor visit, void *data)
     }
 }
 
-/* Calls @visit for every include of every C file in the folders of src/; how many files there are.
+/*
+ * Calls @visit for every include of every C file in the folders of src/; how many files there are.
  */
 static unsigned int
 visit_tree(Visitor visit, void *data)
@@ -120,7 +132,8 @@ check_layer(const char *file, const char *header, bool quoted, void *data)
     else if (!quoted && g_file_test(own, G_FILE_TEST_EXISTS))
         g_string_append_printf(complaints, "src/%s includes <%s>, not \"%s\"\n", file, header,
                                header);
-    else if (quoted && !g_strv_contains((const char *const *)usable, included))
+    else if (quoted && !g_strv_contains((const char *const *)usable, included) &&
+             !g_strv_contains((const char *const *)usable, header))
         g_string_append_printf(complaints, "src/%s includes \"%s\"\n", file, header);
 }
 
@@ -151,6 +164,46 @@ check_library(const char *file, const char *header, bool quoted, void *data)
     }
 }
 
+/* Takes @file into @seen, a table from names to files; a complaint if the name is there already. */
+static void
+check_name(GHashTable *seen, const char *file, GString *complaints)
+{
+    char *name = g_path_get_basename(file);
+    const char *other = g_hash_table_lookup(seen, name);
+
+    if (other != NULL && strcmp(name, "main.c") != 0)
+        g_string_append_printf(complaints, "src/%s and src/%s have one name\n", other, file);
+    g_hash_table_replace(seen, name, g_strdup(file));
+}
+
+/* A name that stands in a message, a review or a backtrace leads to one file; each program's main.c
+ * is the exception. */
+START_TEST(file_names_are_unique)
+{
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    g_autoptr(GString) complaints = g_string_new("");
+    g_autoptr(GDir) src = g_dir_open(SOURCE_DIR "/src", 0, NULL);
+    const char *room, *name;
+
+    ck_assert_ptr_nonnull(src);
+    while ((room = g_dir_read_name(src)) != NULL) {
+        g_autofree char *folder = g_build_filename(SOURCE_DIR "/src", room, NULL);
+        g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+
+        while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
+            g_autofree char *file = g_build_filename(room, name, NULL);
+
+            if (g_str_has_suffix(name, ".c") || g_str_has_suffix(name, ".h"))
+                check_name(seen, file, complaints);
+        }
+    }
+    ck_assert_uint_gt(g_hash_table_size(seen), 100);
+    ck_assert_msg(complaints->len == 0, "%s", complaints->str);
+    check_name(seen, "new/operations.c", complaints);
+    ck_assert_ptr_nonnull(strstr(complaints->str, "bus/operations.c"));
+}
+END_TEST
+
 START_TEST(libraries_have_one_user)
 {
     g_autoptr(GString) complaints = g_string_new("");
@@ -168,17 +221,27 @@ START_TEST(violations_are_found)
         bool quoted, library, found;
     } cases[] = {
         {"util/x.c", "model/methods.h", true, false, true},
-        {"sys/x.c", "ops/network.h", true, false, true},
-        {"bus/x.c", "sys/link.h", true, false, true},
-        {"sys/x.c", "link.h", true, false, true},
+        {"network/x.c", "disk/loop.h", true, false, true},
+        {"network/x.c", "vmm/unit.h", true, false, true},
+        {"disk/x.c", "vmm/unit.h", true, false, true},
+        {"vmm/x.c", "disk/loop.h", true, false, true},
+        {"vmm/x.c", "disk/dm.h", true, false, false},
+        {"vmm/x.c", "bus/operations.h", true, false, true},
+        {"auth/x.c", "network/link.h", true, false, true},
+        {"json-bridge/x.c", "bus/message.h", true, false, true},
+        {"network/x.c", "link.h", true, false, true},
         {"new/x.c", "util/fd.h", true, false, true},
-        {"bus/x.c", "sys/link.h", false, false, true},
+        {"network/x.c", "network/link.h", false, false, true},
         {"bus/x.c", "sys/stat.h", false, false, false},
-        {"ops/x.c", "sys/link.h", true, false, false},
-        {"ops/x.c", "util/sd-auto.h", true, true, true},
+        {"bus/x.c", "network/link.h", true, false, false},
+        {"disk/x.c", "util/sd-auto.h", true, true, true},
         {"bus/x.c", "auth/polkit.h", true, true, true},
-        {"ops/x.c", "systemd/sd-bus.h", false, true, true},
-        {"auth/x.c", "systemd/sd-bus.h", false, true, false},
+        {"disk/x.c", "systemd/sd-bus.h", false, true, true},
+        {"bus/x.c", "systemd/sd-bus.h", false, true, false},
+        {"bus/x.c", "polkit/polkit.h", false, true, true},
+        {"auth/auth.c", "polkit/polkit.h", false, true, true},
+        {"auth/polkit.c", "polkit/polkit.h", false, true, false},
+        {"bus/x.c", "gio/gio.h", false, true, true},
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -199,6 +262,7 @@ main(void)
     TCase *tcase = tcase_create("layers");
 
     tcase_add_test(tcase, includes_run_downward);
+    tcase_add_test(tcase, file_names_are_unique);
     tcase_add_test(tcase, libraries_have_one_user);
     tcase_add_test(tcase, violations_are_found);
     suite_add_tcase(suite, tcase);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reading nftables when the kernel refuses, and when there is nothing. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netlink.h>
 
 #include "lib/harness.h"
-#include "sys/nft.h"
+#include "network/nft.h"
 #include "util/error.h"
 
 /* Kernels that the tests do not run on: the linker puts this in front of the real function
@@ -46,10 +47,13 @@ START_TEST(failure_of_a_look)
         harness_skip("no NETLINK_NETFILTER in this kernel");
         return;
     }
+    g_autofree char *comment = NULL;
+
     answer = failures[_i].answer;
     ck_assert_ptr_null(banger_nft_rules(netlink, NFPROTO_INET, "banger", NULL, &of_rules));
     ck_assert_msg(g_error_matches(of_rules, BANGER_ERROR, code), "%s", of_rules->message);
-    ck_assert(!banger_nft_table_exists(netlink, NFPROTO_INET, "banger", &exists, &of_table));
+    ck_assert(
+        !banger_nft_find_table(netlink, NFPROTO_INET, "banger", &exists, &comment, &of_table));
     ck_assert_msg(g_error_matches(of_table, BANGER_ERROR, code), "%s", of_table->message);
 }
 END_TEST
@@ -65,11 +69,13 @@ START_TEST(nothing_there)
         harness_skip("no NETLINK_NETFILTER in this kernel");
         return;
     }
+    g_autofree char *comment = NULL;
+
     answer = ENOENT;
     rules = banger_nft_rules(netlink, NFPROTO_INET, "banger", NULL, NULL);
     ck_assert_ptr_nonnull(rules);
     ck_assert_uint_eq(rules->len, 0);
-    ck_assert(banger_nft_table_exists(netlink, NFPROTO_INET, "banger", &exists, NULL));
+    ck_assert(banger_nft_find_table(netlink, NFPROTO_INET, "banger", &exists, &comment, NULL));
     ck_assert(!exists);
 }
 END_TEST

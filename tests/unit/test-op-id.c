@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Operation ids: valid, invalid, minted. */
 #include <glib.h>
 #include <stdlib.h>
 

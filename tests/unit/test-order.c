@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Calls about one object run one after the other, others side by side, and none deadlocks. */
 #include <glib.h>
 
 #include "bus/order.h"
@@ -97,6 +98,97 @@ START_TEST(crossed_pairs_do_not_deadlock)
 }
 END_TEST
 
+/* Who leaves before its turn does not go, holds up nobody, and moves nobody up who must wait on. */
+START_TEST(leaves_before_its_turn)
+{
+    g_autoptr(BangerOrder) order = banger_order_new();
+    g_autoptr(GString) log = g_string_new(NULL);
+    Call a = {log, 'a'}, b = {log, 'b'}, c = {log, 'c'}, d = {log, 'd'};
+    BangerTicket *ticket_a = enter(order, &a, "link:x", NULL);
+    BangerTicket *ticket_b = enter(order, &b, "link:x", "link:y");
+    BangerTicket *ticket_c = enter(order, &c, "link:x", NULL);
+    BangerTicket *ticket_d = enter(order, &d, "link:y", NULL);
+
+    ck_assert_str_eq(log->str, "a");
+    banger_order_leave(ticket_b); /* the first in one line, the second in the other */
+    ck_assert_str_eq(log->str, "ad");
+    banger_order_leave(ticket_a);
+    ck_assert_str_eq(log->str, "adc");
+    banger_order_leave(ticket_c);
+    banger_order_leave(ticket_d);
+}
+END_TEST
+
+/* Who only shares an object waits for who has it alone, and the other way round, in their order. */
+START_TEST(shared_objects)
+{
+    g_autoptr(BangerOrder) order = banger_order_new();
+    g_autoptr(GString) log = g_string_new(NULL);
+    Call a = {log, 'a'}, b = {log, 'b'}, c = {log, 'c'}, d = {log, 'd'}, e = {log, 'e'};
+    BangerTicket *ticket_a = enter(order, &a, "+link:x", NULL);
+    BangerTicket *ticket_b = enter(order, &b, "+link:x", NULL);
+    BangerTicket *ticket_c = enter(order, &c, "link:x", NULL);
+    BangerTicket *ticket_d = enter(order, &d, "+link:x", NULL);
+    BangerTicket *ticket_e = enter(order, &e, "+link:x", NULL);
+
+    ck_assert_str_eq(log->str, "ab");
+    banger_order_leave(ticket_b);
+    ck_assert_str_eq(log->str, "ab");
+    banger_order_leave(ticket_a);
+    ck_assert_str_eq(log->str, "abc");
+    banger_order_leave(ticket_c);
+    ck_assert_str_eq(log->str, "abcde");
+    banger_order_leave(ticket_d);
+    banger_order_leave(ticket_e);
+}
+END_TEST
+
+/* Who waits elsewhere does not bar those behind it that share. */
+START_TEST(shared_object_of_who_waits)
+{
+    g_autoptr(BangerOrder) order = banger_order_new();
+    g_autoptr(GString) log = g_string_new(NULL);
+    Call a = {log, 'a'}, b = {log, 'b'}, c = {log, 'c'};
+    BangerTicket *ticket_a = enter(order, &a, "link:y", NULL);
+    BangerTicket *ticket_b = enter(order, &b, "+link:x", "link:y");
+    BangerTicket *ticket_c = enter(order, &c, "+link:x", NULL);
+
+    ck_assert_str_eq(log->str, "ac");
+    banger_order_leave(ticket_c);
+    banger_order_leave(ticket_a);
+    ck_assert_str_eq(log->str, "acb");
+    banger_order_leave(ticket_b);
+}
+END_TEST
+
+/* Who tries has the object before those that wait, and not while a call has it that went. */
+START_TEST(object_by_trying)
+{
+    g_autoptr(BangerOrder) order = banger_order_new();
+    g_autoptr(GString) log = g_string_new(NULL);
+    Call a = {log, 'a'}, b = {log, 'b'}, c = {log, 'c'};
+    BangerTicket *ticket_a = enter(order, &a, "vm:x", NULL);
+    BangerTicket *ticket_b = enter(order, &b, "link:x", "vm:x");
+    BangerTicket *ticket_c = enter(order, &c, "link:x", NULL);
+    BangerTicket *tried;
+
+    ck_assert_ptr_null(banger_order_try(order, "vm:x"));
+    tried = banger_order_try(order, "link:x");
+    ck_assert_ptr_nonnull(tried);
+    ck_assert_ptr_null(banger_order_try(order, "link:x"));
+    banger_order_leave(ticket_a);
+    ck_assert_str_eq(log->str, "a");
+    banger_order_leave(tried);
+    ck_assert_str_eq(log->str, "ab");
+    banger_order_leave(ticket_b);
+    ck_assert_str_eq(log->str, "abc");
+    banger_order_leave(ticket_c);
+    tried = banger_order_try(order, "link:x");
+    ck_assert_ptr_nonnull(tried);
+    banger_order_leave(tried);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -107,6 +199,10 @@ main(void)
     tcase_add_test(tcase, different_objects_side_by_side);
     tcase_add_test(tcase, two_objects_at_once);
     tcase_add_test(tcase, crossed_pairs_do_not_deadlock);
+    tcase_add_test(tcase, leaves_before_its_turn);
+    tcase_add_test(tcase, shared_objects);
+    tcase_add_test(tcase, shared_object_of_who_waits);
+    tcase_add_test(tcase, object_by_trying);
     suite_add_tcase(suite, tcase);
     return harness_run("unit/order", suite);
 }

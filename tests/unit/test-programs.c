@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The programs' command lines: options, wrong arguments, versions. */
 #include <glib.h>
 #include <stdbool.h>
 #include <string.h>
@@ -64,6 +65,24 @@ START_TEST(arguments)
 }
 END_TEST
 
+/* What the helper loads without being linked with it stands in its file, for those who make packages
+ * of it. */
+START_TEST(loaded_libraries)
+{
+    static const char note[] = "FDO\0[{\"feature\":\"launch\",";
+    g_autofree char *program = NULL;
+    g_autoptr(GError) error = NULL;
+    const char *found;
+    gsize size;
+
+    ck_assert_msg(g_file_get_contents(HELPER, &program, &size, &error), "%s",
+                  error == NULL ? "" : error->message);
+    found = memmem(program, size, note, sizeof note - 1);
+    ck_assert_ptr_nonnull(found);
+    ck_assert_ptr_nonnull(strstr(found + strlen("FDO") + 1, "\"soname\":[\"libcurl.so.4\"]}]"));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -72,6 +91,7 @@ main(void)
 
     tcase_set_timeout(tcase, 30);
     tcase_add_loop_test(tcase, arguments, 0, G_N_ELEMENTS(cases));
+    tcase_add_test(tcase, loaded_libraries);
     suite_add_tcase(suite, tcase);
     return harness_run("unit/programs", suite);
 }

@@ -1,16 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The table of errors, undo records, descriptors, JSON strings. */
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
+#include <limits.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 
 #include "lib/harness.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/json-string.h"
+#include "util/socket.h"
+#include "util/text.h"
 #include "util/undo.h"
+#include "util/user.h"
 
-/* The contract's table of errors (dbus-api). */
+/* The contract's table of errors (docs/dbus-api.md, "Errors"). */
 static const struct {
     BangerErrorCode code;
     const char *dbus_name;
@@ -160,6 +168,117 @@ START_TEST(json_strings)
 }
 END_TEST
 
+/* C0, DEL, C1, bidirectional controls and separators, each beside its neighbours. */
+START_TEST(printable_text)
+{
+    static const gunichar no[] = {0x01,   0x09,   0x0a,   0x1b,   0x1f,   0x7f,   0x80,
+                                  0x85,   0x9b,   0x9f,   0x061c, 0x200e, 0x200f, 0x2028,
+                                  0x2029, 0x202a, 0x202e, 0x2066, 0x2069};
+    static const gunichar yes[] = {0x20,   0x7e,   0xa0,   0xe9,   0x061b, 0x061d, 0x200d,
+                                   0x2010, 0x2027, 0x202f, 0x2065, 0x206a, 0x20ac, 0x1f600};
+    static const struct {
+        const char *text, *printable;
+    } texts[] = {
+        {"plain \xc3\xa9", "plain \xc3\xa9"},
+        {"a\nb\tc\x1b[31md", "a b c [31md"},
+        {"a\xc2\x9b"
+         "31mb\xe2\x80\xae"
+         "c",
+         "a31mbc"},
+        {"a\xe2\x80\xa8"
+         "b",
+         "a b"},
+        {"a\xff"
+         "b",
+         "a\xef\xbf\xbd"
+         "b"},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(no); i++)
+        ck_assert_msg(!banger_text_is_printable(no[i]), "U+%04X", no[i]);
+    for (size_t i = 0; i < G_N_ELEMENTS(yes); i++)
+        ck_assert_msg(banger_text_is_printable(yes[i]), "U+%04X", yes[i]);
+    for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
+        g_autofree char *printable = banger_text_make_printable(texts[i].text, -1);
+
+        ck_assert_str_eq(printable, texts[i].printable);
+        ck_assert_ptr_null(banger_text_find_unprintable(printable));
+    }
+    ck_assert_str_eq(banger_text_find_unprintable("ab\x7f"
+                                                  "c"),
+                     "\x7f"
+                     "c");
+}
+END_TEST
+
+/* What is not printable is escaped in JSON, and nothing reads past the end of odd bytes. */
+START_TEST(json_escapes)
+{
+    static const char *const texts[][2] = {
+        {"a\"b\\c", "\"a\\\"b\\\\c\""},
+        {"\n\x7f\xc2\x9b\xe2\x80\xae", "\"\\u000a\\u007f\\u009b\\u202e\""},
+        {"\xf0", "\"\xef\xbf\xbd\""},
+        {"\xe2\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\""},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
+        g_autoptr(GString) out = g_string_new(NULL);
+
+        banger_json_append_string(out, texts[i][0]);
+        ck_assert_str_eq(out->str, texts[i][1]);
+    }
+}
+END_TEST
+
+START_TEST(users)
+{
+    g_autoptr(GError) error = NULL;
+    uid_t uid = 7;
+    gid_t gid = 7;
+
+    ck_assert(!banger_user_find("no-such-user", &uid, &gid, &error));
+    ck_assert(g_error_matches(error, BANGER_ERROR, BANGER_ERROR_NOT_FOUND));
+    ck_assert_uint_eq(uid, 7);
+    ck_assert(banger_user_find("root", &uid, &gid, NULL));
+    ck_assert_uint_eq(uid, 0);
+    ck_assert_uint_eq(gid, 0);
+}
+END_TEST
+
+/* A socket that something listens at, one that was left behind, and none. */
+START_TEST(stale_sockets)
+{
+    g_autofree char *folder = g_dir_make_tmp("banger-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(folder, "socket", NULL);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    banger_autofd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    ck_assert(!banger_socket_is_stale(path));
+    ck_assert_uint_lt(g_strlcpy(address.sun_path, path, sizeof address.sun_path),
+                      sizeof address.sun_path);
+    ck_assert_int_eq(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    ck_assert(banger_socket_is_stale(path));
+    ck_assert_int_eq(listen(fd, 1), 0);
+    ck_assert(!banger_socket_is_stale(path));
+    banger_close_fd(&fd);
+    ck_assert(banger_socket_is_stale(path));
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(rmdir(folder), 0);
+}
+END_TEST
+
+START_TEST(fd_paths)
+{
+    banger_autofd int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    struct stat by_fd, by_path;
+
+    ck_assert_int_eq(fstat(fd, &by_fd), 0);
+    ck_assert_int_eq(stat(banger_fd_path(fd).text, &by_path), 0);
+    ck_assert_uint_eq(by_fd.st_ino, by_path.st_ino);
+    ck_assert_str_eq(banger_fd_path(INT_MAX).text, "/proc/self/fd/2147483647");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -171,6 +290,11 @@ main(void)
     tcase_add_test(tcase, undo);
     tcase_add_test(tcase, descriptors);
     tcase_add_test(tcase, json_strings);
+    tcase_add_test(tcase, json_escapes);
+    tcase_add_test(tcase, printable_text);
+    tcase_add_test(tcase, users);
+    tcase_add_test(tcase, stale_sockets);
+    tcase_add_test(tcase, fd_paths);
     suite_add_tcase(suite, tcase);
     return harness_run("unit/util", suite);
 }

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Validation: each argument by itself, and members that depend on each other. */
 #include <glib.h>
+#include <signal.h>
 #include <string.h>
 
 #include "lib/harness.h"
-#include "model/limits.h"
+#include "model/bounds.h"
 #include "model/validate.h"
+#include "model/value.h"
 #include "unit/requests.h"
 #include "util/error.h"
 
@@ -13,9 +16,9 @@ static const char *const wrong[][12] = {
     [BANGER_KIND_LINK_NAME] = {"a/b", "tap%d", "abcdefghijklmnop", "all", ".."},
     [BANGER_KIND_TAP_NAME] = {"eth0", "tap-fc-", "tap%d"},
     [BANGER_KIND_ADDRESS] = {"172.16.0", "host", "172.16.0.1/24", "0.0.0.0", "224.0.0.1",
-                             "fe80::1%eth0", "::"},
+                             "fe80::1%eth0", "::", "::ffff:10.0.0.1"},
     [BANGER_KIND_SERVER] = {"172.16.0.1:0", "172.16.0.1:65536", "host:53", "[:53", "]:53", ":53",
-                            "[::1", "[]:53"},
+                            "[::1", "[]:53", "[::ffff:10.0.0.1]:53"},
     [BANGER_KIND_CIDR] = {"0", "129", "-1", "+24", "024", "24 24", "172.16.0.0/33", "a/24"},
     [BANGER_KIND_DM_NAME] = {"root", "fc-rootfs-", "fc-rootfs-a/b"},
     [BANGER_KIND_DM_TARGET] = {"root", "/dev/mapper/root", "/dev/sda", "/dev/mapper/../sda"},
@@ -26,11 +29,13 @@ static const char *const wrong[][12] = {
     [BANGER_KIND_RUNTIME_PATH] = {"/run/other", "/run/banger", "/run/banger/../x", "relative"},
     [BANGER_KIND_IMAGE_PATH] = {"/etc/shadow", "/dev/sda", "/dev/mapper/root", "/dev/loop0",
                                 "relative"},
-    [BANGER_KIND_GUEST_PATH] = {"relative", "/", "//"},
-    [BANGER_KIND_BINARY] = {"./firecracker", "bin/firecracker", "..", "."},
-    [BANGER_KIND_BINARY_PATH] = {"firecracker", "./firecracker"},
+    [BANGER_KIND_GUEST_PATH] = {"relative", "/", "//", "/.", "/a/../b", "/.."},
+    [BANGER_KIND_BINARY] = {"./firecracker", "bin/firecracker", "..", ".", "/a/../b"},
+    [BANGER_KIND_BINARY_PATH] = {"firecracker", "./firecracker", "/a/../b", "/"},
     [BANGER_KIND_VM_ID] = {"a_b", "a/b", "../x"},
     [BANGER_KIND_DRIVE_ID] = {"a-b", "a/b"},
+    [BANGER_KIND_MAC] = {"06:00:ac:10:00", "01:00:5e:00:00:01", "06-00-ac-10-00-02"},
+    [BANGER_KIND_JSON] = {"{\x01}"},
     [BANGER_KIND_SIGNAL] = {"0", "65", "NOPE"},
     [BANGER_KIND_FILE_MODE] = {NULL},
 };
@@ -52,7 +57,7 @@ check_refused(const BangerMethod *method, BangerRequest *request, const char *pr
 typedef struct {
     const BangerMethod *method;
     const BangerField *field;
-    size_t offset;   /* in the request, or in the first element of the array */
+    size_t base;     /* of its struct in the request, or in the first element of the array */
     bool in_array;   /* … */
     size_t of_array; /* that lies here in the request */
     char *path;      /* as the error message has it: "drives: element 0: path" */
@@ -70,16 +75,20 @@ visit(const Place *outer, const BangerField *fields, size_t base, const char *pa
         Place place = *outer;
 
         place.field = field;
-        place.offset = base + field->offset;
+        place.base = base;
         place.path = own;
         switch (field->type) {
         case BANGER_TYPE_STRUCT:
         case BANGER_TYPE_DICT:
-            visit(&place, field->members, place.offset, inner, visitor);
+            visit(&place, field->members, base + field->offset, inner, visitor);
             break;
         case BANGER_TYPE_ARRAY:
+        case BANGER_TYPE_LIST:
+        case BANGER_TYPE_MAP:
+            if (place.in_array) /* one array deep is as far as base_of() goes */
+                break;
             place.in_array = true;
-            place.of_array = place.offset;
+            place.of_array = base + field->offset;
             visit(&place, field->members, 0, element, visitor);
             break;
         default:
@@ -96,35 +105,59 @@ visit_method(const BangerMethod *method, Visitor visitor)
     visit(&outer, method->in, 0, "", visitor);
 }
 
+/* The struct in @request that the member is of. */
 static void *
-at(const Place *place, BangerRequest *request)
+base_of(const Place *place, BangerRequest *request)
 {
     char *base = (char *)request;
 
     if (place->in_array)
         base = (*(GArray **)(void *)(base + place->of_array))->data;
-    return base + place->offset;
+    return base + place->base;
 }
 
-/* A sample request with @text at @place. */
+static void *
+at(const Place *place, BangerRequest *request)
+{
+    return BANGER_MEMBER(base_of(place, request), place->field, void);
+}
+
+/* A sample request with @text, if it can be parsed, at @place. */
 static BangerRequest *
-request_with(const Place *place, const char *text)
+request_with(const Place *place, const char *text, GError **error)
 {
     BangerRequest *request = sample_request(place->method);
-    char **member = at(place, request);
+    void *base = base_of(place, request);
 
-    g_free(*member);
-    *member = g_strdup(text);
+    banger_value_clear(place->field, base);
+    (void)banger_value_parse(place->field, text, &sample_settings, base, error);
     return request;
 }
 
 static void
 check_text(const Place *place, const char *text)
 {
-    BangerRequest *request = request_with(place, text);
+    g_autoptr(GError) error = NULL;
 
-    check_refused(place->method, request, place->path);
+    banger_request_free(place->method, request_with(place, text, &error));
+    ck_assert_msg(error != NULL, "%s: \"%s\" is taken", place->path, text);
+    ck_assert_int_eq(banger_error_code(error), BANGER_ERROR_BAD_PARAMS);
+}
+
+/* The canonical spelling of what @text is at @place. */
+static char *
+canonical_of(const Place *place, const char *text)
+{
+    g_autoptr(GError) error = NULL;
+    BangerRequest *request = request_with(place, text, &error);
+    char *canonical = NULL;
+
+    if (error == NULL)
+        canonical = banger_value_format(place->field, base_of(place, request));
     banger_request_free(place->method, request);
+    ck_assert_msg(error == NULL, "%s: \"%s\": %s", place->path, text,
+                  error == NULL ? "" : error->message);
+    return canonical;
 }
 
 START_TEST(samples_are_valid)
@@ -162,21 +195,102 @@ try_wrong_texts(const Place *place)
                                         "a\x7f"
                                         "b",
                                         "a\tb",
+                                        "a\xc2\x9b"
+                                        "b",
+                                        "a\xe2\x80\xae"
+                                        "b",
+                                        "a\xe2\x80\xa8"
+                                        "b",
                                         "\xff\xfe",
                                         "a\xc3"};
     g_autofree char *too_long = g_strnfill(BANGER_TEXT_MAX + 1, 'a');
 
-    if (place->field->type != BANGER_TYPE_STRING)
+    /* JSON may have line ends and tabs between its tokens, and is longer. */
+    if (place->field->type != BANGER_TYPE_STRING || place->field->kind == BANGER_KIND_JSON)
         return;
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
         check_text(place, texts[i]);
     check_text(place, too_long);
 }
 
-/* Whatever the kind: control bytes, no UTF-8, too long. */
+/* Whatever the kind: not printable, no UTF-8, too long. */
 START_TEST(wrong_texts)
 {
     visit_method(banger_method((BangerMethodId)_i), try_wrong_texts);
+}
+END_TEST
+
+START_TEST(json_texts)
+{
+    const BangerMethod *method = banger_method(BANGER_METHOD_LAUNCH_FIRECRACKER);
+    g_autofree char *longest = g_strnfill(BANGER_JSON_TEXT_MAX, '1');
+    g_autofree char *too_long = g_strnfill(BANGER_JSON_TEXT_MAX + 1, '1');
+    BangerRequest *request = sample_request(method);
+
+    ck_assert(set_text(method, request, "cpu_config", "{\n\t\"a\": 1\r\n}", NULL));
+    ck_assert_str_eq(request->launch_firecracker.options.cpu_config, "{\n\t\"a\": 1\r\n}");
+    ck_assert(set_text(method, request, "cpu_config", longest, NULL));
+    ck_assert(!set_text(method, request, "cpu_config", too_long, NULL));
+    ck_assert(!set_text(method, request, "cpu_config", "{\x1b}", NULL));
+    ck_assert(!set_text(method, request, "cpu_config", "\xff", NULL));
+    banger_request_free(method, request);
+}
+END_TEST
+
+/* What the optional keys of a machine may not be together. */
+static const struct {
+    const char *name, *text, *words;
+} wrong_options[] = {
+    {"huge_pages", "4M", "huge_pages: \"4M\" is none of None, 2M"},
+    {"cpu_template", "T2 S", "cpu_template: "},
+    {"version", "V3", "mmds: version: "},
+    {"ipv4_address", "fe80::1", "mmds: ipv4_address: "},
+    /* of the sample's second interface or drive */
+    {"tap_device", "tap-fc-12", "network_interfaces: the TAP \"tap-fc-12\" occurs twice"},
+};
+
+START_TEST(machine_options)
+{
+    const BangerMethod *method = banger_method(BANGER_METHOD_LAUNCH_FIRECRACKER);
+    BangerRequest *request = sample_request(method);
+    g_autoptr(GError) error = NULL;
+
+    ck_assert(set_text(method, request, wrong_options[_i].name, wrong_options[_i].text, NULL));
+    ck_assert(!banger_request_validate(method, request, &sample_settings, &error));
+    ck_assert_msg(g_str_has_prefix(error->message, wrong_options[_i].words), "%s", error->message);
+    banger_request_free(method, request);
+}
+END_TEST
+
+/* Those that are elements, and numbers. */
+START_TEST(machine_option_elements)
+{
+    const BangerMethod *method = banger_method(BANGER_METHOD_LAUNCH_FIRECRACKER);
+    BangerRequest *request = sample_request(method);
+    BangerMachineOptions *options = &request->launch_firecracker.options;
+    BangerDriveOptions *drive = &g_array_index(options->drive_options, BangerDriveOptions, 1);
+    BangerInterface *interface = &g_array_index(options->network_interfaces, BangerInterface, 1);
+    g_autofree char *drive_id = drive->drive_id;
+    g_autofree char *iface_id = interface->iface_id;
+
+    ck_assert(banger_request_validate(method, request, &sample_settings, NULL));
+    drive->drive_id = (char *)"drive1";
+    ck_assert(!banger_request_validate(method, request, &sample_settings, NULL));
+    drive->drive_id = drive_id;
+    interface->iface_id = (char *)"eth0";
+    ck_assert(!banger_request_validate(method, request, &sample_settings, NULL));
+    interface->iface_id = iface_id;
+    interface->options.rx_rate_limiter.has_bandwidth = false;
+    interface->options.rx_rate_limiter.has_ops = false;
+    ck_assert(!banger_request_validate(method, request, &sample_settings, NULL));
+    interface->options.rx_rate_limiter.has_ops = true;
+    options->balloon.amount_mib = request->launch_firecracker.memory_mib + 1;
+    ck_assert(!banger_request_validate(method, request, &sample_settings, NULL));
+    options->balloon.amount_mib = request->launch_firecracker.memory_mib;
+    ck_assert(banger_request_validate(method, request, &sample_settings, NULL));
+    drive->drive_id = g_steal_pointer(&drive_id);
+    interface->iface_id = g_steal_pointer(&iface_id);
+    banger_request_free(method, request);
 }
 END_TEST
 
@@ -184,22 +298,15 @@ static void
 try_white_space(const Place *place)
 {
     g_autofree char *padded = NULL;
-    BangerRequest *request;
-    char *sample;
-    GError *error = NULL;
+    g_autofree char *of_sample = NULL;
+    g_autofree char *of_padded = NULL;
 
     if (place->field->type != BANGER_TYPE_STRING)
         return;
-    request = sample_request(place->method);
-    sample = g_strdup(*(char **)at(place, request));
-    banger_request_free(place->method, request);
-    padded = g_strconcat(" \t", sample, "\n ", NULL);
-    request = request_with(place, padded);
-    ck_assert_msg(banger_request_validate(place->method, request, &sample_settings, &error),
-                  "%s: %s", place->method->dbus_name, error == NULL ? "" : error->message);
-    ck_assert_str_eq(*(char **)at(place, request), sample);
-    banger_request_free(place->method, request);
-    g_free(sample);
+    padded = g_strconcat(" \t", sample_value(place->field), "\n ", NULL);
+    of_sample = canonical_of(place, sample_value(place->field));
+    of_padded = canonical_of(place, padded);
+    ck_assert_str_eq(of_padded, of_sample);
 }
 
 START_TEST(white_space_is_trimmed)
@@ -231,15 +338,16 @@ try_numbers(const Place *place)
     const BangerField *field = place->field;
     BangerRequest *request = sample_request(place->method);
 
-    if (field->type == BANGER_TYPE_UINT32 && field->kind == BANGER_KIND_NUMBER) {
+    if (banger_type_is_number(field->type) && field->kind == BANGER_KIND_NUMBER) {
+        void *base = base_of(place, request);
+
         if (field->min > 0) {
-            *(uint32_t *)at(place, request) = field->min - 1;
+            banger_field_set_number(field, base, field->min - 1);
             check_refused(place->method, request, place->path);
         }
-        if (field->max < UINT32_MAX) {
-            *(uint32_t *)at(place, request) = field->max + 1;
+        banger_field_set_number(field, base, field->max + 1);
+        if (banger_field_number(field, base) > field->max) /* not where the type ends there too */
             check_refused(place->method, request, place->path);
-        }
     } else if (field->type == BANGER_TYPE_BYTES) {
         GBytes **bytes = at(place, request);
         g_autofree char *zeros = g_malloc0((gsize)field->max + 1);
@@ -276,24 +384,26 @@ START_TEST(file_modes)
 }
 END_TEST
 
-/* What validation makes canonical. */
-START_TEST(canonical_forms)
+/* What defaults become where a text may be empty. */
+START_TEST(empty_texts)
 {
-    const BangerMethod *method = banger_method(BANGER_METHOD_ENSURE_NAT);
+    const BangerMethod *method = banger_method(BANGER_METHOD_SIGNAL_PROCESS);
     BangerRequest *request = sample_request(method);
 
-    g_free(request->ensure_nat.guest_ip);
-    request->ensure_nat.guest_ip = g_strdup("FD00:0:0::0002");
-    ck_assert(banger_request_validate(method, request, &sample_settings, NULL));
-    ck_assert_str_eq(request->ensure_nat.guest_ip, "fd00::2");
+    ck_assert(set_text(method, request, "signal", "", NULL));
+    ck_assert_int_eq(request->signal_process.signal, SIGTERM);
     banger_request_free(method, request);
 
-    method = banger_method(BANGER_METHOD_REMOVE_DM_SNAPSHOT);
+    method = banger_method(BANGER_METHOD_RESOLVE_FIRECRACKER_BINARY);
     request = sample_request(method);
-    g_free(request->remove_dm_snapshot.target);
-    request->remove_dm_snapshot.target = g_strdup("/dev/mapper/fc-rootfs-x");
-    ck_assert(banger_request_validate(method, request, &sample_settings, NULL));
-    ck_assert_str_eq(request->remove_dm_snapshot.target, "fc-rootfs-x");
+    ck_assert(set_text(method, request, "requested", " ", NULL));
+    ck_assert_str_eq(request->resolve_firecracker_binary.requested, "firecracker");
+    banger_request_free(method, request);
+
+    method = banger_method(BANGER_METHOD_SYNC_RESOLVER_ROUTING);
+    request = sample_request(method);
+    ck_assert(set_text(method, request, "server_addr", "", NULL));
+    ck_assert_int_eq(request->sync_resolver_routing.server_addr.address.family, 0);
     banger_request_free(method, request);
 }
 END_TEST
@@ -301,17 +411,13 @@ END_TEST
 /* What members say together: each row puts one or two values into a sample request. */
 static const struct {
     BangerMethodId method;
-    size_t first;
-    const char *first_value;
-    size_t second;
-    const char *second_value;
+    const char *first, *first_value;
+    const char *second, *second_value;
     const char *prefix; /* NULL: valid */
 } relations[] = {
-#define MEMBER(member) offsetof(BangerRequest, member)
 #define BRIDGE(ip, network, result)                                                                \
     {                                                                                              \
-        BANGER_METHOD_ENSURE_BRIDGE, MEMBER(ensure_bridge.bridge_ip), ip,                          \
-            MEMBER(ensure_bridge.cidr), network, result                                            \
+        BANGER_METHOD_ENSURE_BRIDGE, "bridge_ip", ip, "cidr", network, result                      \
     }
     BRIDGE("172.16.0.1", "24", NULL),
     BRIDGE("172.16.0.1", "172.16.0.0/16", NULL),
@@ -327,40 +433,30 @@ static const struct {
     BRIDGE("172.16.0.0", "24", "bridge_ip: "),
     BRIDGE("172.16.0.255", "24", "bridge_ip: "),
 #undef BRIDGE
-    {BANGER_METHOD_CREATE_TAP, MEMBER(create_tap.bridge.bridge_name), "tap-fc-1",
-     MEMBER(create_tap.tap_name), "tap-fc-1", "tap_name: "},
-    {BANGER_METHOD_ENSURE_NAT, MEMBER(ensure_nat.guest_ip), "127.0.0.1", MEMBER(ensure_nat.tap),
-     "tap-fc-1", "guest_ip: "},
-    {BANGER_METHOD_CREATE_DM_SNAPSHOT, MEMBER(create_dm_snapshot.rootfs_path), "/var/lib/banger/a",
-     MEMBER(create_dm_snapshot.cow_path), "/var/lib/banger/a", "cow_path: "},
-    {BANGER_METHOD_CLEANUP_DM_SNAPSHOT, MEMBER(cleanup_dm_snapshot.dm_name), "fc-rootfs-1",
-     MEMBER(cleanup_dm_snapshot.dm_dev), "/dev/mapper/fc-rootfs-2", "dm_dev: "},
-    {BANGER_METHOD_CLEANUP_DM_SNAPSHOT, MEMBER(cleanup_dm_snapshot.dm_name), "",
-     MEMBER(cleanup_dm_snapshot.dm_dev), "/dev/mapper/fc-rootfs-2", NULL},
-    {BANGER_METHOD_LAUNCH_FIRECRACKER, MEMBER(launch_firecracker.log_path), "/var/lib/banger/a",
-     MEMBER(launch_firecracker.metrics_path), "/var/lib/banger/a", "metrics_path: "},
-    {BANGER_METHOD_LAUNCH_FIRECRACKER, MEMBER(launch_firecracker.log_path), "/var/lib/banger/a",
-     MEMBER(launch_firecracker.kernel_image_path), "/var/lib/banger/a", "log_path: "},
-    {BANGER_METHOD_LAUNCH_FIRECRACKER, MEMBER(launch_firecracker.metrics_path), "/var/lib/banger/a",
-     MEMBER(launch_firecracker.initrd_path), "/var/lib/banger/a", "metrics_path: "},
-    {BANGER_METHOD_LAUNCH_FIRECRACKER, MEMBER(launch_firecracker.socket_path), "/run/banger/a",
-     MEMBER(launch_firecracker.vsock_path), "/run/banger/a", "vsock_path: "},
-    {BANGER_METHOD_LAUNCH_FIRECRACKER, MEMBER(launch_firecracker.network.bridge_ip), "",
-     MEMBER(launch_firecracker.network.cidr), "", "network: "},
-    {BANGER_METHOD_LAUNCH_FIRECRACKER, MEMBER(launch_firecracker.network.cidr), "33",
-     MEMBER(launch_firecracker.network.bridge_name), "br-fc", "network: "},
-    {BANGER_METHOD_LAUNCH_FIRECRACKER, MEMBER(launch_firecracker.vsock_path), "",
-     MEMBER(launch_firecracker.vm_id), "vm-1", "vsock_cid: "},
+    {BANGER_METHOD_CREATE_TAP, "bridge_name", "tap-fc-1", "tap_name", "tap-fc-1", "tap_name: "},
+    {BANGER_METHOD_ENSURE_NAT, "guest_ip", "127.0.0.1", "tap", "tap-fc-1", "guest_ip: "},
+    {BANGER_METHOD_CREATE_DM_SNAPSHOT, "rootfs_path", "/var/lib/banger/a", "cow_path",
+     "/var/lib/banger/a", "cow_path: "},
+    {BANGER_METHOD_CLEANUP_DM_SNAPSHOT, "dm_name", "fc-rootfs-1", "dm_dev",
+     "/dev/mapper/fc-rootfs-2", "dm_dev: "},
+    {BANGER_METHOD_CLEANUP_DM_SNAPSHOT, "dm_name", "", "dm_dev", "/dev/mapper/fc-rootfs-2", NULL},
+    {BANGER_METHOD_LAUNCH_FIRECRACKER, "log_path", "/var/lib/banger/a", "metrics_path",
+     "/var/lib/banger/a", "metrics_path: "},
+    {BANGER_METHOD_LAUNCH_FIRECRACKER, "log_path", "/var/lib/banger/a", "kernel_image_path",
+     "/var/lib/banger/a", "log_path: "},
+    {BANGER_METHOD_LAUNCH_FIRECRACKER, "metrics_path", "/var/lib/banger/a", "initrd_path",
+     "/var/lib/banger/a", "metrics_path: "},
+    {BANGER_METHOD_LAUNCH_FIRECRACKER, "socket_path", "/run/banger/a", "vsock_path",
+     "/run/banger/a", "vsock_path: "},
+    /* 97 bytes: "_4294967295" after them, and the NUL, do not fit into an address. */
+    {BANGER_METHOD_LAUNCH_FIRECRACKER, "vsock_path",
+     "/run/banger/"
+     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+     "vm_id", "vm-1", "vsock_path: "},
+    {BANGER_METHOD_LAUNCH_FIRECRACKER, "bridge_ip", "", "cidr", "", "network: "},
+    {BANGER_METHOD_LAUNCH_FIRECRACKER, "cidr", "33", "bridge_name", "br-fc", "network: "},
+    {BANGER_METHOD_LAUNCH_FIRECRACKER, "vsock_path", "", "vm_id", "vm-1", "vsock_cid: "},
 };
-
-static void
-put(BangerRequest *request, size_t offset, const char *value)
-{
-    char **member = (char **)(void *)((char *)request + offset);
-
-    g_free(*member);
-    *member = g_strdup(value);
-}
 
 START_TEST(members_together)
 {
@@ -368,8 +464,8 @@ START_TEST(members_together)
     BangerRequest *request = sample_request(method);
     g_autoptr(GError) error = NULL;
 
-    put(request, relations[_i].first, relations[_i].first_value);
-    put(request, relations[_i].second, relations[_i].second_value);
+    ck_assert(set_text(method, request, relations[_i].first, relations[_i].first_value, NULL));
+    ck_assert(set_text(method, request, relations[_i].second, relations[_i].second_value, NULL));
     if (relations[_i].prefix != NULL)
         check_refused(method, request, relations[_i].prefix);
     else
@@ -401,8 +497,7 @@ START_TEST(drives_together)
     /* A device that is not the root drive. */
     request = sample_request(method);
     drives = (BangerDrive *)(void *)request->launch_firecracker.drives->data;
-    g_free(drives[1].path);
-    drives[1].path = g_strdup("/dev/mapper/fc-rootfs-1");
+    drives[1].image.dm_name = drives[1].image.path;
     drives[1].is_root = false;
     check_refused(method, request, "drives: ");
     banger_request_free(method, request);
@@ -411,6 +506,35 @@ START_TEST(drives_together)
     g_array_set_size(request->launch_firecracker.drives, BANGER_DRIVES_MAX + 1);
     banger_fields_fill_absent(method->in, request);
     check_refused(method, request, "machine: drives: ");
+    banger_request_free(method, request);
+}
+END_TEST
+
+/* A detail that polkit would be asked about has a limit. */
+START_TEST(long_details)
+{
+    const BangerMethod *method = banger_method(BANGER_METHOD_WRITE_EXT4_FILES);
+    BangerRequest *request = sample_request(method);
+    GArray *files = request->write_ext4_files.files;
+    const size_t length = BANGER_DETAIL_MAX / 32;
+
+    g_array_set_size(files, 32);
+    for (guint i = 0; i < files->len; i++) {
+        BangerExt4File *file = &g_array_index(files, BangerExt4File, i);
+
+        g_free(file->guest_path);
+        file->guest_path = g_strnfill(length - 1, '/'); /* and a line feed */
+        if (file->data == NULL)
+            file->data = g_bytes_new_static("", 0);
+    }
+    ck_assert(banger_request_validate(method, request, &sample_settings, NULL));
+    for (guint i = 0; i < 2; i++) {
+        BangerExt4File *file = &g_array_index(files, BangerExt4File, i);
+
+        g_free(file->guest_path);
+        file->guest_path = g_strnfill(length, '/');
+    }
+    check_refused(method, request, "files: ");
     banger_request_free(method, request);
 }
 END_TEST
@@ -440,13 +564,17 @@ main(void)
     tcase_add_loop_test(tcase, samples_are_valid, 0, BANGER_N_METHODS);
     tcase_add_loop_test(tcase, wrong_values, 0, BANGER_N_METHODS);
     tcase_add_loop_test(tcase, wrong_texts, 0, BANGER_N_METHODS);
+    tcase_add_test(tcase, json_texts);
+    tcase_add_loop_test(tcase, machine_options, 0, G_N_ELEMENTS(wrong_options));
+    tcase_add_test(tcase, machine_option_elements);
     tcase_add_loop_test(tcase, white_space_is_trimmed, 0, BANGER_N_METHODS);
     tcase_add_loop_test(tcase, empty_values, 0, BANGER_N_METHODS);
     tcase_add_loop_test(tcase, numbers_and_sizes, 0, BANGER_N_METHODS);
     tcase_add_test(tcase, file_modes);
-    tcase_add_test(tcase, canonical_forms);
+    tcase_add_test(tcase, empty_texts);
     tcase_add_loop_test(tcase, members_together, 0, G_N_ELEMENTS(relations));
     tcase_add_test(tcase, drives_together);
+    tcase_add_test(tcase, long_details);
     tcase_add_test(tcase, vsock_cids);
     suite_add_tcase(suite, tcase);
     return harness_run("unit/validate", suite);

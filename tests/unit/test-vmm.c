@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Names of units, firecracker's faults, and its configuration from a request. */
 #include <string.h>
 
 #include "lib/harness.h"
 #include "model/requests.h"
-#include "sys/command-line.h"
-#include "sys/firecracker-config.h"
+#include "vmm/command-line.h"
+#include "vmm/firecracker-config.h"
+#include "vmm/jail-host.h"
+#include "vmm/unit-record.h"
 
 #define SOCK "/run/banger/x.sock"
 
@@ -54,13 +57,13 @@ START_TEST(api_sock)
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-        const char *found = banger_command_line_api_sock(cases[i].line, cases[i].length);
+        const char *found = banger_command_line_value(cases[i].line, cases[i].length, "api-sock");
 
         ck_assert_msg(cases[i].good == (found != NULL), "case %zu", i);
         if (found != NULL)
             ck_assert_str_eq(found, SOCK);
     }
-    ck_assert_ptr_null(banger_command_line_api_sock("", 0));
+    ck_assert_ptr_null(banger_command_line_value("", 0, "api-sock"));
 }
 END_TEST
 
@@ -98,9 +101,52 @@ START_TEST(faults)
 }
 END_TEST
 
+START_TEST(abstract_listeners)
+{
+    static const char head[] = "Num       RefCount Protocol Flags    Type St Inode Path\n";
+    g_autofree char *one =
+        g_strconcat(head,
+                    "0000000000000000: 00000002 00000000 00010000 0001 01 13 /run/dbus/socket\n"
+                    "0000000000000000: 00000002 00000000 00010000 0001 01 14 @/tmp/.X11-unix/X0\n"
+                    "0000000000000000: 00000003 00000000 00000000 0001 03 15 @connected\n"
+                    "0000000000000000: 00000003 00000000 00010000 0001 01 16\n"
+                    "0000000000000000: 00000002 00000000 00010000 0001 01 17 @/tmp/.X11-unix/X0\n"
+                    "0000000000000000: 00000002 00000000 00010000 0005 01 18 @\x1b[2J\n",
+                    NULL);
+    g_autoptr(GString) many = g_string_new(head);
+    g_autofree char *found = banger_jail_abstract_listeners(one);
+    g_autofree char *none = banger_jail_abstract_listeners(head);
+    g_autofree char *some = NULL;
+
+    ck_assert_ptr_null(none);
+    ck_assert(g_str_has_prefix(found, "@/tmp/.X11-unix/X0, @"));
+    ck_assert_ptr_null(strchr(found, '\x1b'));
+    for (int i = 0; i < 9; i++)
+        g_string_append_printf(many, "0: 2 0 00010000 0001 01 %d @n%d\n", i, i);
+    some = banger_jail_abstract_listeners(many->str);
+    ck_assert_str_eq(some, "@n0, @n1, @n2, @n3, @n4, @n5, @n6, @n7, …");
+}
+END_TEST
+
+/* As decoded where no optional key was given. */
+static BangerMachineOptions
+no_options(void)
+{
+    return (BangerMachineOptions){
+        .eth0 = {.guest_mac = (char *)""},
+        .network_interfaces = g_array_new(FALSE, FALSE, sizeof(BangerInterface)),
+        .drive_options = g_array_new(FALSE, FALSE, sizeof(BangerDriveOptions)),
+        .huge_pages = (char *)"",
+        .cpu_template = (char *)"",
+        .cpu_config = (char *)"",
+        .start = true,
+    };
+}
+
 START_TEST(configuration)
 {
     BangerLaunchFirecrackerRequest launch = {
+        .vm_id = (char *)"vm",
         .log_path = (char *)"/l",
         .metrics_path = (char *)"/m",
         .kernel_image_path = (char *)"/k",
@@ -111,15 +157,17 @@ START_TEST(configuration)
         .vcpu_count = 1,
         .memory_mib = 4294967295u,
         .drives = g_array_new(FALSE, FALSE, sizeof(BangerDrive)),
+        .options = no_options(),
     };
     g_autoptr(GPtrArray) requests = banger_firecracker_configuration(&launch);
     static const char *const expected[][2] = {
-        {"/logger", "{\"log_path\":\"/l\",\"level\":\"Info\",\"show_level\":true,"
+        {"/logger", "{\"log_path\":\"/l\",\"level\":\"Warning\",\"show_level\":true,"
                     "\"show_log_origin\":false}"},
         {"/metrics", "{\"metrics_path\":\"/m\"}"},
         {"/machine-config", "{\"vcpu_count\":1,\"mem_size_mib\":4294967295,\"smt\":false}"},
         {"/boot-source", "{\"kernel_image_path\":\"/k\"}"},
-        {"/network-interfaces/eth0", "{\"iface_id\":\"eth0\",\"host_dev_name\":\"tap-fc-\\\"x\"}"},
+        {"/network-interfaces/eth0", "{\"iface_id\":\"eth0\",\"host_dev_name\":\"tap-fc-\\\"x\","
+                                     "\"guest_mac\":\"06:fe:e3:45:c0:bd\"}"},
     };
 
     ck_assert_uint_eq(requests->len, G_N_ELEMENTS(expected));
@@ -130,6 +178,54 @@ START_TEST(configuration)
         ck_assert_str_eq(request->body, expected[i][1]);
     }
     g_array_unref(launch.drives);
+    g_array_unref(launch.options.network_interfaces);
+    g_array_unref(launch.options.drive_options);
+}
+END_TEST
+
+/* The level at which bodies are logged comes when no body is secret any more. */
+START_TEST(start)
+{
+    BangerLaunchFirecrackerRequest launch = {.log_path = (char *)"/l", .options.start = true};
+    g_autoptr(GPtrArray) requests = banger_firecracker_start(&launch);
+    const BangerFirecrackerRequest *logger = g_ptr_array_index(requests, 0);
+    const BangerFirecrackerRequest *action = g_ptr_array_index(requests, 1);
+
+    ck_assert_uint_eq(requests->len, 2);
+    ck_assert_str_eq(logger->path, "/logger");
+    ck_assert_str_eq(logger->body, "{\"log_path\":\"/l\",\"level\":\"Info\","
+                                   "\"show_level\":true,\"show_log_origin\":false}");
+    ck_assert_str_eq(action->path, "/actions");
+    ck_assert_str_eq(action->body, "{\"action_type\":\"InstanceStart\"}");
+}
+END_TEST
+
+/* What systemd keeps of a unit, in its own quoting. */
+START_TEST(record)
+{
+    BangerMachineInfo *machine = banger_machine_info_new("vm");
+
+    banger_unit_record_parse(
+        "[Unit]\nDescription=BANGER_TAP=no Environment=\"BANGER_TAP=no\"\n\n"
+        "[Service]\nEnvironment=\"A=b\" \"BANGER_OP_ID=op-1\" "
+        "\"BANGER_UID=1000\" \"BANGER_ROOT=/dev/mapper/fc-rootfs-a\"\n"
+        "Environment=\"BANGER_API=/run/a \\\"b\\\"%%\\\\c\" \"BANGER_VSOCK=\"\n"
+        "Environment=\"BANGER_TAP=tap-fc-1",
+        machine);
+    ck_assert_str_eq(machine->op_id, "op-1");
+    ck_assert_uint_eq(machine->creator, 1000);
+    ck_assert_str_eq(machine->snapshot, "fc-rootfs-a");
+    ck_assert_str_eq(machine->api_socket, "/run/a \"b\"%\\c");
+    ck_assert_str_eq(machine->vsock_path, "");
+    ck_assert_str_eq(machine->tap, "");
+    banger_unit_record_parse("Environment=\"BANGER_UID=-1\" \"BANGER_ROOT=/var/lib/banger/x\" "
+                             "\"BANGER_TAP\" \"BANGER_BRIDGE=br-fc\"x\"BANGER_TAP=t\"\n",
+                             machine);
+    ck_assert_uint_eq(machine->creator, 1000);
+    ck_assert_str_eq(machine->snapshot, "fc-rootfs-a");
+    ck_assert_str_eq(machine->bridge, "br-fc");
+    ck_assert_str_eq(machine->tap, "");
+    banger_machine_info_free(machine);
 }
 END_TEST
 
@@ -142,7 +238,10 @@ main(void)
     tcase_add_test(tcase, names);
     tcase_add_test(tcase, api_sock);
     tcase_add_test(tcase, faults);
+    tcase_add_test(tcase, abstract_listeners);
     tcase_add_test(tcase, configuration);
+    tcase_add_test(tcase, start);
+    tcase_add_test(tcase, record);
     suite_add_tcase(suite, tcase);
     return harness_run("unit/vmm", suite);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-#include "bus/rig-client.h"
 #include "model/methods.h"
+#include "rig/rig-client.h"
 
 /*
  * Well-formed calls of every method of the table, made from the table's own descriptors, so that

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Who may call what: strangers are refused with nothing changed, owner and members are allowed,
+ * root is never asked about; rules of a site by details; a polkitd that is killed, hangs or
+ * answers late.
+ */
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "bus/samples.h"
-#include "model/settings.h"
+#include "bus/calls/call-samples.h"
 #include "util/error.h"
+#include "util/settings.h"
 
 #define POLKIT "org.freedesktop.PolicyKit1"
 #define DENIED "org.freedesktop.DBus.Error.AccessDenied"
@@ -102,6 +107,9 @@ START_TEST(stranger_is_refused)
     g_autofree char *before = state_of_host();
     g_autofree char *after = NULL;
 
+    /* A new helper has its whole budget of records of what a stranger is refused. */
+    if (_i == BANGER_N_METHODS / 2)
+        rig_stop_service(BANGER_BUS_NAME, SIGTERM);
     check_refused(RIG_UID_STRANGER, method, false, INTERACTIVE);
     check_refused(RIG_UID_STRANGER, method, true, DENIED);
     after = state_of_host();
@@ -189,6 +197,47 @@ START_TEST(details_are_what_is_done)
 }
 END_TEST
 
+static const char spelling_rule[] =
+    "polkit.addRule(function (action, subject) {\n"
+    "    function no(name, value) { return action.lookup(name) === value; }\n"
+    "    if (no(\"signal\", \"KILL\") || no(\"server_addr\", \"6.6.6.6:53\") ||\n"
+    "        no(\"cidr\", \"8\") || no(\"guest_path\", \"/etc/shadow\") ||\n"
+    "        no(\"dm_name\", \"fc-rootfs-no\") || no(\"target\", \"fc-rootfs-no\") ||\n"
+    "        no(\"requested\", \"firecracker\") ||\n"
+    "        no(\"files\", \"/etc/issue\\n/etc/shadow\"))\n"
+    "        return polkit.Result.NO;\n"
+    "});\n";
+
+/* A rule about a value meets every spelling of it. */
+START_TEST(spellings_meet_one_rule)
+{
+    static const char *const signals[] = {"KILL", "SIGKILL", "9", "kill", "SigKill", " 9 "};
+    static const char *const servers[] = {"6.6.6.6", "6.6.6.6:53", " 6.6.6.6"};
+    static const char *const cidrs[] = {"8", "10.0.0.0/8", "10.1.2.3/8"};
+    static const char *const paths[] = {"/etc/shadow", "//etc/./shadow", "/etc/shadow/"};
+    sd_bus *bus;
+
+    rig_polkit_set_rules("10-site.rules", spelling_rule);
+    bus = rig_bus_open(RIG_UID_MEMBER);
+    for (size_t i = 0; i < G_N_ELEMENTS(signals); i++)
+        rig_call_fails(bus, DENIED, "SignalProcess", "uss", 1, signals[i], "");
+    for (size_t i = 0; i < G_N_ELEMENTS(servers); i++)
+        rig_call_fails(bus, DENIED, "SyncResolverRouting", "sss", "br-no", servers[i], "");
+    for (size_t i = 0; i < G_N_ELEMENTS(cidrs); i++)
+        rig_call_fails(bus, DENIED, "EnsureBridge", "ssss", "br-no", "10.0.0.1", cidrs[i], "");
+    for (size_t i = 0; i < G_N_ELEMENTS(paths); i++)
+        rig_call_fails(bus, DENIED, "ReadExt4File", "sss", "/var/lib/banger/no", paths[i], "");
+    rig_call_fails(bus, DENIED, "CleanupDMSnapshot", "sssss", "", "", "",
+                   "/dev/mapper/fc-rootfs-no", "");
+    rig_call_fails(bus, DENIED, "RemoveDMSnapshot", "ss", "/dev/mapper/fc-rootfs-no", "");
+    rig_call_fails(bus, DENIED, "ResolveFirecrackerBinary", "ss", "", "");
+    rig_call_fails(bus, DENIED, "WriteExt4Files", "sa(sayu)s", "/var/lib/banger/no", 2,
+                   "/etc//issue", 0, 0, "/etc/./shadow", 0, 0, "");
+    sd_bus_flush_close_unref(bus);
+    rig_polkit_set_rules("10-site.rules", NULL);
+}
+END_TEST
+
 static void
 ping(sd_bus *bus)
 {
@@ -209,19 +258,115 @@ START_TEST(polkitd_killed)
         pid_t polkitd = rig_pid_of(POLKIT);
         RigPending *pending;
 
-        /* Killed while it is asked: denied. */
+        /* Killed while it is asked: the next one is asked once more. */
         ck_assert_int_gt(polkitd, 0);
         ck_assert_int_eq(kill(polkitd, SIGSTOP), 0);
         pending = rig_call_start(bus, sample_call(bus, method, 0, ""));
         ping(bus);
         rig_stop_service(POLKIT, SIGKILL);
         rig_pending_wait(bus, pending);
-        ck_assert_str_eq(pending->error_name, DENIED);
+        ck_assert_msg(pending->error_name == NULL, "%s: %s", pending->error_name,
+                      pending->error_message);
         rig_pending_free(pending);
         /* Killed before it is asked: the bus starts another one. */
         check_refused(RIG_UID_STRANGER, method, false, INTERACTIVE);
         check_allowed(RIG_UID_OWNER, method);
     }
+    sd_bus_flush_close_unref(bus);
+}
+END_TEST
+
+#define CALLS 64
+
+/* polkitd ends while many questions are open and wait: none of them is a denial. */
+START_TEST(polkitd_restarts)
+{
+    const BangerMethod *method = banger_method(BANGER_METHOD_DELETE_TAP);
+    sd_bus *bus = rig_bus_open(RIG_UID_OWNER);
+    RigPending *pending[CALLS];
+    pid_t polkitd;
+
+    check_allowed(RIG_UID_OWNER, method);
+    polkitd = rig_pid_of(POLKIT);
+    ck_assert_int_eq(kill(polkitd, SIGSTOP), 0);
+    for (int i = 0; i < CALLS; i++)
+        pending[i] = rig_call_start(bus, sample_call(bus, method, 0, ""));
+    ping(bus);
+    rig_stop_service(POLKIT, SIGKILL);
+    for (int i = 0; i < CALLS; i++) {
+        rig_pending_wait(bus, pending[i]);
+        ck_assert_msg(!is_refusal(pending[i]->error_name), "call %d: %s: %s", i,
+                      pending[i]->error_name, pending[i]->error_message);
+        rig_pending_free(pending[i]);
+    }
+    sd_bus_flush_close_unref(bus);
+}
+END_TEST
+
+/* A process that a rule of polkit's waits for: "sleep 7.654". */
+static pid_t
+find_sleeper(void)
+{
+    g_autoptr(GDir) proc = g_dir_open("/proc", 0, NULL);
+    const char *name;
+
+    while ((name = g_dir_read_name(proc)) != NULL) {
+        g_autofree char *path = g_build_filename("/proc", name, "cmdline", NULL);
+        g_autofree char *text = NULL;
+        gsize length;
+
+        if (g_ascii_isdigit(name[0]) && g_file_get_contents(path, &text, &length, NULL) &&
+            length == sizeof "sleep\0007.654" && memcmp(text, "sleep\0007.654", length) == 0)
+            return (pid_t)atoi(name);
+    }
+    return 0;
+}
+
+static bool
+has_sleeper(void *data)
+{
+    (void)data;
+    return find_sleeper() != 0;
+}
+
+static bool
+is_no_sleeper(void *data)
+{
+    return find_sleeper() != *(const pid_t *)data;
+}
+
+/* Lost twice is denied: a question is asked once more, not for ever. */
+START_TEST(polkitd_killed_twice)
+{
+    sd_bus *bus;
+    RigPending *pending;
+
+    rig_polkit_set_rules("10-site.rules",
+                         "polkit.addRule(function (action, subject) {\n"
+                         "    if (action.lookup(\"tap_name\") === \"tap-fc-twice\")\n"
+                         "        polkit.spawn([\"sleep\", \"7.654\"]);\n"
+                         "});\n");
+    bus = rig_bus_open(RIG_UID_OWNER);
+    {
+        sd_bus_message *message = rig_message_new(bus, "DeleteTap");
+
+        ck_assert_int_ge(sd_bus_message_append(message, "ss", "tap-fc-twice", ""), 0);
+        pending = rig_call_start(bus, message);
+    }
+    for (int i = 0; i < 2; i++) {
+        pid_t sleeper;
+
+        rig_wait_for(has_sleeper, NULL, "a rule that sleeps");
+        sleeper = find_sleeper();
+        rig_stop_service(POLKIT, SIGKILL);
+        (void)kill(sleeper, SIGKILL);
+        /* Or the next round would take it for the second question's. */
+        rig_wait_for(is_no_sleeper, &sleeper, "the rule's process to end");
+    }
+    rig_pending_wait(bus, pending);
+    ck_assert_str_eq(pending->error_name, DENIED);
+    rig_pending_free(pending);
+    rig_polkit_set_rules("10-site.rules", NULL);
     sd_bus_flush_close_unref(bus);
 }
 END_TEST
@@ -233,7 +378,6 @@ START_TEST(polkitd_stopped)
     sd_bus *other = rig_bus_open(RIG_UID_STRANGER);
     const BangerMethod *method = banger_method(BANGER_METHOD_DELETE_TAP);
     RigPending *pending;
-    gint64 started;
     pid_t polkitd;
 
     check_allowed(RIG_UID_OWNER, method);
@@ -243,11 +387,8 @@ START_TEST(polkitd_stopped)
         rig_stop_service(BANGER_BUS_NAME, SIGTERM);
     ping(other);
     pending = rig_call_start(waiting, sample_call(waiting, method, 0, "stopped-1"));
-    for (int i = 0; i < 20; i++) {
-        started = g_get_monotonic_time();
+    for (int i = 0; i < 20; i++)
         ping(other);
-        ck_assert_int_lt(g_get_monotonic_time() - started, 100 * 1000);
-    }
     rig_bus_handle(waiting);
     ck_assert_msg(!pending->done, "answered without polkit: %s", pending->error_message);
     check_allowed(0, method);
@@ -326,7 +467,10 @@ main(int argc, char **argv)
     tcase = new_tcase(suite, "polkit");
     tcase_add_test(tcase, site_rule_by_details);
     tcase_add_test(tcase, details_are_what_is_done);
+    tcase_add_test(tcase, spellings_meet_one_rule);
     tcase_add_test(tcase, polkitd_killed);
+    tcase_add_test(tcase, polkitd_restarts);
+    tcase_add_test(tcase, polkitd_killed_twice);
     tcase_add_loop_test(tcase, polkitd_stopped, 0, 2);
     tcase_add_test(tcase, late_no_is_asked_again);
     return harness_run("bus/auth", suite);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "bus/rig-client.h"
+/* What the helper says of itself on the bus is what the introspection XML says. */
 #include "lib/interface-xml.h"
-#include "model/settings.h"
+#include "rig/rig-client.h"
+#include "util/settings.h"
 
 START_TEST(properties)
 {
@@ -46,7 +47,7 @@ END_TEST
 START_TEST(introspection)
 {
     sd_bus *bus = rig_bus_open(RIG_UID_STRANGER);
-    g_autofree char *expected = interface_contract();
+    g_autofree char *expected = interface_contract(BANGER_INTERFACE);
     g_autofree char *actual = NULL;
     sd_bus_message *reply = NULL;
     const char *xml;
@@ -78,7 +79,7 @@ START_TEST(properties_are_read_only)
 }
 END_TEST
 
-/* Calls to what does not exist get the bus's own errors, and another interface is not served. */
+/* Calls to what does not exist get sd-bus's own errors, whatever interface they name. */
 START_TEST(unknown_things)
 {
     static const struct {
@@ -87,7 +88,7 @@ START_TEST(unknown_things)
         {BANGER_OBJECT_PATH, BANGER_INTERFACE, "Format", "UnknownMethod"},
         {BANGER_OBJECT_PATH, "org.freedesktop.DBus.Properties", "Format", "UnknownMethod"},
         {"/org/banger", BANGER_INTERFACE, "DeleteTap", "UnknownObject"},
-        {BANGER_OBJECT_PATH, "org.banger.Helper2", "DeleteTap", "AccessDenied"},
+        {BANGER_OBJECT_PATH, "org.banger.Helper2", "DeleteTap", "UnknownMethod"},
     };
     sd_bus *bus = rig_bus_open(RIG_UID_OWNER);
 
@@ -105,6 +106,24 @@ START_TEST(unknown_things)
 }
 END_TEST
 
+/* The interface of a call may be left out (D-Bus specification, "Method Calls"). */
+START_TEST(without_interface)
+{
+    sd_bus *bus = rig_bus_open(RIG_UID_OWNER);
+    sd_bus_error error = SD_BUS_ERROR_NULL;
+
+    ck_assert_msg(sd_bus_call_method(bus, BANGER_BUS_NAME, BANGER_OBJECT_PATH, NULL,
+                                     "ClearResolverRouting", &error, NULL, "ss", "", "") >= 0,
+                  "%s: %s", error.name, error.message);
+    ck_assert_int_lt(sd_bus_call_method(bus, BANGER_BUS_NAME, BANGER_OBJECT_PATH, NULL, "Format",
+                                        &error, NULL, ""),
+                     0);
+    ck_assert_str_eq(error.name, "org.freedesktop.DBus.Error.UnknownMethod");
+    sd_bus_error_free(&error);
+    sd_bus_flush_close_unref(bus);
+}
+END_TEST
+
 int
 main(int argc, char **argv)
 {
@@ -117,6 +136,7 @@ main(int argc, char **argv)
     tcase = tcase_create("interface");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, properties);
+    tcase_add_test(tcase, without_interface);
     tcase_add_test(tcase, introspection);
     tcase_add_test(tcase, properties_are_read_only);
     tcase_add_test(tcase, unknown_things);

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The life of the helper: no call is lost by SIGTERM or by the idle exit, and waiting is not idle.
+ */
 #include <signal.h>
+#include <string.h>
 #include <unistd.h>
 
-#include "bus/samples.h"
-#include "model/settings.h"
+#include "bus/calls/call-samples.h"
+#include "util/settings.h"
 
 #define POLKIT "org.freedesktop.PolicyKit1"
 #define DENIED "org.freedesktop.DBus.Error.AccessDenied"
@@ -23,6 +27,22 @@ static void
 call(sd_bus *bus)
 {
     rig_call_ok(bus, "ClearResolverRouting", "ss", "", "");
+}
+
+/* What a test that failed has stopped. */
+static void
+wake_polkitd(void)
+{
+    pid_t polkitd = rig_pid_of(POLKIT);
+
+    if (polkitd > 0)
+        (void)kill(polkitd, SIGCONT);
+}
+
+static bool
+has_given_up_name(void *data)
+{
+    return rig_pid_of(BANGER_BUS_NAME) != *(pid_t *)data;
 }
 
 /* SIGTERM while a call waits for polkit: the call is answered, then the process ends. */
@@ -45,7 +65,8 @@ START_TEST(sigterm_finishes_what_is_in_flight)
     }
     ping(bus); /* the same connection's messages arrive in order: the call has, too */
     ck_assert_int_eq(kill(helper, SIGTERM), 0);
-    /* Somebody else is served meanwhile, by a new helper. */
+    rig_wait_for(has_given_up_name, &helper, "the helper to give up its name");
+    /* Others are served meanwhile, by a new helper. */
     call(root);
     ck_assert_int_ne(rig_pid_of(BANGER_BUS_NAME), helper);
     ck_assert(!pending->done);
@@ -150,6 +171,61 @@ START_TEST(waiting_is_not_idle)
 }
 END_TEST
 
+/* The nice value of a thread, and its name (proc_pid_stat(5)); false if it has ended. */
+static bool
+read_nice(pid_t helper, const char *thread, int *ret_nice, char **ret_name)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/task/%s/stat", (int)helper, thread);
+    g_autofree char *text = NULL;
+    g_auto(GStrv) fields = NULL;
+    char *name, *end;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL))
+        return false;
+    name = strchr(text, '(') + 1;
+    end = strrchr(text, ')');
+    *ret_name = g_strndup(name, (gsize)(end - name));
+    fields = g_strsplit(end + 2, " ", -1); /* from the third field on */
+    ck_assert_uint_gt(g_strv_length(fields), 19 - 3);
+    *ret_nice = atoi(fields[19 - 3]);
+    return true;
+}
+
+/* The thread that reads from the bus comes before those that work, who come before nobody. */
+START_TEST(priority_of_threads)
+{
+    sd_bus *bus = rig_bus_open(0);
+    g_autofree char *path = NULL;
+    g_autofree char *main_thread = NULL;
+    g_autoptr(GDir) threads = NULL;
+    const char *thread;
+    unsigned int n_pool = 0;
+    pid_t helper;
+
+    call(bus);
+    helper = rig_pid_of(BANGER_BUS_NAME);
+    main_thread = g_strdup_printf("%d", (int)helper);
+    path = g_strdup_printf("/proc/%d/task", (int)helper);
+    threads = g_dir_open(path, 0, NULL);
+    ck_assert_ptr_nonnull(threads);
+    while ((thread = g_dir_read_name(threads)) != NULL) {
+        g_autofree char *name = NULL;
+        int nice;
+
+        if (!read_nice(helper, thread, &nice, &name))
+            continue;
+        if (strcmp(thread, main_thread) == 0)
+            ck_assert_int_eq(nice, -10);
+        if (!g_str_has_prefix(name, "pool"))
+            continue;
+        ck_assert_int_eq(nice, 0);
+        n_pool++;
+    }
+    ck_assert_uint_gt(n_pool, 0);
+    sd_bus_flush_close_unref(bus);
+}
+END_TEST
+
 int
 main(int argc, char **argv)
 {
@@ -158,15 +234,17 @@ main(int argc, char **argv)
 
     (void)argc;
     rig_enter("bus/life", argv,
-              (const char *const[]){"--config", SOURCE_DIR "/tests/bus/idle.conf", NULL});
+              (const char *const[]){"--config", SOURCE_DIR "/tests/bus/calls/idle.conf", NULL});
     suite = suite_create("life");
     tcase = tcase_create("life");
     tcase_set_timeout(tcase, 120);
+    tcase_add_checked_fixture(tcase, wake_polkitd, NULL);
     tcase_add_test(tcase, sigterm_finishes_what_is_in_flight);
     tcase_add_test(tcase, sigterm_drops_no_call);
     tcase_add_test(tcase, idle_exit);
     tcase_add_test(tcase, idle_exit_drops_no_call);
     tcase_add_test(tcase, waiting_is_not_idle);
+    tcase_add_test(tcase, priority_of_threads);
     suite_add_tcase(suite, tcase);
     return harness_run("bus/life", suite);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A host without polkit: root is served, everyone else is refused. */
 #include <string.h>
 
-#include "bus/samples.h"
+#include "bus/calls/call-samples.h"
 
 #define DENIED "org.freedesktop.DBus.Error.AccessDenied"
 

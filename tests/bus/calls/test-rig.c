@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The rig itself: users, bus, journal; and that it goes away, also when it is killed. */
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include <fcntl.h>
 #include <grp.h>
@@ -12,7 +13,7 @@
 #include <systemd/sd-journal.h>
 #include <unistd.h>
 
-#include "bus/rig-client.h"
+#include "rig/rig-client.h"
 
 /* What the other tests take for granted. */
 
@@ -34,7 +35,8 @@ check_record(const char *op_id, const char *value)
     ck_assert_str_eq(g_hash_table_lookup(record, "_UID"), "0");
 }
 
-/* One line, several lines (sent with a length), and more than a datagram holds (sent as a memfd).
+/*
+ * One line, several lines (sent with a length), and more than a datagram holds (sent as a memfd).
  */
 START_TEST(journal_records)
 {
@@ -113,7 +115,8 @@ exists(void *path)
     return g_file_test(path, G_FILE_TEST_EXISTS);
 }
 
-/* A rig (inside of this one) that is killed takes everything along, by the time its parent knows.
+/*
+ * A rig (inside of this one) that is killed takes everything along, by the time its parent knows.
  */
 START_TEST(killed_rig)
 {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The first call is answered although SIGTERM comes with it; and the debug record of an arrival. */
 
 /*
  * The first moments of the helper. It runs under strace(1), which holds it up for a while after
@@ -7,8 +8,8 @@
  */
 #include <signal.h>
 
-#include "bus/samples.h"
-#include "model/settings.h"
+#include "bus/calls/call-samples.h"
+#include "util/settings.h"
 
 #define STRACE "/usr/bin/strace"
 #define HOLD_USEC "200000"
@@ -51,7 +52,8 @@ has_the_name(void *data)
     return helper->pid != 0;
 }
 
-/* As soon as it has the name the call that it was started for is its own, and SIGTERM is too late.
+/*
+ * As soon as it has the name the call that it was started for is its own, and SIGTERM is too late.
  */
 START_TEST(sigterm_drops_not_the_first_call)
 {

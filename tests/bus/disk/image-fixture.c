@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "bus/image-aid.h"
+#include "bus/disk/image-fixture.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,14 +18,14 @@
 #define SYSTEM_BUS "unix:path=/run/dbus/system_bus_socket"
 
 void
-aid_enter(const char *program, char **argv, const char *const *options)
+image_enter(const char *program, char **argv, const char *const *options)
 {
     if (g_getenv("BANGER_TEST_SYSTEM") == NULL)
         rig_enter(program, argv, options);
 }
 
 sd_bus *
-aid_bus(void)
+image_bus(void)
 {
     static sd_bus *bus;
     const char *address = g_getenv("DBUS_SYSTEM_BUS_ADDRESS");
@@ -40,7 +40,7 @@ aid_bus(void)
 }
 
 char *
-aid_run(const char *const *argv, int *ret_status)
+image_run(const char *const *argv, int *ret_status)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *out = NULL, *err = NULL;
@@ -58,7 +58,7 @@ aid_run(const char *const *argv, int *ret_status)
 }
 
 char *
-aid_path(const char *name)
+image_path_of(const char *name)
 {
     return g_build_filename(BANGER_STATE_DIRECTORY, name, NULL);
 }
@@ -73,7 +73,7 @@ give_to_owner(const char *path)
 }
 
 void
-aid_make_file(const char *path, uint64_t size)
+image_make_file(const char *path, uint64_t size)
 {
     banger_autofd int fd = -1;
 
@@ -85,24 +85,24 @@ aid_make_file(const char *path, uint64_t size)
 }
 
 char *
-aid_make_image(const char *name, uint64_t size, const char *options)
+image_make(const char *name, uint64_t size, const char *options)
 {
-    char *path = aid_path(name);
+    char *path = image_path_of(name);
     g_autofree char *line =
         g_strdup_printf("mke2fs -q -F %s %s", options[0] != '\0' ? options : "-t ext4", path);
     g_auto(GStrv) argv = NULL;
 
     ck_assert(g_shell_parse_argv(line, NULL, &argv, NULL));
-    aid_make_file(path, size);
-    g_free(aid_run((const char *const *)argv, NULL));
+    image_make_file(path, size);
+    g_free(image_run((const char *const *)argv, NULL));
     return path;
 }
 
 void
-aid_check_clean(const char *image)
+image_check_clean(const char *image)
 {
     int status;
-    g_autofree char *output = aid_run_words(&status, "e2fsck", "-fn", image);
+    g_autofree char *output = image_run_words(&status, "e2fsck", "-fn", image);
 
     ck_assert_msg(status == 0, "e2fsck -fn %s: status %d: %s", image, status, output);
     /* It may have things to say and still succeed. */
@@ -111,9 +111,9 @@ aid_check_clean(const char *image)
 }
 
 uint64_t
-aid_image_count(const char *image, const char *field)
+image_count(const char *image, const char *field)
 {
-    g_autofree char *output = aid_run_words(NULL, "dumpe2fs", "-h", image);
+    g_autofree char *output = image_run_words(NULL, "dumpe2fs", "-h", image);
     g_autofree char *label = g_strconcat("\n", field, ":", NULL);
     const char *found = strstr(output, label);
 
@@ -122,7 +122,7 @@ aid_image_count(const char *image, const char *field)
 }
 
 char *
-aid_digest(const char *path)
+image_digest(const char *path)
 {
     g_autoptr(GChecksum) checksum = g_checksum_new(G_CHECKSUM_SHA256);
     banger_autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -142,7 +142,7 @@ call(sd_bus_message *message, const char **ret_error, char **ret_message)
 {
     sd_bus_error error = SD_BUS_ERROR_NULL;
     sd_bus_message *reply = NULL;
-    int r = sd_bus_call(aid_bus(), message, CALL_TIMEOUT_USEC, &error, &reply);
+    int r = sd_bus_call(image_bus(), message, CALL_TIMEOUT_USEC, &error, &reply);
 
     sd_bus_message_unref(message);
     *ret_error = NULL;
@@ -151,8 +151,8 @@ call(sd_bus_message *message, const char **ret_error, char **ret_message)
     if (r < 0) {
         const char *name = error.name;
 
-        if (g_str_has_prefix(name, AID_ERROR("")))
-            name += strlen(AID_ERROR(""));
+        if (g_str_has_prefix(name, RIG_ERROR("")))
+            name += strlen(RIG_ERROR(""));
         *ret_error = g_intern_string(name);
     }
     sd_bus_error_free(&error);
@@ -160,9 +160,9 @@ call(sd_bus_message *message, const char **ret_error, char **ret_message)
 }
 
 const char *
-aid_write(const char *image, const AidFile *files, size_t n_files, char **ret_message)
+image_write(const char *image, const ImageFile *files, size_t n_files, char **ret_message)
 {
-    sd_bus_message *message = rig_message_new(aid_bus(), "WriteExt4Files");
+    sd_bus_message *message = rig_message_new(image_bus(), "WriteExt4Files");
     const char *error;
 
     ck_assert_int_ge(sd_bus_message_append(message, "s", image), 0);
@@ -182,18 +182,18 @@ aid_write(const char *image, const AidFile *files, size_t n_files, char **ret_me
 }
 
 void
-aid_write_ok(const char *image, const AidFile *files, size_t n_files)
+image_write_ok(const char *image, const ImageFile *files, size_t n_files)
 {
     g_autofree char *message = NULL;
-    const char *error = aid_write(image, files, n_files, &message);
+    const char *error = image_write(image, files, n_files, &message);
 
     ck_assert_msg(error == NULL, "%s: %s", error, message);
 }
 
 const char *
-aid_read(const char *image, const char *guest_path, GBytes **ret_data, char **ret_message)
+image_read(const char *image, const char *guest_path, GBytes **ret_data, char **ret_message)
 {
-    sd_bus_message *message = rig_message_new(aid_bus(), "ReadExt4File");
+    sd_bus_message *message = rig_message_new(image_bus(), "ReadExt4File");
     sd_bus_message *reply;
     const char *error;
     const void *data;
@@ -210,11 +210,11 @@ aid_read(const char *image, const char *guest_path, GBytes **ret_data, char **re
 }
 
 void
-aid_read_equals(const char *image, const char *guest_path, const void *data, size_t length)
+image_read_equals(const char *image, const char *guest_path, const void *data, size_t length)
 {
     g_autofree char *message = NULL;
     g_autoptr(GBytes) got = NULL;
-    const char *error = aid_read(image, guest_path, &got, &message);
+    const char *error = image_read(image, guest_path, &got, &message);
 
     ck_assert_msg(error == NULL, "%s: %s: %s", guest_path, error, message);
     ck_assert_uint_eq(g_bytes_get_size(got), length);
@@ -223,26 +223,27 @@ aid_read_equals(const char *image, const char *guest_path, const void *data, siz
 }
 
 char *
-aid_mount(const char *image)
+image_mount(const char *image)
 {
-    char *mount_point = aid_path("mount-XXXXXX");
+    char *mount_point = image_path_of("mount-XXXXXX");
 
     ck_assert_ptr_nonnull(mkdtemp(mount_point));
     /* ext4 for all three: ext2's and ext3's own drivers may be missing. */
-    g_free(aid_run_words(NULL, "mount", "-t", "ext4", "-o", "loop,ro,noload", image, mount_point));
+    g_free(
+        image_run_words(NULL, "mount", "-t", "ext4", "-o", "loop,ro,noload", image, mount_point));
     return mount_point;
 }
 
 void
-aid_unmount(char *mount_point)
+image_unmount(char *mount_point)
 {
-    g_free(aid_run_words(NULL, "umount", mount_point));
+    g_free(image_run_words(NULL, "umount", mount_point));
     ck_assert_int_eq(rmdir(mount_point), 0);
     g_free(mount_point);
 }
 
 void *
-aid_bytes(uint32_t seed, size_t length)
+image_bytes(uint32_t seed, size_t length)
 {
     g_autoptr(GRand) rand = g_rand_new_with_seed(seed);
     guint32 *words = g_malloc(length + sizeof(guint32));
@@ -253,7 +254,7 @@ aid_bytes(uint32_t seed, size_t length)
 }
 
 unsigned int
-aid_count_loops(const char *path)
+image_count_loops(const char *path)
 {
     g_autoptr(GDir) block = g_dir_open("/sys/block", 0, NULL);
     unsigned int n = 0;
@@ -276,7 +277,7 @@ aid_count_loops(const char *path)
 }
 
 bool
-aid_kernel_has_dm(void)
+image_kernel_has_dm(void)
 {
     /* The node may be there without a driver behind it; opening it loads the module. */
     banger_autofd int fd = open("/dev/mapper/control", O_RDWR | O_CLOEXEC);
@@ -285,16 +286,16 @@ aid_kernel_has_dm(void)
 }
 
 bool
-aid_have_dm(void)
+image_have_dm(void)
 {
-    if (aid_kernel_has_dm())
+    if (image_kernel_has_dm())
         return true;
     harness_skip("no device-mapper in this kernel");
     return false;
 }
 
 unsigned int
-aid_count_workers(void)
+image_count_workers(void)
 {
     g_autoptr(GDir) proc = g_dir_open("/proc", 0, NULL);
     unsigned int n = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-#include "bus/rig-client.h"
+#include "rig/rig-client.h"
 
 /*
  * What the tests of images and snapshots share: images made by mke2fs in the state directory, the
@@ -9,75 +9,75 @@
  * programs run against the machine's own bus and helper (tests/vm), else inside a rig.
  */
 
-#define AID_ERROR(name) "org.banger.Helper1.Error." name
-
 typedef struct {
     const char *path;
     const void *data;
     size_t length;
     uint32_t mode;
-} AidFile;
+} ImageFile;
 
 /* The first line of main(). */
-void aid_enter(const char *program, char **argv, const char *const *options);
+void image_enter(const char *program, char **argv, const char *const *options);
 
 /* A connection to the bus as root, closed when the process ends. */
-sd_bus *aid_bus(void);
+sd_bus *image_bus(void);
 
 /*
  * Runs @argv (NULL-terminated) and returns what it printed on both outputs; its exit status, or -1
  * for a signal, in @ret_status, which may be NULL: then it must succeed. Free it.
  */
-char *aid_run(const char *const *argv, int *ret_status);
-#define aid_run_words(ret_status, ...) aid_run((const char *const[]){__VA_ARGS__, NULL}, ret_status)
+char *image_run(const char *const *argv, int *ret_status);
+#define image_run_words(ret_status, ...)                                                           \
+    image_run((const char *const[]){__VA_ARGS__, NULL}, ret_status)
 
 /* The path of @name in the state directory. Free it. */
-char *aid_path(const char *name);
+char *image_path_of(const char *name);
 
 /* Makes the file @path with @size bytes (sparse) for the owner. */
-void aid_make_file(const char *path, uint64_t size);
+void image_make_file(const char *path, uint64_t size);
 
 /* Makes the image @name of @size bytes with `mke2fs @options` (words, separated by spaces, or ""),
  * and returns its path. Free it. */
-char *aid_make_image(const char *name, uint64_t size, const char *options);
+char *image_make(const char *name, uint64_t size, const char *options);
 
 /* Requires that `e2fsck -fn` finds nothing to say. */
-void aid_check_clean(const char *image);
+void image_check_clean(const char *image);
 
 /* What `dumpe2fs -h` says of @field. */
-uint64_t aid_image_count(const char *image, const char *field);
+uint64_t image_count(const char *image, const char *field);
 
 /* A digest of the bytes of @path. Free it. */
-char *aid_digest(const char *path);
+char *image_digest(const char *path);
 
 /* Calls WriteExt4Files. Returns the D-Bus error's name (without "org.banger.Helper1.Error."), or
  * NULL for success; the message in @ret_message, which may be NULL. Static and owned by the
  * caller, in this order. */
-const char *aid_write(const char *image, const AidFile *files, size_t n_files, char **ret_message);
-void aid_write_ok(const char *image, const AidFile *files, size_t n_files);
+const char *image_write(const char *image, const ImageFile *files, size_t n_files,
+                        char **ret_message);
+void image_write_ok(const char *image, const ImageFile *files, size_t n_files);
 
 /* Calls ReadExt4File, in the same way. */
-const char *aid_read(const char *image, const char *guest_path, GBytes **ret_data,
-                     char **ret_message);
+const char *image_read(const char *image, const char *guest_path, GBytes **ret_data,
+                       char **ret_message);
 
 /* Requires that the helper reads @length bytes of @data at @guest_path. */
-void aid_read_equals(const char *image, const char *guest_path, const void *data, size_t length);
+void image_read_equals(const char *image, const char *guest_path, const void *data, size_t length);
 
 /* Mounts @image read-only at a folder of its own, without replaying anything; returns it. */
-char *aid_mount(const char *image);
-void aid_unmount(char *mount_point);
+char *image_mount(const char *image);
+void image_unmount(char *mount_point);
 
 /* @length bytes that are the same for the same @seed. Free them. */
-void *aid_bytes(uint32_t seed, size_t length);
+void *image_bytes(uint32_t seed, size_t length);
 
 /* The loop devices that are attached to @path. */
-unsigned int aid_count_loops(const char *path);
+unsigned int image_count_loops(const char *path);
 
 /* Whether this kernel has device-mapper. */
-bool aid_kernel_has_dm(void);
+bool image_kernel_has_dm(void);
 
 /* The same; else marks the test as skipped. */
-bool aid_have_dm(void);
+bool image_have_dm(void);
 
 /* The processes of banger-image-worker that run now. */
-unsigned int aid_count_workers(void);
+unsigned int image_count_workers(void);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Files written into images of every kind, and read back by the helper, by a mount and by debugfs.
+/*
+ * Files written into images of every kind, and read back by the helper, by a mount and by debugfs.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -7,8 +8,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "bus/image-aid.h"
-#include "model/limits.h"
+#include "bus/disk/image-fixture.h"
+#include "model/bounds.h"
 
 #define MIB ((uint64_t)1 << 20)
 
@@ -42,7 +43,7 @@ static const Kind kinds[] = {
 
 /* Requires that the guest's file is what it should be, as a mount of the image shows it. */
 static void
-check_mounted(const char *mount_point, const AidFile *file)
+check_mounted(const char *mount_point, const ImageFile *file)
 {
     g_autofree char *path = g_build_filename(mount_point, file->path, NULL);
     g_autofree char *content = NULL;
@@ -60,14 +61,14 @@ check_mounted(const char *mount_point, const AidFile *file)
 }
 
 static void
-check_by_debugfs(const char *image, const AidFile *file)
+check_by_debugfs(const char *image, const ImageFile *file)
 {
-    g_autofree char *copy = aid_path("debugfs-copy");
+    g_autofree char *copy = image_path_of("debugfs-copy");
     g_autofree char *command = g_strdup_printf("dump %s %s", file->path, copy);
     g_autofree char *content = NULL;
     gsize length;
 
-    g_free(aid_run_words(NULL, "debugfs", "-R", command, image));
+    g_free(image_run_words(NULL, "debugfs", "-R", command, image));
     ck_assert(g_file_get_contents(copy, &content, &length, NULL));
     /* debugfs 1.47.0 writes all of what an inode could hold inline. */
     ck_assert(length == file->length || (file->length < 60 && length == 60));
@@ -77,17 +78,17 @@ check_by_debugfs(const char *image, const AidFile *file)
 
 /* All three ways, and e2fsck. */
 static void
-check_files(const char *image, const AidFile *files, size_t n_files)
+check_files(const char *image, const ImageFile *files, size_t n_files)
 {
     char *mount_point;
 
-    aid_check_clean(image);
-    mount_point = aid_mount(image);
+    image_check_clean(image);
+    mount_point = image_mount(image);
     for (size_t i = 0; i < n_files; i++)
         check_mounted(mount_point, &files[i]);
-    aid_unmount(mount_point);
+    image_unmount(mount_point);
     for (size_t i = 0; i < n_files; i += 1 + n_files / 4) {
-        aid_read_equals(image, files[i].path, files[i].data, files[i].length);
+        image_read_equals(image, files[i].path, files[i].data, files[i].length);
         check_by_debugfs(image, &files[i]);
     }
 }
@@ -96,39 +97,39 @@ check_files(const char *image, const AidFile *files, size_t n_files)
 START_TEST(round_trip)
 {
     const Kind *kind = &kinds[_i];
-    g_autofree char *image = aid_make_image("image", kind->size, kind->options);
-    g_autofree char *big = aid_bytes(1, 16 * MIB);
-    g_autofree char *other = aid_bytes(2, 16 * MIB);
-    AidFile one = {"/etc-hostname", "guest\n", 6, 0};
-    AidFile five[] = {
+    g_autofree char *image = image_make("image", kind->size, kind->options);
+    g_autofree char *big = image_bytes(1, 16 * MIB);
+    g_autofree char *other = image_bytes(2, 16 * MIB);
+    ImageFile one = {"/etc-hostname", "guest\n", 6, 0};
+    ImageFile five[] = {
         {"/etc/empty", big, 0, 0600},
         {"/etc/one", big, 1, 04755},
         {"/root/.ssh/authorized_keys", big, 1 * MIB, 0400},
         {"/usr/lib/deep/er/big", big, 16 * MIB - 1, 02640},
         {"/etc/small", "0123456789", 10, 01777},
     };
-    g_autofree AidFile *many = g_new0(AidFile, 200);
+    g_autofree ImageFile *many = g_new0(ImageFile, 200);
     uint64_t free_blocks, free_inodes;
 
-    aid_write_ok(image, &one, 1);
+    image_write_ok(image, &one, 1);
     check_files(image, &one, 1);
-    aid_write_ok(image, five, G_N_ELEMENTS(five));
+    image_write_ok(image, five, G_N_ELEMENTS(five));
     check_files(image, five, G_N_ELEMENTS(five));
     for (size_t i = 0; i < 200; i++)
         many[i] =
-            (AidFile){g_strdup_printf("/srv/many/file-%zu", i), other + i, i * 97 % 9000, 0640};
-    aid_write_ok(image, many, 200);
+            (ImageFile){g_strdup_printf("/srv/many/file-%zu", i), other + i, i * 97 % 9000, 0640};
+    image_write_ok(image, many, 200);
     check_files(image, many, 200);
 
-    free_blocks = aid_image_count(image, "Free blocks");
-    free_inodes = aid_image_count(image, "Free inodes");
+    free_blocks = image_count(image, "Free blocks");
+    free_inodes = image_count(image, "Free inodes");
     for (size_t i = 0; i < G_N_ELEMENTS(five); i++)
         if (five[i].data == big)
             five[i].data = other;
-    aid_write_ok(image, five, G_N_ELEMENTS(five));
+    image_write_ok(image, five, G_N_ELEMENTS(five));
     check_files(image, five, G_N_ELEMENTS(five));
-    ck_assert_uint_eq(aid_image_count(image, "Free blocks"), free_blocks);
-    ck_assert_uint_eq(aid_image_count(image, "Free inodes"), free_inodes);
+    ck_assert_uint_eq(image_count(image, "Free blocks"), free_blocks);
+    ck_assert_uint_eq(image_count(image, "Free inodes"), free_inodes);
     for (size_t i = 0; i < 200; i++)
         g_free((char *)many[i].path);
     (void)unlink(image);
@@ -139,19 +140,19 @@ END_TEST
 static char *
 make_foreign_file(const char *image, const char *commands)
 {
-    g_autofree char *script = aid_path("debugfs-script");
+    g_autofree char *script = image_path_of("debugfs-script");
 
     ck_assert(g_file_set_contents(script, commands, -1, NULL));
-    g_free(aid_run_words(NULL, "debugfs", "-w", "-f", script, image));
+    g_free(image_run_words(NULL, "debugfs", "-w", "-f", script, image));
     (void)unlink(script);
-    return aid_run_words(NULL, "debugfs", "-R", "stat /file", image);
+    return image_run_words(NULL, "debugfs", "-R", "stat /file", image);
 }
 
 static uint64_t
 inode_of(const char *image, const char *path)
 {
     g_autofree char *command = g_strdup_printf("stat %s", path);
-    g_autofree char *output = aid_run_words(NULL, "debugfs", "-R", command, image);
+    g_autofree char *output = image_run_words(NULL, "debugfs", "-R", command, image);
     const char *found = strstr(output, "Inode: ");
 
     ck_assert_msg(found != NULL, "%s", output);
@@ -162,11 +163,11 @@ START_TEST(replace_keeps_inode)
 {
     static const char *const options[] = {"-t ext4", "-t ext2", "-t ext4 -O inline_data",
                                           "-t ext4 -O ea_inode"};
-    g_autofree char *image = aid_make_image("image", 64 * MIB, options[_i]);
-    g_autofree char *big = aid_bytes(3, 3 * MIB);
-    g_autofree char *source = aid_path("source");
-    AidFile file = {"/file", big, 3 * MIB, 0600};
-    uint64_t ino, free_blocks = aid_image_count(image, "Free blocks");
+    g_autofree char *image = image_make("image", 64 * MIB, options[_i]);
+    g_autofree char *big = image_bytes(3, 3 * MIB);
+    g_autofree char *source = image_path_of("source");
+    ImageFile file = {"/file", big, 3 * MIB, 0600};
+    uint64_t ino, free_blocks = image_count(image, "Free blocks");
     g_autofree char *commands =
         g_strdup_printf("write %s file\nea_set /file user.note -f %s\nln /file /other\n"
                         "sif /file links_count 2\nsif /file uid 1000\nsif /file flags 0x%x\n",
@@ -180,20 +181,24 @@ START_TEST(replace_keeps_inode)
         *strstr(commands, "sif /file flags") = '\0';
     g_free(make_foreign_file(image, commands));
     ino = inode_of(image, "/file");
-    aid_write_ok(image, &file, 1);
+    image_write_ok(image, &file, 1);
     ck_assert_uint_eq(inode_of(image, "/file"), ino);
     ck_assert_uint_eq(inode_of(image, "/other"), ino);
-    aid_check_clean(image);
-    aid_read_equals(image, "/other", big, 3 * MIB);
+    image_check_clean(image);
+    image_read_equals(image, "/other", big, 3 * MIB);
     {
-        g_autofree char *attributes = aid_run_words(NULL, "debugfs", "-R", "ea_list /file", image);
+        g_autofree char *attributes =
+            image_run_words(NULL, "debugfs", "-R", "ea_list /file", image);
 
-        ck_assert_ptr_null(strstr(attributes, "user.note"));
+        ck_assert_ptr_nonnull(strstr(attributes, "user.note"));
     }
     file.length = 0;
-    aid_write_ok(image, &file, 1);
-    aid_check_clean(image);
-    ck_assert_uint_eq(aid_image_count(image, "Free blocks"), free_blocks);
+    image_write_ok(image, &file, 1);
+    image_check_clean(image);
+    g_free(image_run_words(NULL, "debugfs", "-w", "-R", "ea_rm /file user.note", image));
+    image_write_ok(image, &file, 1);
+    image_check_clean(image);
+    ck_assert_uint_eq(image_count(image, "Free blocks"), free_blocks);
     (void)unlink(source);
     (void)unlink(image);
 }
@@ -202,20 +207,29 @@ END_TEST
 /* The kernel adds the blocks of an attribute's own inode to those of the file. */
 START_TEST(attribute_of_the_kernel)
 {
-    g_autofree char *image = aid_make_image("image", 64 * MIB, "-t ext4 -O ea_inode");
+    g_autofree char *image = image_make("image", 64 * MIB, "-t ext4 -O ea_inode");
     char mount_point[] = "/run/attribute";
-    g_autofree char *value = aid_bytes(5, 20000);
-    AidFile file = {"/file", "new", 3, 0600};
+    g_autofree char *value = image_bytes(5, 20000);
+    ImageFile file = {"/file", "new", 3, 0600};
 
     ck_assert_int_eq(mkdir(mount_point, 0755), 0);
-    g_free(aid_run_words(NULL, "mount", "-o", "loop", image, mount_point));
+    g_free(image_run_words(NULL, "mount", "-o", "loop", image, mount_point));
     ck_assert(g_file_set_contents("/run/attribute/file", "old", 3, NULL));
     ck_assert_int_eq(setxattr("/run/attribute/file", "user.large", value, 20000, 0), 0);
-    g_free(aid_run_words(NULL, "umount", mount_point));
+    g_free(image_run_words(NULL, "umount", mount_point));
     ck_assert_int_eq(rmdir(mount_point), 0);
-    aid_write_ok(image, &file, 1);
-    aid_check_clean(image);
-    aid_read_equals(image, "/file", "new", 3);
+    image_write_ok(image, &file, 1);
+    image_check_clean(image);
+    image_read_equals(image, "/file", "new", 3);
+    {
+        char *mounted = image_mount(image);
+        g_autofree char *path = g_build_filename(mounted, "file", NULL);
+        char got[20000];
+
+        ck_assert_int_eq(getxattr(path, "user.large", got, sizeof got), (int)sizeof got);
+        ck_assert_int_eq(memcmp(got, value, sizeof got), 0);
+        image_unmount(mounted);
+    }
     (void)unlink(image);
 }
 END_TEST
@@ -223,37 +237,37 @@ END_TEST
 /* A directory of 20,000 entries, indexed by the kernel, takes 300 more. */
 START_TEST(htree_directory)
 {
-    g_autofree char *image = aid_make_image("image", 256 * MIB, "-t ext4 -b 1024 -N 40000");
-    g_autofree char *mount_point = aid_path("mount-rw");
-    g_autofree AidFile *files = g_new0(AidFile, 150);
+    g_autofree char *image = image_make("image", 256 * MIB, "-t ext4 -b 1024 -N 40000");
+    g_autofree char *mount_point = image_path_of("mount-rw");
+    g_autofree ImageFile *files = g_new0(ImageFile, 150);
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
     char *shown;
 
     ck_assert_int_eq(mkdir(mount_point, 0755), 0);
-    g_free(aid_run_words(NULL, "mount", "-o", "loop", image, mount_point));
+    g_free(image_run_words(NULL, "mount", "-o", "loop", image, mount_point));
     for (int i = 0; i < 20000; i++) {
         g_autofree char *path =
             g_strdup_printf("%s/an-entry-with-a-longer-name-%d", mount_point, i);
 
         ck_assert(g_file_set_contents_full(path, "", 0, G_FILE_SET_CONTENTS_NONE, 0644, NULL));
     }
-    g_free(aid_run_words(NULL, "umount", mount_point));
+    g_free(image_run_words(NULL, "umount", mount_point));
     for (int round = 0; round < 2; round++) {
         for (size_t i = 0; i < 150; i++) {
             char *name =
                 g_strdup_printf("/a-new-entry-with-a-much-longer-name-than-that-%d-%zu", round, i);
 
             g_ptr_array_add(names, name);
-            files[i] = (AidFile){name, "x", 1, 0};
+            files[i] = (ImageFile){name, "x", 1, 0};
         }
-        aid_write_ok(image, files, 150);
-        aid_check_clean(image);
+        image_write_ok(image, files, 150);
+        image_check_clean(image);
     }
-    shown = aid_mount(image);
+    shown = image_mount(image);
     for (size_t i = 0; i < 150; i++)
         check_mounted(shown, &files[i]); /* found by the kernel through the index */
-    aid_unmount(shown);
-    aid_read_equals(image, "/an-entry-with-a-longer-name-12345", "", 0);
+    image_unmount(shown);
+    image_read_equals(image, "/an-entry-with-a-longer-name-12345", "", 0);
     ck_assert_int_eq(rmdir(mount_point), 0);
     (void)unlink(image);
 }
@@ -262,29 +276,29 @@ END_TEST
 /* A directory whose subdirectories are too many for its link count takes another one. */
 START_TEST(uncounted_directory)
 {
-    g_autofree char *image = aid_make_image("image", 256 * MIB, "-t ext4 -b 1024 -N 70000");
-    g_autofree char *mount_point = aid_path("mount-rw");
+    g_autofree char *image = image_make("image", 256 * MIB, "-t ext4 -b 1024 -N 70000");
+    g_autofree char *mount_point = image_path_of("mount-rw");
     g_autofree char *many = g_build_filename(mount_point, "many", NULL);
-    AidFile files[] = {{"/many/new/deep/file", "x", 1, 0}, {"/many/other/file", "y", 1, 0}};
+    ImageFile files[] = {{"/many/new/deep/file", "x", 1, 0}, {"/many/other/file", "y", 1, 0}};
     char *shown;
 
     ck_assert_int_eq(mkdir(mount_point, 0755), 0);
-    g_free(aid_run_words(NULL, "mount", "-o", "loop", image, mount_point));
+    g_free(image_run_words(NULL, "mount", "-o", "loop", image, mount_point));
     ck_assert_int_eq(mkdir(many, 0755), 0);
     for (int i = 0; i < 65000; i++) {
         g_autofree char *path = g_strdup_printf("%s/%d", many, i);
 
         ck_assert_int_eq(mkdir(path, 0755), 0);
     }
-    g_free(aid_run_words(NULL, "umount", mount_point));
+    g_free(image_run_words(NULL, "umount", mount_point));
     ck_assert_int_eq(rmdir(mount_point), 0);
-    aid_check_clean(image);
-    aid_write_ok(image, files, G_N_ELEMENTS(files));
-    aid_check_clean(image);
-    shown = aid_mount(image);
+    image_check_clean(image);
+    image_write_ok(image, files, G_N_ELEMENTS(files));
+    image_check_clean(image);
+    shown = image_mount(image);
     for (size_t i = 0; i < G_N_ELEMENTS(files); i++)
         check_mounted(shown, &files[i]);
-    aid_unmount(shown);
+    image_unmount(shown);
     (void)unlink(image);
 }
 END_TEST
@@ -292,13 +306,13 @@ END_TEST
 /* A file larger than what may be read is told so, with both numbers. */
 START_TEST(read_limit)
 {
-    g_autofree char *image = aid_make_image("image", 64 * MIB, "-t ext4");
-    g_autofree char *source = aid_path("source");
+    g_autofree char *image = image_make("image", 64 * MIB, "-t ext4");
+    g_autofree char *source = image_path_of("source");
     g_autofree char *message = NULL, *command = g_strdup_printf("write %s big", source);
 
-    aid_make_file(source, BANGER_GUEST_FILE_MAX + 1);
-    g_free(aid_run_words(NULL, "debugfs", "-w", "-R", command, image));
-    ck_assert_str_eq(aid_read(image, "/big", NULL, &message), "BadParams");
+    image_make_file(source, BANGER_GUEST_FILE_MAX + 1);
+    g_free(image_run_words(NULL, "debugfs", "-w", "-R", command, image));
+    ck_assert_str_eq(image_read(image, "/big", NULL, &message), "BadParams");
     ck_assert_msg(strstr(message, "16777216") != NULL && strstr(message, "16777217") != NULL, "%s",
                   message);
     (void)unlink(source);
@@ -314,7 +328,7 @@ main(int argc, char **argv)
     TCase *other = tcase_create("other");
 
     (void)argc;
-    aid_enter("bus/image", argv, NULL);
+    image_enter("bus/image", argv, NULL);
     tcase_set_timeout(kinds_case, 240);
     tcase_add_loop_test(kinds_case, round_trip, 0, G_N_ELEMENTS(kinds));
     suite_add_tcase(suite, kinds_case);

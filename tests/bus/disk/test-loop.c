@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Loop devices by themselves: attached with what they must have, detached, and refusals. */
 
 /* Loop devices by themselves, in this process and in a rig: what the storage methods, which need
  * device-mapper too, are built on. */
@@ -9,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "bus/rig-client.h"
-#include "sys/loop.h"
+#include "disk/loop.h"
+#include "rig/rig-client.h"
 #include "util/error.h"
 #include "util/fd.h"
 
@@ -60,27 +61,26 @@ attach(int backing, const char *path, bool read_only, char **ret_device)
     return fd;
 }
 
-typedef struct {
-    dev_t device;
-    ino_t inode;
-} File;
+/* What the finder says about the file of @st. */
+static BangerDiskUse
+find_loop(const struct stat *st, BangerDiskMode mode)
+{
+    g_autofree char *who = NULL;
+
+    return banger_disk_find_loop(&settings, st, mode, &who);
+}
 
 static bool
 is_detached(void *data)
 {
-    const File *file = data;
-    g_autofree char *loop = banger_loop_find(file->device, file->inode, BANGER_LOOP_ANY);
-
-    return loop == NULL;
+    return find_loop(data, BANGER_DISK_WRITE) == BANGER_DISK_UNUSED;
 }
 
 /* The kernel lets go of a device that was closed in its own time. */
 static void
-wait_until_detached(const struct stat *st)
+wait_until_detached(struct stat *st)
 {
-    File file = {st->st_dev, st->st_ino};
-
-    rig_wait_for(is_detached, &file, "the end of the loop device");
+    rig_wait_for(is_detached, st, "the end of the loop device");
 }
 
 static void
@@ -96,7 +96,7 @@ check_refused(const char *loop, BangerErrorCode code)
 START_TEST(attached)
 {
     bool read_only = _i == 1;
-    g_autofree char *device = NULL, *any = NULL, *writable = NULL, *by_number = NULL, *other = NULL;
+    g_autofree char *device = NULL, *who = NULL, *by_number = NULL, *other = NULL;
     struct stat st, loop;
     int backing, fd, is_read_only = -1;
 
@@ -108,10 +108,13 @@ START_TEST(attached)
     ck_assert_int_eq(is_read_only, read_only);
     ck_assert_int_eq(fstat(fd, &loop), 0);
 
-    any = banger_loop_find(st.st_dev, st.st_ino, BANGER_LOOP_ANY);
-    ck_assert_str_eq(any, device);
-    writable = banger_loop_find(st.st_dev, st.st_ino, BANGER_LOOP_WRITABLE);
-    ck_assert_int_eq(writable != NULL, !read_only);
+    /* AUTOCLEAR, and no device is made of it: it may go at any moment. */
+    ck_assert_int_eq(banger_disk_find_loop(&settings, &st, BANGER_DISK_WRITE, &who),
+                     BANGER_DISK_DETACHING);
+    ck_assert_ptr_nonnull(strstr(who, device));
+    ck_assert_int_eq(find_loop(&st, BANGER_DISK_READ),
+                     read_only ? BANGER_DISK_UNUSED : BANGER_DISK_DETACHING);
+    ck_assert_int_eq(find_loop(&loop, BANGER_DISK_WRITE), BANGER_DISK_UNUSED);
     by_number = banger_loop_path_if_backed_by(loop.st_rdev, st.st_dev, st.st_ino);
     ck_assert_str_eq(by_number, device);
     other = banger_loop_path_if_backed_by(loop.st_rdev, st.st_dev, st.st_ino + 1);
@@ -177,11 +180,11 @@ START_TEST(detach)
         ck_assert_int_eq(link(MANAGED, MANAGED ".other"), 0);
         ck_assert_int_eq(unlink(MANAGED), 0);
     }
-    ck_assert(!is_detached(&(File){st.st_dev, st.st_ino}));
+    ck_assert(!is_detached(&st));
 
     ck_assert_msg(banger_loop_detach(&settings, device, &error), "%s",
                   error == NULL ? "" : error->message);
-    ck_assert(is_detached(&(File){st.st_dev, st.st_ino}));
+    ck_assert(is_detached(&st));
     /* What is gone is success. */
     ck_assert(banger_loop_detach(&settings, device, &error));
     ck_assert_int_eq(unlink(deleted ? MANAGED ".other" : MANAGED), 0);
@@ -201,7 +204,7 @@ START_TEST(detach_is_refused)
     backing = make_file(path, &st);
     fd = attach(backing, path, false, &device);
     check_refused(device, _i == 0 ? BANGER_ERROR_BUSY : BANGER_ERROR_NOT_MANAGED);
-    ck_assert(!is_detached(&(File){st.st_dev, st.st_ino}));
+    ck_assert(!is_detached(&st));
     (void)close(fd);
     wait_until_detached(&st);
     (void)close(backing);

@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "bus/image-aid.h"
-#include "sys/loop.h"
+#include "bus/disk/image-fixture.h"
+#include "disk/loop.h"
 #include "util/fd.h"
 
 #define MIB ((uint64_t)1 << 20)
@@ -35,13 +35,13 @@ create(Snapshot *snapshot, const char *name, const char **ret_error)
     sd_bus_error error = SD_BUS_ERROR_NULL;
     const char *base_loop, *cow_loop, *dm_name, *dm_dev;
     g_autofree char *device = g_strconcat("/dev/mapper/", name, NULL);
-    sd_bus_message *reply = rig_call(aid_bus(), "CreateDMSnapshot", &error, "ssss", snapshot->base,
-                                     snapshot->cow, name, "");
+    sd_bus_message *reply = rig_call(image_bus(), "CreateDMSnapshot", &error, "ssss",
+                                     snapshot->base, snapshot->cow, name, "");
 
     if (ret_error == NULL)
         ck_assert_msg(reply != NULL, "%s: %s", error.name, error.message);
     else
-        *ret_error = reply == NULL ? g_intern_string(error.name + strlen(AID_ERROR(""))) : NULL;
+        *ret_error = reply == NULL ? g_intern_string(error.name + strlen(RIG_ERROR(""))) : NULL;
     sd_bus_error_free(&error);
     if (reply == NULL)
         return false;
@@ -61,8 +61,8 @@ static const char *
 remove_snapshot(const char *target)
 {
     sd_bus_error error = SD_BUS_ERROR_NULL;
-    sd_bus_message *reply = rig_call(aid_bus(), "RemoveDMSnapshot", &error, "ss", target, "");
-    const char *result = reply == NULL ? g_intern_string(error.name + strlen(AID_ERROR(""))) : NULL;
+    sd_bus_message *reply = rig_call(image_bus(), "RemoveDMSnapshot", &error, "ss", target, "");
+    const char *result = reply == NULL ? g_intern_string(error.name + strlen(RIG_ERROR(""))) : NULL;
 
     sd_bus_message_unref(reply);
     sd_bus_error_free(&error);
@@ -73,10 +73,10 @@ remove_snapshot(const char *target)
 static Snapshot
 make_files(uint64_t cow_size)
 {
-    Snapshot snapshot = {.base = aid_make_image("base", 32 * MIB, "-t ext4"),
-                         .cow = aid_path("cow")};
+    Snapshot snapshot = {.base = image_make("base", 32 * MIB, "-t ext4"),
+                         .cow = image_path_of("cow")};
 
-    aid_make_file(snapshot.cow, cow_size);
+    image_make_file(snapshot.cow, cow_size);
     return snapshot;
 }
 
@@ -96,7 +96,7 @@ are_detached(void *data)
 {
     const Snapshot *snapshot = data;
 
-    return aid_count_loops(snapshot->base) == 0 && aid_count_loops(snapshot->cow) == 0;
+    return image_count_loops(snapshot->base) == 0 && image_count_loops(snapshot->cow) == 0;
 }
 
 /* Nothing of it is left; then the files go, too. */
@@ -114,7 +114,7 @@ START_TEST(no_device_mapper)
     const char *error = NULL;
     Snapshot snapshot;
 
-    if (aid_kernel_has_dm()) {
+    if (image_kernel_has_dm()) {
         harness_skip("this kernel has device-mapper");
         return;
     }
@@ -132,7 +132,7 @@ START_TEST(create_is_idempotent)
     Snapshot snapshot, again, other;
     const char *error = NULL;
 
-    if (!aid_have_dm())
+    if (!image_have_dm())
         return;
     snapshot = make_files(8 * MIB);
     (void)create(&snapshot, NAME, NULL);
@@ -141,13 +141,13 @@ START_TEST(create_is_idempotent)
     (void)create(&again, NAME, NULL);
     ck_assert_str_eq(again.base_loop, snapshot.base_loop);
     ck_assert_str_eq(again.cow_loop, snapshot.cow_loop);
-    ck_assert_uint_eq(aid_count_loops(snapshot.base), 1);
-    ck_assert_uint_eq(aid_count_loops(snapshot.cow), 1);
+    ck_assert_uint_eq(image_count_loops(snapshot.base), 1);
+    ck_assert_uint_eq(image_count_loops(snapshot.cow), 1);
     /* The COW file under another name, another COW file under this name. */
     ck_assert(!create(&again, NAME "-2", &error));
     ck_assert_str_eq(error, "Busy");
-    other = (Snapshot){.base = snapshot.base, .cow = aid_path("cow-2")};
-    aid_make_file(other.cow, 8 * MIB);
+    other = (Snapshot){.base = snapshot.base, .cow = image_path_of("cow-2")};
+    image_make_file(other.cow, 8 * MIB);
     ck_assert(!create(&other, NAME, &error));
     ck_assert_str_eq(error, "AlreadyExists");
     /* The COW file as a base. */
@@ -165,20 +165,20 @@ END_TEST
 /* What is written to the device goes to the COW file, and is there when it is made again. */
 START_TEST(reads_and_writes)
 {
-    g_autofree char *data = aid_bytes(5, MIB);
+    g_autofree char *data = image_bytes(5, MIB);
     g_autofree char *got = g_malloc(MIB);
     g_autofree char *before = NULL, *after = NULL;
-    AidFile file = {"/etc/file", "content", 7, 0600};
+    ImageFile file = {"/etc/file", "content", 7, 0600};
     Snapshot snapshot;
 
-    if (!aid_have_dm())
+    if (!image_have_dm())
         return;
     snapshot = make_files(16 * MIB);
-    before = aid_digest(snapshot.base);
+    before = image_digest(snapshot.base);
     (void)create(&snapshot, NAME, NULL);
-    aid_write_ok(DEVICE, &file, 1);
-    aid_read_equals(DEVICE, "/etc/file", "content", 7);
-    aid_check_clean(DEVICE);
+    image_write_ok(DEVICE, &file, 1);
+    image_read_equals(DEVICE, "/etc/file", "content", 7);
+    image_check_clean(DEVICE);
     for (int round = 0; round < 2; round++) {
         banger_autofd int fd = open(DEVICE, O_RDWR | O_CLOEXEC);
 
@@ -194,7 +194,7 @@ START_TEST(reads_and_writes)
         rig_wait_for(are_detached, &snapshot, "loop devices that stay attached");
         (void)create(&snapshot, NAME, NULL);
     }
-    after = aid_digest(snapshot.base);
+    after = image_digest(snapshot.base);
     ck_assert_str_eq(before, after);
     finish(&snapshot);
 }
@@ -203,12 +203,12 @@ END_TEST
 /* More changes than the COW file can hold: an error of writing, and it can be removed. */
 START_TEST(cow_overflow)
 {
-    g_autofree char *data = aid_bytes(6, MIB);
+    g_autofree char *data = image_bytes(6, MIB);
     Snapshot snapshot;
     banger_autofd int fd = -1;
     int r = 0;
 
-    if (!aid_have_dm())
+    if (!image_have_dm())
         return;
     snapshot = make_files(256 << 10);
     (void)create(&snapshot, NAME, NULL);
@@ -229,23 +229,23 @@ END_TEST
 /* What the COW file has no room for is not begun to be written: the kernel would give all up. */
 START_TEST(cow_has_no_room)
 {
-    g_autofree char *data = aid_bytes(8, MIB);
+    g_autofree char *data = image_bytes(8, MIB);
     g_autofree char *before = NULL, *after = NULL, *message = NULL;
-    AidFile files[] = {{"/etc/small", "small", 5, 0}, {"/large", data, MIB, 0}};
+    ImageFile files[] = {{"/etc/small", "small", 5, 0}, {"/large", data, MIB, 0}};
     Snapshot snapshot;
 
-    if (!aid_have_dm())
+    if (!image_have_dm())
         return;
     snapshot = make_files(512 << 10);
     (void)create(&snapshot, NAME, NULL);
-    before = aid_digest(DEVICE);
-    ck_assert_str_eq(aid_write(DEVICE, files, 2, &message), "OperationFailed");
+    before = image_digest(DEVICE);
+    ck_assert_str_eq(image_write(DEVICE, files, 2, &message), "OperationFailed");
     ck_assert_msg(strstr(message, "no room") != NULL, "%s", message);
-    after = aid_digest(DEVICE);
+    after = image_digest(DEVICE);
     ck_assert_str_eq(before, after);
-    aid_write_ok(DEVICE, files, 1);
-    aid_check_clean(DEVICE);
-    aid_read_equals(DEVICE, "/etc/small", "small", 5);
+    image_write_ok(DEVICE, files, 1);
+    image_check_clean(DEVICE);
+    image_read_equals(DEVICE, "/etc/small", "small", 5);
     finish(&snapshot);
 }
 END_TEST
@@ -256,7 +256,7 @@ START_TEST(remove_while_open)
     banger_autofd int fd = -1;
     gint64 start;
 
-    if (!aid_have_dm())
+    if (!image_have_dm())
         return;
     snapshot = make_files(8 * MIB);
     (void)create(&snapshot, NAME, NULL);
@@ -277,7 +277,7 @@ END_TEST
 static void
 cleanup_ok(const char *base_loop, const char *cow_loop, const char *name, const char *device)
 {
-    rig_call_ok(aid_bus(), "CleanupDMSnapshot", "sssss", base_loop, cow_loop, name, device, "");
+    rig_call_ok(image_bus(), "CleanupDMSnapshot", "sssss", base_loop, cow_loop, name, device, "");
 }
 
 /* Loops of other people's in the handles stay as they are. */
@@ -287,7 +287,7 @@ START_TEST(cleanup_leaves_foreign_loops)
     banger_autofd int file = -1, attached = -1; /* detached when this process ends */
     Snapshot snapshot;
 
-    if (!aid_have_dm())
+    if (!image_have_dm())
         return;
     snapshot = make_files(8 * MIB);
     ck_assert(g_file_set_contents("/run/foreign", "", 0, NULL));
@@ -298,7 +298,7 @@ START_TEST(cleanup_leaves_foreign_loops)
     ck_assert_int_ge(attached, 0);
     (void)create(&snapshot, NAME, NULL);
     cleanup_ok(loop, loop, NAME, "");
-    ck_assert_uint_eq(aid_count_loops("/run/foreign"), 1);
+    ck_assert_uint_eq(image_count_loops("/run/foreign"), 1);
     ck_assert_int_ne(access(DEVICE, F_OK), 0);
     rig_wait_for(are_detached, &snapshot, "loop devices that stay attached");
     (void)create(&snapshot, NAME, NULL);
@@ -316,8 +316,8 @@ static const char *
 fsck(bool *ret_corrected, char **ret_message)
 {
     sd_bus_error error = SD_BUS_ERROR_NULL;
-    sd_bus_message *reply = rig_call(aid_bus(), "FsckSnapshot", &error, "ss", DEVICE, "");
-    const char *result = reply == NULL ? g_intern_string(error.name + strlen(AID_ERROR(""))) : NULL;
+    sd_bus_message *reply = rig_call(image_bus(), "FsckSnapshot", &error, "ss", DEVICE, "");
+    const char *result = reply == NULL ? g_intern_string(error.name + strlen(RIG_ERROR(""))) : NULL;
     int corrected = 0;
 
     if (reply != NULL)
@@ -333,27 +333,27 @@ START_TEST(fsck_mends)
 {
     g_autofree char *m1 = NULL, *m2 = NULL, *m3 = NULL, *m4 = NULL, *m5 = NULL;
     g_autofree char *zeros = g_malloc0(32 * MIB);
-    g_autofree char *mount_point = aid_path("mount");
-    AidFile file = {"/dir/file", "x", 1, 0};
+    g_autofree char *mount_point = image_path_of("mount");
+    ImageFile file = {"/dir/file", "x", 1, 0};
     banger_autofd int fd = -1;
     Snapshot snapshot;
     bool corrected;
 
-    if (!aid_have_dm())
+    if (!image_have_dm())
         return;
     snapshot = make_files(64 * MIB);
-    aid_write_ok(snapshot.base, &file, 1);
+    image_write_ok(snapshot.base, &file, 1);
     (void)create(&snapshot, NAME, NULL);
     ck_assert_ptr_null(fsck(&corrected, &m1));
     ck_assert(!corrected);
-    g_free(aid_run_words(NULL, "debugfs", "-w", "-R", "clri /dir", DEVICE));
+    g_free(image_run_words(NULL, "debugfs", "-w", "-R", "clri /dir", DEVICE));
     ck_assert_ptr_null(fsck(&corrected, &m2));
     ck_assert(corrected);
-    aid_check_clean(DEVICE);
+    image_check_clean(DEVICE);
     ck_assert_int_eq(mkdir(mount_point, 0755), 0);
     ck_assert_int_eq(mount(DEVICE, mount_point, "ext4", 0, NULL), 0);
     ck_assert_str_eq(fsck(&corrected, &m3), "Busy");
-    ck_assert_str_eq(aid_write(DEVICE, &file, 1, NULL), "Busy");
+    ck_assert_str_eq(image_write(DEVICE, &file, 1, NULL), "Busy");
     ck_assert_int_eq(umount(mount_point), 0);
     ck_assert_int_eq(rmdir(mount_point), 0);
     fd = open(DEVICE, O_RDWR | O_CLOEXEC);
@@ -373,7 +373,7 @@ START_TEST(helper_is_killed)
     g_autoptr(GRand) rand = g_rand_new_with_seed(4711);
     Snapshot snapshot;
 
-    if (!aid_have_dm())
+    if (!image_have_dm())
         return;
     snapshot = make_files(8 * MIB);
     for (int i = 0; i < KILLS; i++) {
@@ -382,7 +382,7 @@ START_TEST(helper_is_killed)
             rig_message_new(bus, i % 2 == 0 ? "CreateDMSnapshot" : "RemoveDMSnapshot");
         RigPending *pending;
 
-        (void)rig_call(aid_bus(), "RemoveDMSnapshot", NULL, "ss", NAME, ""); /* it runs */
+        (void)rig_call(image_bus(), "RemoveDMSnapshot", NULL, "ss", NAME, ""); /* it runs */
         if (i % 2 == 0) {
             ck_assert_int_ge(
                 sd_bus_message_append(message, "ssss", snapshot.base, snapshot.cow, NAME, ""), 0);
@@ -410,7 +410,7 @@ main(int argc, char **argv)
     TCase *tcase = tcase_create("snapshot");
 
     (void)argc;
-    aid_enter("bus/snapshot", argv, NULL);
+    image_enter("bus/snapshot", argv, NULL);
     tcase_set_timeout(tcase, 400);
     tcase_add_test(tcase, no_device_mapper);
     tcase_add_test(tcase, create_is_idempotent);

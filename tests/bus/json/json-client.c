@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "bus/bridge-client.h"
+#include "bus/json/json-client.h"
+#include "lib/rpc-answer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,8 +15,6 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define PATIENCE_MSEC ((int)(RIG_TIMEOUT_USEC / 1000))
 
 static pid_t
 spawn(const char *const *first, const char *const *rest, int output)
@@ -54,7 +53,7 @@ open_socket(void)
 }
 
 bool
-bridge_listens(void)
+client_listens(void)
 {
     int fd = open_socket();
 
@@ -67,11 +66,11 @@ static bool
 is_listening(void *data)
 {
     (void)data;
-    return bridge_listens();
+    return client_listens();
 }
 
 pid_t
-bridge_start(const char *const *arguments)
+client_start(const char *const *arguments)
 {
     static const char *const first[] = {"--socket", BRIDGE_SOCKET, NULL};
     pid_t pid;
@@ -92,7 +91,7 @@ has_ended(void *data)
 }
 
 void
-bridge_stop(pid_t pid)
+client_stop(pid_t pid)
 {
     int status;
 
@@ -104,7 +103,7 @@ bridge_stop(pid_t pid)
 }
 
 void
-bridge_check_refuses(const char *const *arguments, const char *words)
+client_check_refuses(const char *const *arguments, const char *words)
 {
     char text[4096] = "";
     size_t length = 0;
@@ -126,7 +125,7 @@ bridge_check_refuses(const char *const *arguments, const char *words)
 }
 
 int
-bridge_connect(uid_t uid)
+client_connect(uid_t uid)
 {
     int fd;
 
@@ -140,13 +139,14 @@ bridge_connect(uid_t uid)
 }
 
 bool
-bridge_try_send(int fd, const char *text, size_t length)
+client_try_send(int fd, const char *text, size_t length)
 {
     while (length > 0) {
         struct pollfd poll_fd = {fd, POLLOUT, 0};
         ssize_t n;
 
-        ck_assert_msg(poll(&poll_fd, 1, PATIENCE_MSEC) == 1, "the bridge does not read");
+        ck_assert_msg(poll(&poll_fd, 1, (int)(rig_timeout_usec() / 1000)) == 1,
+                      "the bridge does not read");
         n = send(fd, text, length, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && errno == EAGAIN)
             continue;
@@ -159,9 +159,9 @@ bridge_try_send(int fd, const char *text, size_t length)
 }
 
 void
-bridge_send(int fd, const char *text)
+client_send(int fd, const char *text)
 {
-    ck_assert_msg(bridge_try_send(fd, text, strlen(text)), "the bridge hung up");
+    ck_assert_msg(client_try_send(fd, text, strlen(text)), "the bridge hung up");
 }
 
 /* 1, 0 at the end; looks no further than @size bytes. */
@@ -171,14 +171,15 @@ receive(int fd, char *data, size_t size, int flags)
     struct pollfd poll_fd = {fd, POLLIN, 0};
     ssize_t n;
 
-    ck_assert_msg(poll(&poll_fd, 1, PATIENCE_MSEC) == 1, "the bridge does not answer");
+    ck_assert_msg(poll(&poll_fd, 1, (int)(rig_timeout_usec() / 1000)) == 1,
+                  "the bridge does not answer");
     n = recv(fd, data, size, flags);
     /* The bridge closed with something unread. */
     return n < 0 && errno == ECONNRESET ? 0 : n;
 }
 
 char *
-bridge_read_line(int fd)
+client_read_line(int fd)
 {
     GString *line = g_string_new(NULL);
     static char piece[65536];
@@ -205,26 +206,38 @@ bridge_read_line(int fd)
     }
 }
 
-void
-bridge_expect_line(int fd, const char *expected)
+/* The data of errors of JSON-RPC is compared only where @expected has any. */
+static void
+check_answer(const char *answer, const char *expected, const char *request)
 {
-    g_autofree char *line = bridge_read_line(fd);
+    g_autofree char *stripped =
+        strstr(expected, "\"data\":{") == NULL ? rpc_answer_without_data(answer) : NULL;
 
-    ck_assert_msg(g_strcmp0(line, expected) == 0, "%.1000s instead of %.1000s",
-                  line != NULL ? line : "(nothing)", expected);
+    if (stripped != NULL)
+        answer = stripped;
+    ck_assert_msg(strcmp(answer, expected) == 0, "%.1000s\nanswered   %.1000s\ninstead of %.1000s",
+                  request, answer, expected);
 }
 
 void
-bridge_expect_words(int fd, const char *words)
+client_expect_line(int fd, const char *expected)
 {
-    g_autofree char *line = bridge_read_line(fd);
+    g_autofree char *line = client_read_line(fd);
+
+    check_answer(line != NULL ? line : "(nothing)", expected, "");
+}
+
+void
+client_expect_words(int fd, const char *words)
+{
+    g_autofree char *line = client_read_line(fd);
 
     ck_assert_msg(line != NULL && strstr(line, words) != NULL, "%.1000s is missing in %.1000s",
                   words, line != NULL ? line : "(nothing)");
 }
 
 void
-bridge_expect_end(int fd)
+client_expect_end(int fd)
 {
     char byte;
 
@@ -232,29 +245,28 @@ bridge_expect_end(int fd)
 }
 
 char *
-bridge_ask(const char *text)
+client_ask(const char *text)
 {
-    int fd = bridge_connect(0);
+    int fd = client_connect(0);
     char *line;
 
-    bridge_send(fd, text);
-    line = bridge_read_line(fd);
+    client_send(fd, text);
+    line = client_read_line(fd);
     ck_assert_msg(line != NULL, "%.200s: no answer", text);
     (void)close(fd);
     return line;
 }
 
 void
-bridge_check(const char *text, const char *expected)
+client_check(const char *text, const char *expected)
 {
-    g_autofree char *answer = bridge_ask(text);
+    g_autofree char *answer = client_ask(text);
 
-    ck_assert_msg(strcmp(answer, expected) == 0, "%.1000s\nanswered   %.1000s\ninstead of %.1000s",
-                  text, answer, expected);
+    check_answer(answer, expected, text);
 }
 
 size_t
-bridge_memory_peak(pid_t pid)
+client_memory_peak(pid_t pid)
 {
     g_autofree char *path = g_strdup_printf("/proc/%d/status", pid);
     g_autofree char *text = NULL;

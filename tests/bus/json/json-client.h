@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "bus/rig-client.h"
+#include "rig/rig-client.h"
 
 /*
  * The JSON socket's side of the bus tier: the built bridge, run as its users start it, and a client
@@ -15,40 +15,43 @@
 #define BRIDGE_SOCKET "/run/banger-root/bangerd-root.sock"
 
 /* Whether there is a bridge, whosever it is. */
-bool bridge_listens(void);
+bool client_listens(void);
 
 /* Starts the bridge with `--socket BRIDGE_SOCKET` and @arguments (NULL, or ending in NULL), as the
  * owner, and waits until it listens. */
-pid_t bridge_start(const char *const *arguments);
+pid_t client_start(const char *const *arguments);
 
 /* Sends SIGTERM and requires that the bridge ends in time and with status 0. */
-void bridge_stop(pid_t pid);
+void client_stop(pid_t pid);
 
 /* Runs the bridge with @arguments and requires that it ends with status 1 and these words. */
-void bridge_check_refuses(const char *const *arguments, const char *words);
+void client_check_refuses(const char *const *arguments, const char *words);
 
 /* A connection to the socket by @uid. */
-int bridge_connect(uid_t uid);
+int client_connect(uid_t uid);
 
 /* Sends all of @text; false if the bridge hung up. */
-bool bridge_try_send(int fd, const char *text, size_t length);
-void bridge_send(int fd, const char *text);
+bool client_try_send(int fd, const char *text, size_t length);
+void client_send(int fd, const char *text);
 
 /* The next line, without its end; NULL if the bridge hung up instead. */
-char *bridge_read_line(int fd);
+char *client_read_line(int fd);
 
-/* Requires that the next line is @expected, or has @words in it. */
-void bridge_expect_line(int fd, const char *expected);
-void bridge_expect_words(int fd, const char *words);
+/*
+ * Requires that the next line is @expected, or has @words in it. The data of errors of JSON-RPC is
+ * compared only where @expected has any.
+ */
+void client_expect_line(int fd, const char *expected);
+void client_expect_words(int fd, const char *words);
 
 /* Requires that the bridge closes without another byte. */
-void bridge_expect_end(int fd);
+void client_expect_end(int fd);
 
 /* What one line is answered to @text, sent by root on a connection of its own. */
-char *bridge_ask(const char *text);
+char *client_ask(const char *text);
 
-/* As bridge_ask(), and requires that answer. */
-void bridge_check(const char *text, const char *expected);
+/* As client_ask(), and requires that answer. */
+void client_check(const char *text, const char *expected);
 
 /* The peak of @pid's memory (VmHWM), in bytes. */
-size_t bridge_memory_peak(pid_t pid);
+size_t client_memory_peak(pid_t pid);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Files, machines and snapshots through the JSON socket, and answers that are never read. */
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -6,11 +7,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "bus/bridge-client.h"
-#include "bus/image-aid.h"
-#include "bus/machine-rig.h"
-#include "model/limits.h"
-#include "model/settings.h"
+#include "bus/disk/image-fixture.h"
+#include "bus/json/json-client.h"
+#include "bus/vmm/machine-fixture.h"
+#include "model/bounds.h"
+#include "util/settings.h"
 
 /* What is large goes through the socket as it is, and machines live a whole life by it. */
 
@@ -32,33 +33,33 @@ static pid_t bridge;
 static void
 set_up_host(void)
 {
-    machine_rig_set_up(machines);
+    machine_set_up(machines);
 }
 
 static void
 set_up(void)
 {
-    bridge = bridge_start(NULL);
+    bridge = client_start(NULL);
 }
 
 static void
 set_up_impatient(void)
 {
-    bridge = bridge_start(impatient);
+    bridge = client_start(impatient);
 }
 
 /* A system's own bridge, where these tests are a system's guests. */
 static void
 set_up_if_needed(void)
 {
-    bridge = bridge_listens() ? 0 : bridge_start(NULL);
+    bridge = client_listens() ? 0 : client_start(NULL);
 }
 
 static void
 tear_down(void)
 {
     if (bridge > 0)
-        bridge_stop(bridge);
+        client_stop(bridge);
 }
 
 static char *
@@ -84,8 +85,8 @@ read_request(const char *image, const char *guest_path)
 START_TEST(files)
 {
     static const size_t lengths[] = {0, 1, 2, 3, 4096, BANGER_GUEST_FILE_MAX};
-    g_autofree char *image = aid_make_image("json.ext4", 64u << 20, "");
-    g_autofree void *data = aid_bytes(5, BANGER_GUEST_FILE_MAX);
+    g_autofree char *image = image_make("json.ext4", 64u << 20, "");
+    g_autofree void *data = image_bytes(5, BANGER_GUEST_FILE_MAX);
 
     for (size_t i = 0; i < G_N_ELEMENTS(lengths); i++) {
         g_autofree char *write = write_request(image, "/etc/some file", data, lengths[i]);
@@ -95,21 +96,21 @@ START_TEST(files)
             g_strdup_printf("{\"ok\":true,\"result\":{\"data\":\"%s\"}}", text);
         g_autofree char *answer = NULL;
 
-        bridge_check(write, DONE);
-        aid_read_equals(image, "/etc/some file", data, lengths[i]);
-        answer = bridge_ask(read);
+        client_check(write, DONE);
+        image_read_equals(image, "/etc/some file", data, lengths[i]);
+        answer = client_ask(read);
         ck_assert_msg(strcmp(answer, expected) == 0, "%zu bytes: %.300s", lengths[i], answer);
     }
-    aid_check_clean(image);
+    image_check_clean(image);
 }
 END_TEST
 
 START_TEST(file_too_large)
 {
-    g_autofree char *image = aid_make_image("json.ext4", 64u << 20, "");
-    g_autofree void *data = aid_bytes(5, BANGER_GUEST_FILE_MAX + 1);
+    g_autofree char *image = image_make("json.ext4", 64u << 20, "");
+    g_autofree void *data = image_bytes(5, BANGER_GUEST_FILE_MAX + 1);
     g_autofree char *write = write_request(image, "/a", data, BANGER_GUEST_FILE_MAX + 1);
-    g_autofree char *answer = bridge_ask(write);
+    g_autofree char *answer = client_ask(write);
 
     ck_assert_msg(g_str_has_prefix(answer, "{\"ok\":false,\"error\":{\"code\":\"bad_params\""),
                   "%s", answer);
@@ -122,28 +123,28 @@ END_TEST
  */
 START_TEST(answers_that_nobody_reads)
 {
-    g_autofree char *image = aid_make_image("json.ext4", 64u << 20, "");
-    g_autofree void *data = aid_bytes(5, UNREAD_SIZE);
-    AidFile file = {"/a", data, UNREAD_SIZE, 0644};
+    g_autofree char *image = image_make("json.ext4", 64u << 20, "");
+    g_autofree void *data = image_bytes(5, UNREAD_SIZE);
+    ImageFile file = {"/a", data, UNREAD_SIZE, 0644};
     g_autoptr(GString) requests = g_string_new(NULL);
     struct pollfd poll_fd = {.events = 0};
 
-    aid_write_ok(image, &file, 1);
+    image_write_ok(image, &file, 1);
     for (int i = 0; i < 64; i++)
         g_string_append_printf(requests,
                                "{\"jsonrpc\":\"2.0\",\"method\":\"priv.read_ext4_file\",\"params\":"
                                "[\"%s\",\"/a\"],\"id\":%d}",
                                image, i);
-    poll_fd.fd = bridge_connect(0);
-    bridge_send(poll_fd.fd, requests->str);
+    poll_fd.fd = client_connect(0);
+    client_send(poll_fd.fd, requests->str);
     for (int i = 0; i < 5; i++)
-        bridge_check("{\"method\":\"priv.delete_tap\",\"params\":{\"tap_name\":"
+        client_check("{\"method\":\"priv.delete_tap\",\"params\":{\"tap_name\":"
                      "\"tap-fc-none\"}}",
                      DONE);
-    ck_assert_msg(poll(&poll_fd, 1, (int)(RIG_TIMEOUT_USEC / 1000)) == 1 &&
+    ck_assert_msg(poll(&poll_fd, 1, (int)(rig_timeout_usec() / 1000)) == 1 &&
                       (poll_fd.revents & POLLHUP) != 0,
                   "the bridge does not hang up");
-    ck_assert_uint_lt(bridge_memory_peak(bridge), MEMORY_FACTOR * (256u << 20));
+    ck_assert_uint_lt(client_memory_peak(bridge), MEMORY_FACTOR * (256u << 20));
     (void)close(poll_fd.fd);
 }
 END_TEST
@@ -152,7 +153,7 @@ END_TEST
 static unsigned int
 ask_pid(const char *request)
 {
-    g_autofree char *answer = bridge_ask(request);
+    g_autofree char *answer = client_ask(request);
     unsigned int pid;
     char end;
 
@@ -169,7 +170,7 @@ is_not_running(void *data)
         g_strdup_printf("{\"method\":\"priv.process_running\",\"params\":{\"pid\":%u,\"api_sock\":"
                         "\"" MACHINE_RUN "json.sock\"}}\n",
                         *(unsigned int *)data);
-    g_autofree char *answer = bridge_ask(request);
+    g_autofree char *answer = client_ask(request);
 
     return strcmp(answer, "{\"ok\":true,\"result\":{\"running\":false}}") == 0;
 }
@@ -199,19 +200,19 @@ START_TEST(life_of_a_machine)
     ck_assert_uint_eq(ask_pid("{\"method\":\"priv.find_firecracker_pid\",\"params\":{\"api_sock\":"
                               "\"" MACHINE_RUN "json.sock\"}}\n"),
                       pid);
-    bridge_check("{\"method\":\"priv.ensure_socket_access\",\"params\":{\"socket_path\":"
+    client_check("{\"method\":\"priv.ensure_socket_access\",\"params\":{\"socket_path\":"
                  "\"" MACHINE_RUN "json.sock\",\"label\":\"api\"}}\n",
                  DONE);
-    bridge_check(running, "{\"ok\":true,\"result\":{\"running\":true}}");
-    bridge_check(stop, DONE);
-    bridge_check(end, DONE);
+    client_check(running, "{\"ok\":true,\"result\":{\"running\":true}}");
+    client_check(stop, DONE);
+    client_check(end, DONE);
     rig_wait_for(is_not_running, &pid, "the machine does not end");
 }
 END_TEST
 
 START_TEST(resolved_binary)
 {
-    bridge_check("{\"method\":\"priv.resolve_firecracker_binary\",\"params\":{\"requested\":\"\"}}",
+    client_check("{\"method\":\"priv.resolve_firecracker_binary\",\"params\":{\"requested\":\"\"}}",
                  "{\"ok\":true,\"result\":{\"path\":\"" MACHINE_BINARY "\"}}");
 }
 END_TEST
@@ -227,15 +228,15 @@ START_TEST(life_of_a_snapshot)
     g_autofree char *cleanup = NULL;
     unsigned int base_loop, cow_loop;
 
-    if (!aid_have_dm())
+    if (!image_have_dm())
         return;
-    base = aid_make_image("json-base.ext4", 16u << 20, "");
-    cow = aid_path("json.cow");
-    aid_make_file(cow, 16u << 20);
+    base = image_make("json-base.ext4", 16u << 20, "");
+    cow = image_path_of("json.cow");
+    image_make_file(cow, 16u << 20);
     create = g_strdup_printf("{\"method\":\"priv.create_dm_snapshot\",\"params\":{\"rootfs_path\":"
                              "\"%s\",\"cow_path\":\"%s\",\"dm_name\":\"fc-rootfs-json\"}}",
                              base, cow);
-    answer = bridge_ask(create);
+    answer = client_ask(create);
     ck_assert_msg(sscanf(answer,
                          "{\"ok\":true,\"result\":{\"base_loop\":\"/dev/loop%u\",\"cow_loop\":"
                          "\"/dev/loop%u\"",
@@ -247,14 +248,14 @@ START_TEST(life_of_a_snapshot)
                         "\"/dev/mapper/fc-rootfs-json\"}}",
                         base_loop, cow_loop);
     ck_assert_str_eq(answer, expected);
-    bridge_check("{\"method\":\"priv.fsck_snapshot\",\"params\":{\"dm_dev\":"
+    client_check("{\"method\":\"priv.fsck_snapshot\",\"params\":{\"dm_dev\":"
                  "\"/dev/mapper/fc-rootfs-json\"}}",
                  "{\"ok\":true,\"result\":{\"corrected\":false}}");
     cleanup = g_strndup(expected + strlen("{\"ok\":true,\"result\":"),
                         strlen(expected) - strlen("{\"ok\":true,\"result\":}"));
     g_free(create);
     create = g_strdup_printf("{\"method\":\"priv.cleanup_dm_snapshot\",\"params\":%s}", cleanup);
-    bridge_check(create, DONE);
+    client_check(create, DONE);
 }
 END_TEST
 

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The life of the bridge: its end, its socket, its user, its descriptors, and a bus that goes
+ * away.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -15,9 +19,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "bridge/limits.h"
-#include "bus/bridge-client.h"
-#include "model/settings.h"
+#include "bus/json/json-client.h"
+#include "json-bridge/bridge-limits.h"
+#include "util/settings.h"
 
 #define DELETE "{\"method\":\"priv.delete_tap\",\"params\":{\"tap_name\":\"tap-fc-none\"}}"
 #define DONE "{\"ok\":true,\"result\":{}}"
@@ -27,35 +31,38 @@
 /* SIGTERM: no new requests, those in flight are answered, then the end. */
 START_TEST(orderly_stop)
 {
-    pid_t bridge = bridge_start(NULL);
-    int in_flight = bridge_connect(0);
-    int batch = bridge_connect(0);
-    int idle = bridge_connect(0);
-    int half = bridge_connect(0);
+    pid_t bridge = client_start(NULL);
+    int in_flight = client_connect(0);
+    int batch = client_connect(0);
+    int idle = client_connect(0);
+    int half = client_connect(0);
+    RigMonitor *monitor;
     pid_t helper;
     int status;
 
-    bridge_send(idle, DELETE);
-    bridge_expect_line(idle, DONE);
+    client_send(idle, DELETE);
+    client_expect_line(idle, DONE);
     helper = rig_pid_of(BANGER_BUS_NAME);
     ck_assert_int_gt(helper, 0);
     ck_assert_int_eq(kill(helper, SIGSTOP), 0);
-    bridge_send(in_flight, DELETE DELETE);
-    bridge_send(batch, "[" RPC_DELETE "]");
-    bridge_send(half, "{");
+    monitor = rig_monitor_new();
+    client_send(in_flight, DELETE DELETE);
+    client_send(batch, "[" RPC_DELETE "]");
+    client_send(half, "{");
     /* An answer here means that what was sent before has been read. */
-    bridge_send(idle, "{\"method\":\"nope\"}");
-    bridge_expect_words(idle, "unknown_method");
-    g_usleep(100000);
+    client_send(idle, "{\"method\":\"nope\"}");
+    client_expect_words(idle, "unknown_method");
+    rig_monitor_wait_calls(monitor, "DeleteTap", 2);
+    rig_monitor_free(monitor);
     ck_assert_int_eq(kill(bridge, SIGTERM), 0);
-    bridge_expect_end(idle);
-    bridge_expect_end(half);
+    client_expect_end(idle);
+    client_expect_end(half);
     ck_assert_int_eq(waitpid(bridge, &status, WNOHANG), 0);
     ck_assert_int_eq(kill(helper, SIGCONT), 0);
-    bridge_expect_line(in_flight, DONE);
-    bridge_expect_end(in_flight);
-    bridge_expect_line(batch, "[{\"jsonrpc\":\"2.0\",\"result\":{},\"id\":1}]");
-    bridge_expect_end(batch);
+    client_expect_line(in_flight, DONE);
+    client_expect_end(in_flight);
+    client_expect_line(batch, "[{\"jsonrpc\":\"2.0\",\"result\":{},\"id\":1}]");
+    client_expect_end(batch);
     ck_assert_int_eq(waitpid(bridge, &status, 0), bridge);
     ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
@@ -77,30 +84,30 @@ nobody_listens(void *data)
 /* One of the older protocol that waits for those before it is no longer begun, and told so. */
 START_TEST(stop_before_waiting)
 {
-    pid_t bridge = bridge_start(NULL);
-    int fd = bridge_connect(0);
+    pid_t bridge = client_start(NULL);
+    int fd = client_connect(0);
     pid_t helper;
     int status;
 
-    bridge_check(DELETE, DONE);
+    client_check(DELETE, DONE);
     helper = rig_pid_of(BANGER_BUS_NAME);
     ck_assert_int_gt(helper, 0);
     ck_assert_int_eq(kill(helper, SIGSTOP), 0);
     /* One piece is read at once: with this answer here, what is behind it has come too. */
-    bridge_send(fd, RPC_DELETE "{\"jsonrpc\":\"2.0\",\"method\":\"nope\",\"id\":2}"
+    client_send(fd, RPC_DELETE "{\"jsonrpc\":\"2.0\",\"method\":\"nope\",\"id\":2}"
                                "{\"method\":\"priv.delete_tap\",\"params\":{\"tap_name\":"
                                "\"tap-fc-none\"},\"op_id\":\"op-late\"}");
-    bridge_expect_words(fd, "\"id\":2");
-    bridge_check("{\"jsonrpc\":\"2.0\",\"method\":\"nope\",\"id\":1}",
+    client_expect_words(fd, "\"id\":2");
+    client_check("{\"jsonrpc\":\"2.0\",\"method\":\"nope\",\"id\":1}",
                  "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32601,"
                  "\"message\":\"Method not found\"},\"id\":1}");
     ck_assert_int_eq(kill(bridge, SIGTERM), 0);
     rig_wait_for(nobody_listens, NULL, "the bridge still listens");
     ck_assert_int_eq(kill(helper, SIGCONT), 0);
-    bridge_expect_line(fd, "{\"jsonrpc\":\"2.0\",\"result\":{},\"id\":1}");
-    bridge_expect_line(fd, "{\"ok\":false,\"error\":{\"code\":\"operation_failed\",\"message\":"
-                           "\"the bridge is stopping (op-late)\",\"op_id\":\"op-late\"}}");
-    bridge_expect_end(fd);
+    client_expect_line(fd, "{\"jsonrpc\":\"2.0\",\"result\":{},\"id\":1}");
+    client_expect_line(fd, "{\"ok\":false,\"error\":{\"code\":\"operation_failed\",\"message\":"
+                           "\"the bridge is stopping\",\"op_id\":\"op-late\"}}");
+    client_expect_end(fd);
     ck_assert_int_eq(waitpid(bridge, &status, 0), bridge);
     ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
@@ -109,16 +116,18 @@ END_TEST
 /* Members of a batch that wait for others to end are no longer begun. */
 START_TEST(stop_within_batch)
 {
-    pid_t bridge = bridge_start(NULL);
-    int fd = bridge_connect(0);
+    pid_t bridge = client_start(NULL);
+    int fd = client_connect(0);
     g_autoptr(GString) batch = g_string_new("[");
     g_autofree char *answer = NULL;
     g_auto(GStrv) refused = NULL;
     g_auto(GStrv) done = NULL;
+    unsigned int n_done;
+    RigMonitor *monitor;
     pid_t helper;
     int status;
 
-    bridge_check(DELETE, DONE);
+    client_check(DELETE, DONE);
     helper = rig_pid_of(BANGER_BUS_NAME);
     ck_assert_int_gt(helper, 0);
     ck_assert_int_eq(kill(helper, SIGSTOP), 0);
@@ -127,21 +136,25 @@ START_TEST(stop_within_batch)
                                "%s{\"jsonrpc\":\"2.0\",\"method\":\"priv.delete_tap\",\"params\":"
                                "[\"tap-fc-none\"],\"id\":%u}",
                                i > 0 ? "," : "", i);
-    bridge_send(fd, g_string_append_c(batch, ']')->str);
-    bridge_check("{\"jsonrpc\":\"2.0\",\"method\":\"nope\",\"id\":1}",
+    monitor = rig_monitor_new();
+    client_send(fd, g_string_append_c(batch, ']')->str);
+    client_check("{\"jsonrpc\":\"2.0\",\"method\":\"nope\",\"id\":1}",
                  "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32601,"
                  "\"message\":\"Method not found\"},\"id\":1}");
-    g_usleep(100000);
+    rig_monitor_wait_calls(monitor, "DeleteTap", BANGER_CALLS_PER_CONNECTION_MAX);
+    rig_monitor_free(monitor);
     ck_assert_int_eq(kill(bridge, SIGTERM), 0);
     rig_wait_for(nobody_listens, NULL, "the bridge still listens");
     ck_assert_int_eq(kill(helper, SIGCONT), 0);
-    answer = bridge_read_line(fd);
+    answer = client_read_line(fd);
     ck_assert_ptr_nonnull(answer);
-    refused = g_strsplit(answer, "the bridge is stopping (op-", -1);
+    refused = g_strsplit(answer, "the bridge is stopping\",\"data\"", -1);
     done = g_strsplit(answer, "\"result\":{}", -1);
-    ck_assert_uint_eq(g_strv_length(refused) - 1, 3);
-    ck_assert_uint_eq(g_strv_length(done) - 1, BANGER_CALLS_PER_CONNECTION_MAX);
-    bridge_expect_end(fd);
+    n_done = g_strv_length(done) - 1;
+    ck_assert_uint_ge(n_done, 1);
+    ck_assert_uint_le(n_done, BANGER_CALLS_PER_CONNECTION_MAX);
+    ck_assert_uint_eq(g_strv_length(refused) - 1, BANGER_CALLS_PER_CONNECTION_MAX + 3 - n_done);
+    client_expect_end(fd);
     ck_assert_int_eq(waitpid(bridge, &status, 0), bridge);
     ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
@@ -150,26 +163,26 @@ END_TEST
 START_TEST(live_listener)
 {
     static const char *const arguments[] = {"--socket", BRIDGE_SOCKET, NULL};
-    pid_t bridge = bridge_start(NULL);
+    pid_t bridge = client_start(NULL);
 
-    bridge_check_refuses(arguments,
+    client_check_refuses(arguments,
                          "banger-helper-bridge: " BRIDGE_SOCKET " is in use by another program\n");
-    bridge_check(DELETE, DONE);
-    bridge_stop(bridge);
+    client_check(DELETE, DONE);
+    client_stop(bridge);
 }
 END_TEST
 
 /* A socket that a program left behind is replaced. */
 START_TEST(stale_socket)
 {
-    pid_t bridge = bridge_start(NULL);
+    pid_t bridge = client_start(NULL);
 
     ck_assert_int_eq(kill(bridge, SIGKILL), 0);
     ck_assert_int_eq(waitpid(bridge, NULL, 0), bridge);
     ck_assert_int_eq(access(BRIDGE_SOCKET, F_OK), 0);
-    bridge = bridge_start(NULL);
-    bridge_check(DELETE, DONE);
-    bridge_stop(bridge);
+    bridge = client_start(NULL);
+    client_check(DELETE, DONE);
+    client_stop(bridge);
 }
 END_TEST
 
@@ -183,7 +196,7 @@ START_TEST(locked_folder)
     folder = open("/run/banger-root", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     ck_assert_int_ge(folder, 0);
     ck_assert_int_eq(flock(folder, LOCK_EX), 0);
-    bridge_check_refuses(
+    client_check_refuses(
         arguments,
         "banger-helper-bridge: cannot lock /run/banger-root: Resource temporarily unavailable\n");
     (void)close(folder);
@@ -201,18 +214,18 @@ START_TEST(no_socket_there)
 
     (void)mkdir("/run/banger-root", 0755);
     ck_assert(g_file_set_contents("/run/banger-root/file", "precious", -1, NULL));
-    bridge_check_refuses(
+    client_check_refuses(
         file, "banger-helper-bridge: /run/banger-root/file exists and is not a socket\n");
     ck_assert_int_eq(access("/run/banger-root/file", F_OK), 0);
-    bridge_check_refuses(folder,
+    client_check_refuses(folder,
                          "banger-helper-bridge: cannot lock /run/banger-no: No such file or "
                          "directory\n");
-    bridge_check_refuses(
+    client_check_refuses(
         relative, "banger-helper-bridge: file is not an absolute path of at most 107 bytes\n");
-    bridge_check_refuses(none,
+    client_check_refuses(none,
                          "banger-helper-bridge: systemd passed no socket; use --socket PATH\n");
-    bridge_check_refuses(nobody, "banger-helper-bridge: there is no user no-such-user\n");
-    bridge_check_refuses(
+    client_check_refuses(nobody, "banger-helper-bridge: there is no user no-such-user\n");
+    client_check_refuses(
         root, "banger-helper-bridge: the bridge does not run as root; use --user NAME\n");
     ck_assert_int_ne(access("/run/x", F_OK), 0);
 }
@@ -221,7 +234,7 @@ END_TEST
 /* Started by root, it is the owner's process and can gain nothing by any program. */
 START_TEST(without_rights)
 {
-    pid_t bridge = bridge_start(NULL);
+    pid_t bridge = client_start(NULL);
     g_autofree char *path = g_strdup_printf("/proc/%d/status", bridge);
     g_autofree char *text = NULL;
 
@@ -232,7 +245,7 @@ START_TEST(without_rights)
     ck_assert_ptr_nonnull(strstr(text, "\nCapPrm:\t0000000000000000\n"));
     ck_assert_ptr_nonnull(strstr(text, "\nCapEff:\t0000000000000000\n"));
     ck_assert_ptr_nonnull(strstr(text, "\nNoNewPrivs:\t1\n"));
-    bridge_stop(bridge);
+    client_stop(bridge);
 }
 END_TEST
 
@@ -268,7 +281,7 @@ limit_descriptors(pid_t bridge, unsigned int n)
 /* Who cannot be accepted for want of a descriptor is when there is one again. */
 START_TEST(no_descriptor_left)
 {
-    pid_t bridge = bridge_start(NULL);
+    pid_t bridge = client_start(NULL);
     struct pollfd last = {.events = POLLIN};
     int fds[8];
     size_t n = 0;
@@ -277,15 +290,15 @@ START_TEST(no_descriptor_left)
     limit_descriptors(bridge, count_descriptors(bridge) + 1);
     do {
         ck_assert_uint_lt(n, G_N_ELEMENTS(fds));
-        last.fd = fds[n++] = bridge_connect(0);
-        bridge_send(last.fd, "{\"method\":\"nope\"}");
+        last.fd = fds[n++] = client_connect(0);
+        client_send(last.fd, "{\"method\":\"nope\"}");
     } while (poll(&last, 1, 1000) == 1);
     ck_assert_uint_gt(n, 1);
     (void)close(fds[0]);
-    bridge_expect_words(last.fd, "unknown_method");
+    client_expect_words(last.fd, "unknown_method");
     while (n > 1)
         (void)close(fds[--n]);
-    bridge_stop(bridge);
+    client_stop(bridge);
 }
 END_TEST
 
@@ -330,29 +343,30 @@ START_TEST(socket_activation)
     (void)unlink(BRIDGE_SOCKET);
     ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
     ck_assert_int_eq(listen(listener, 5), 0);
-    fd = bridge_connect(0);
-    bridge_send(fd, DELETE);
+    fd = client_connect(0);
+    client_send(fd, DELETE);
     for (int i = 0; i < 2; i++) {
         bridge = start_activated(listener);
-        bridge_expect_line(fd, DONE);
+        client_expect_line(fd, DONE);
         /* As long as there is a connection it stays. */
         g_usleep(1500000);
-        bridge_send(fd, DELETE);
-        bridge_expect_line(fd, DONE);
+        client_send(fd, DELETE);
+        client_expect_line(fd, DONE);
         begun = g_get_monotonic_time();
         (void)close(fd);
         wait_end(bridge);
         ck_assert_int_ge(g_get_monotonic_time() - begun, 900000);
         ck_assert_int_eq(access(BRIDGE_SOCKET, F_OK), 0);
-        fd = bridge_connect(0);
-        bridge_send(fd, DELETE);
+        fd = client_connect(0);
+        client_send(fd, DELETE);
     }
     (void)close(fd);
     (void)close(listener);
 }
 END_TEST
 
-/* Forwards another socket to the rig's bus, as the owner, for whom the bus takes the bridge then.
+/*
+ * Forwards another socket to the rig's bus, as the owner, for whom the bus takes the bridge then.
  */
 static pid_t
 start_forwarding(const char *real)
@@ -392,6 +406,7 @@ stop_forwarding(pid_t pid)
  */
 START_TEST(bus_comes_and_goes)
 {
+    RigMonitor *monitor;
     static char forwarded[] = BANGER_RUNTIME_DIRECTORY "/bus";
     g_autofree char *real = g_strdup(strstr(g_getenv("DBUS_SYSTEM_BUS_ADDRESS"), "path=") + 5);
     pid_t bridge, forwarder, helper;
@@ -402,10 +417,10 @@ START_TEST(bus_comes_and_goes)
 
     ck_assert(
         g_setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=" BANGER_RUNTIME_DIRECTORY "/bus", TRUE));
-    bridge = bridge_start(NULL);
-    fd = bridge_connect(0);
-    bridge_send(fd, DELETE);
-    unreachable = bridge_read_line(fd);
+    bridge = client_start(NULL);
+    fd = client_connect(0);
+    client_send(fd, DELETE);
+    unreachable = client_read_line(fd);
     ck_assert_msg(
         g_str_has_prefix(unreachable,
                          "{\"ok\":false,\"error\":{\"code\":\"operation_failed\",\"message\":"
@@ -413,28 +428,30 @@ START_TEST(bus_comes_and_goes)
         "%s", unreachable);
     forwarder = start_forwarding(real);
     rig_wait_for(is_socket, forwarded, "socat does not listen");
-    bridge_send(fd, DELETE);
-    bridge_expect_line(fd, DONE);
+    client_send(fd, DELETE);
+    client_expect_line(fd, DONE);
 
     address = g_strdup_printf("unix:path=%s", real);
     ck_assert(g_setenv("DBUS_SYSTEM_BUS_ADDRESS", address, TRUE));
     helper = rig_pid_of(BANGER_BUS_NAME);
     ck_assert_int_gt(helper, 0);
     ck_assert_int_eq(kill(helper, SIGSTOP), 0);
-    bridge_send(fd, DELETE);
-    g_usleep(200000);
+    monitor = rig_monitor_new();
+    client_send(fd, DELETE);
+    rig_monitor_wait_calls(monitor, "DeleteTap", 1);
+    rig_monitor_free(monitor);
     stop_forwarding(forwarder);
-    lost = bridge_read_line(fd);
+    lost = client_read_line(fd);
     ck_assert_msg(g_str_has_prefix(
                       lost, "{\"ok\":false,\"error\":{\"code\":\"operation_failed\",\"message\":"),
                   "%s", lost);
     ck_assert_int_eq(kill(helper, SIGCONT), 0);
     forwarder = start_forwarding(real);
     rig_wait_for(is_socket, forwarded, "socat does not listen");
-    bridge_send(fd, DELETE);
-    bridge_expect_line(fd, DONE);
+    client_send(fd, DELETE);
+    client_expect_line(fd, DONE);
     (void)close(fd);
-    bridge_stop(bridge);
+    client_stop(bridge);
     stop_forwarding(forwarder);
 }
 END_TEST

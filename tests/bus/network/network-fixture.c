@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "bus/net-aid.h"
+#include "bus/network/network-fixture.h"
 
 #include <errno.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -31,11 +31,11 @@ run(const char *command, int *ret_status)
     return output;
 }
 
-/* What aid_run() returned during this test. */
+/* What network_run() returned during this test. */
 static GPtrArray *outputs;
 
 const char *
-aid_run(const char *format, ...)
+network_run(const char *format, ...)
 {
     g_autofree char *command = NULL;
     char *output;
@@ -54,13 +54,13 @@ aid_run(const char *format, ...)
 }
 
 void
-aid_forget(void)
+network_forget(void)
 {
     g_clear_pointer(&outputs, g_ptr_array_unref);
 }
 
 void
-aid_do(const char *format, ...)
+network_do(const char *format, ...)
 {
     g_autofree char *command = NULL;
     g_autofree char *output = NULL;
@@ -75,7 +75,7 @@ aid_do(const char *format, ...)
 }
 
 bool
-aid_true(const char *format, ...)
+network_true(const char *format, ...)
 {
     g_autofree char *command = NULL;
     va_list args;
@@ -89,35 +89,35 @@ aid_true(const char *format, ...)
 }
 
 void
-aid_assert_contains(const char *text, const char *part)
+network_assert_contains(const char *text, const char *part)
 {
     ck_assert_msg(strstr(text, part) != NULL, "\"%s\" is missing in:\n%s", part, text);
 }
 
 void
-aid_assert_lacks(const char *text, const char *part)
+network_assert_lacks(const char *text, const char *part)
 {
     ck_assert_msg(strstr(text, part) == NULL, "\"%s\" is in:\n%s", part, text);
 }
 
 bool
-aid_link_exists(const char *name)
+network_link_exists(const char *name)
 {
-    return aid_true("ip link show dev '%s'", name);
+    return network_true("ip link show dev '%s'", name);
 }
 
 void
-aid_clear_network(void)
+network_clear_network(void)
 {
-    aid_do("for l in $(ip -o link | cut -d: -f2 | cut -d@ -f1); do "
-           "test $l = lo || ip link del $l 2>/dev/null || :; done; nft flush ruleset; "
-           "for n in $(ip netns list | cut -d' ' -f1); do ip netns del $n; done; "
-           "echo 0 > /proc/sys/net/ipv4/ip_forward; "
-           "echo 0 > /proc/sys/net/ipv6/conf/all/forwarding");
+    network_do("for l in $(ip -o link | cut -d: -f2 | cut -d@ -f1); do "
+               "test $l = lo || ip link del $l 2>/dev/null || :; done; nft flush ruleset; "
+               "for n in $(ip netns list | cut -d' ' -f1); do ip netns del $n; done; "
+               "echo 0 > /proc/sys/net/ipv4/ip_forward; "
+               "echo 0 > /proc/sys/net/ipv6/conf/all/forwarding");
 }
 
 void
-aid_bridge_and_tap(sd_bus *bus, const char *tap)
+network_bridge_and_tap(sd_bus *bus, const char *tap)
 {
     rig_call_ok(bus, "CreateTap", "sssss", "br-fc", "172.16.0.1", "24", tap, "");
 }
@@ -136,14 +136,14 @@ open_monitor(int protocol, const int *groups, size_t n_groups)
     return fd;
 }
 
-AidMonitor
-aid_monitor_open(void)
+NetworkMonitor
+network_monitor_open(void)
 {
     static const int route[] = {RTNLGRP_LINK,         RTNLGRP_IPV4_IFADDR,  RTNLGRP_IPV6_IFADDR,
                                 RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF, RTNLGRP_IPV4_ROUTE};
     static const int netfilter[] = {NFNLGRP_NFTABLES};
 
-    return (AidMonitor){
+    return (NetworkMonitor){
         .route = open_monitor(NETLINK_ROUTE, route, G_N_ELEMENTS(route)),
         .netfilter = open_monitor(NETLINK_NETFILTER, netfilter, G_N_ELEMENTS(netfilter)),
     };
@@ -163,12 +163,13 @@ read_all(int fd)
 }
 
 void
-aid_monitor_settle(AidMonitor *monitor)
+network_monitor_settle(NetworkMonitor *monitor)
 {
     struct pollfd events[] = {{monitor->route, POLLIN, 0}, {monitor->netfilter, POLLIN, 0}};
 
     for (int round = 0; round < 1000; round++) {
-        int ready = poll(events, G_N_ELEMENTS(events), 1500);
+        /* Duplicate address detection is silent for up to 2 s before it reports its end (RFC 4862). */
+        int ready = poll(events, G_N_ELEMENTS(events), 2300);
 
         ck_assert_int_ge(ready, 0);
         if (ready == 0)
@@ -180,21 +181,21 @@ aid_monitor_settle(AidMonitor *monitor)
 }
 
 void
-aid_monitor_assert_quiet(AidMonitor *monitor)
+network_monitor_assert_quiet(NetworkMonitor *monitor)
 {
     ck_assert_uint_eq(read_all(monitor->route), 0);
     ck_assert_uint_eq(read_all(monitor->netfilter), 0);
 }
 
 void
-aid_monitor_close(AidMonitor *monitor)
+network_monitor_close(NetworkMonitor *monitor)
 {
     (void)close(monitor->route);
     (void)close(monitor->netfilter);
 }
 
 void
-aid_call_at_once(guint n, const char *member, void (*fill)(sd_bus_message *message, guint i))
+network_call_at_once(guint n, const char *member, void (*fill)(sd_bus_message *message, guint i))
 {
     g_autofree sd_bus **buses = g_new0(sd_bus *, n);
     g_autofree RigPending **calls = g_new0(RigPending *, n);
@@ -214,4 +215,26 @@ aid_call_at_once(guint n, const char *member, void (*fill)(sd_bus_message *messa
         rig_pending_free(calls[i]);
         sd_bus_flush_close_unref(buses[i]);
     }
+}
+
+sd_bus *
+network_set_up(void)
+{
+    network_clear_network();
+    return rig_bus_open(0);
+}
+
+void
+network_tear_down(sd_bus *bus)
+{
+    sd_bus_flush_close_unref(bus);
+    network_forget();
+}
+
+const char *
+network_look(const char *name)
+{
+    return network_run("ip -d link show dev %s | sed 's/_timer *[0-9.]*//g'; "
+                       "ip -o addr show dev %s | sed 's/ tentative//'",
+                       name, name);
 }

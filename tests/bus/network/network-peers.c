@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "bus/net-world.h"
+#include "bus/network/network-peers.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "bus/net-aid.h"
+#include "bus/network/network-fixture.h"
 #include "util/fd.h"
 
 #define DOCKER                                                                                     \
@@ -31,7 +31,16 @@
 static pid_t programs[16];
 static size_t n_programs;
 
-/* Forks a program of the world in the namespace @name; in the child 0 is returned. */
+/* What peers_await_silence() asks. */
+typedef struct {
+    int fd;
+    char *what;
+} SilentFlow;
+
+static SilentFlow silent[32];
+static size_t n_silent;
+
+/* Forks a program of the peers in the namespace @name; in the child 0 is returned. */
 static pid_t
 start_program(int ready[2])
 {
@@ -55,7 +64,7 @@ await_program(int ready[2])
     char byte = 0;
 
     (void)close(ready[1]);
-    ck_assert_msg(read(ready[0], &byte, 1) == 1, "a program of the world did not start");
+    ck_assert_msg(read(ready[0], &byte, 1) == 1, "a program of the peers did not start");
     (void)close(ready[0]);
 }
 
@@ -104,7 +113,7 @@ answer(int fd)
 static void
 serve(const char *name, int ready)
 {
-    const struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons(WORLD_PORT)};
+    const struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons(PEERS_PORT)};
     const int on = 1;
     int fd = -1;
 
@@ -117,7 +126,7 @@ serve(const char *name, int ready)
 }
 
 void
-world_serve(const char *name)
+peers_serve(const char *name)
 {
     int ready[2];
 
@@ -127,15 +136,16 @@ world_serve(const char *name)
 }
 
 void
-world_make(void)
+peers_make(void)
 {
-    aid_do("ip netns add world && ip link add uplink type veth peer name eth0 netns world && "
-           "ip addr add " WORLD_HOST "/24 dev uplink && "
-           "ip addr add " WORLD_HOST6 "/64 dev uplink nodad && ip link set uplink up && "
-           "ip -n world addr add " WORLD_ADDRESS "/24 dev eth0 && "
-           "ip -n world addr add " WORLD_ADDRESS6 "/64 dev eth0 nodad && "
-           "ip -n world link set eth0 up && ip -n world link set lo up");
-    world_serve("world");
+    network_do(
+        "ip netns add outside && ip link add uplink type veth peer name eth0 netns outside && "
+        "ip addr add " PEERS_HOST "/24 dev uplink && "
+        "ip addr add " PEERS_HOST6 "/64 dev uplink nodad && ip link set uplink up && "
+        "ip -n outside addr add " PEERS_ADDRESS "/24 dev eth0 && "
+        "ip -n outside addr add " PEERS_ADDRESS6 "/64 dev eth0 nodad && "
+        "ip -n outside link set eth0 up && ip -n outside link set lo up");
+    peers_serve("outside");
 }
 
 static int
@@ -175,27 +185,27 @@ carry(const char *name, const char *tap, int ready)
 }
 
 void
-world_make_guest(const char *name, const char *tap, const char *address, const char *gateway)
+peers_make_guest(const char *name, const char *tap, const char *address, const char *gateway)
 {
     int ready[2];
 
-    if (!aid_true("test -e /run/netns/%s", name)) {
-        aid_do("ip netns add %s", name);
+    if (!network_true("test -e /run/netns/%s", name)) {
+        network_do("ip netns add %s", name);
         if (start_program(ready) == 0)
             carry(name, tap, ready[1]);
         await_program(ready);
-        aid_do("ip -n %s link set lo up && ip -n %s link set eth0 up", name, name);
+        network_do("ip -n %s link set lo up && ip -n %s link set eth0 up", name, name);
     }
-    aid_do("ip -n %s addr add %s dev eth0 %s && ip -n %s route add default via %s", name, address,
-           strchr(address, ':') != NULL ? "nodad" : "", name, gateway);
+    network_do("ip -n %s addr add %s dev eth0 %s && ip -n %s route add default via %s", name,
+               address, strchr(address, ':') != NULL ? "nodad" : "", name, gateway);
 }
 
 /* A socket of the namespace that this process is in. */
 static int
 open_flow(const char *address)
 {
-    struct sockaddr_in to4 = {.sin_family = AF_INET, .sin_port = htons(WORLD_PORT)};
-    struct sockaddr_in6 to6 = {.sin6_family = AF_INET6, .sin6_port = htons(WORLD_PORT)};
+    struct sockaddr_in to4 = {.sin_family = AF_INET, .sin_port = htons(PEERS_PORT)};
+    struct sockaddr_in6 to6 = {.sin6_family = AF_INET6, .sin6_port = htons(PEERS_PORT)};
     bool v4 = inet_pton(AF_INET, address, &to4.sin_addr) == 1;
     banger_autofd int fd = socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
@@ -211,7 +221,7 @@ open_flow(const char *address)
 }
 
 int
-world_open_flow(const char *name, const char *address)
+peers_open_flow(const char *name, const char *address)
 {
     banger_autofd int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
     int fd;
@@ -224,7 +234,7 @@ world_open_flow(const char *name, const char *address)
 }
 
 const char *
-world_ask_again(int flow)
+peers_ask_again(int flow)
 {
     static char text[INET6_ADDRSTRLEN + 1];
 
@@ -245,74 +255,124 @@ world_ask_again(int flow)
 }
 
 void
-world_assert_flow(int flow, const char *expected)
+peers_assert_flow(int flow, const char *expected)
 {
     const char *text = "";
 
     for (int attempt = 0; text[0] == '\0' && attempt < PATIENCE; attempt++)
-        text = world_ask_again(flow);
-    ck_assert_str_eq(text, expected);
+        text = peers_ask_again(flow);
+    if (expected != NULL)
+        ck_assert_str_eq(text, expected);
+    else
+        ck_assert_str_ne(text, "");
 }
 
 void
-world_assert_answer(const char *name, const char *address, const char *expected)
+peers_assert_answer(const char *name, const char *address, const char *expected)
 {
-    banger_autofd int flow = world_open_flow(name, address);
+    banger_autofd int flow = peers_open_flow(name, address);
 
-    world_assert_flow(flow, expected);
+    peers_assert_flow(flow, expected);
 }
 
 const char *
-world_ask(const char *name, const char *address)
+peers_ask(const char *name, const char *address)
 {
-    banger_autofd int flow = world_open_flow(name, address);
+    banger_autofd int flow = peers_open_flow(name, address);
 
-    return world_ask_again(flow);
+    return peers_ask_again(flow);
 }
 
 void
-world_nat(sd_bus *bus, const char *guest, const char *tap, bool enable)
+peers_expect_silence(const char *name, const char *address)
+{
+    ck_assert_uint_lt(n_silent, G_N_ELEMENTS(silent));
+    silent[n_silent].fd = peers_open_flow(name, address);
+    silent[n_silent].what = g_strdup_printf("%s reaches %s", name, address);
+    n_silent++;
+}
+
+/* Asks on all flows, and takes what arrives on them for ANSWER_MSEC. */
+static void
+ask_silent_flows(void)
+{
+    gint64 end_usec = g_get_monotonic_time() + ANSWER_MSEC * 1000;
+    struct pollfd events[G_N_ELEMENTS(silent)];
+    gint64 left_usec;
+
+    for (size_t i = 0; i < n_silent; i++) {
+        events[i] = (struct pollfd){.fd = silent[i].fd, .events = POLLIN};
+        (void)send(silent[i].fd, "?", 1, 0);
+    }
+    while ((left_usec = end_usec - g_get_monotonic_time()) > 0) {
+        if (poll(events, n_silent, (int)(left_usec / 1000 + 1)) <= 0)
+            continue;
+        for (size_t i = 0; i < n_silent; i++) {
+            char byte;
+
+            /* What is refused is not reached either. */
+            if (events[i].revents != 0 && recv(silent[i].fd, &byte, 1, MSG_DONTWAIT) > 0)
+                ck_abort_msg("%s", silent[i].what);
+        }
+    }
+}
+
+void
+peers_await_silence(void)
+{
+    for (int attempt = 0; attempt < ATTEMPTS; attempt++)
+        ask_silent_flows();
+    for (; n_silent > 0; n_silent--) {
+        (void)close(silent[n_silent - 1].fd);
+        g_free(silent[n_silent - 1].what);
+    }
+}
+
+void
+peers_nat(sd_bus *bus, const char *guest, const char *tap, bool enable)
 {
     rig_call_ok(bus, "EnsureNAT", "ssbs", guest, tap, (int)enable, "");
 }
 
 void
-world_make_with_guest(sd_bus *bus)
+peers_make_with_guest(sd_bus *bus)
 {
-    world_make();
-    aid_bridge_and_tap(bus, "tap-fc-1");
+    peers_make();
+    network_bridge_and_tap(bus, "tap-fc-1");
     rig_call_ok(bus, "EnsureBridge", "ssss", "br-fc", "fd00:16::1", "64", "");
-    world_make_guest("guest", "tap-fc-1", WORLD_GUEST "/24", "172.16.0.1");
-    world_make_guest("guest", "tap-fc-1", WORLD_GUEST6 "/64", "fd00:16::1");
+    peers_make_guest("guest", "tap-fc-1", PEERS_GUEST "/24", "172.16.0.1");
+    peers_make_guest("guest", "tap-fc-1", PEERS_GUEST6 "/64", "fd00:16::1");
     /* The guest reaches the host: what follows fails for no want of a wire. */
-    world_serve(NULL);
-    world_assert_answer("guest", "172.16.0.1", WORLD_GUEST);
-    world_assert_answer("guest", "fd00:16::1", WORLD_GUEST6);
+    peers_serve(NULL);
+    peers_assert_answer("guest", "172.16.0.1", PEERS_GUEST);
+    peers_assert_answer("guest", "fd00:16::1", PEERS_GUEST6);
 }
 
 void
-world_docker_chains(const char *iptables)
+peers_docker_chains(const char *iptables)
 {
-    aid_do(DOCKER, iptables, iptables, iptables, iptables, iptables);
+    network_do(DOCKER, iptables, iptables, iptables, iptables, iptables);
 }
 
 void
-world_assert_no_rules(void)
+peers_assert_no_rules(void)
 {
-    aid_assert_lacks(aid_run("nft list ruleset"), "banger");
-    aid_assert_lacks(aid_run("iptables -S; ip6tables -S"), "banger");
+    network_assert_lacks(network_run("nft list ruleset"), "banger");
+    network_assert_lacks(network_run("iptables -S; ip6tables -S"), "banger");
 }
 
 const char *
-world_foreign_rules(void)
+peers_foreign_rules(void)
 {
-    return aid_run("nft -sa list ruleset | grep -v '\"org.banger.Helper1/' | "
-                   "awk '/^table inet banger/ {skip=1} !skip {print} /^}/ {skip=0}'");
+    return network_run("nft -sa list ruleset | grep -v '\"org.banger.Helper1/' | "
+                       "awk '/^table (inet|bridge) banger/ {skip=1} !skip {print} /^}/ {skip=0}'");
 }
 
 void
-world_end(void)
+peers_end(void)
 {
+    ck_assert_msg(n_silent == 0, "it was not looked whether %s",
+                  n_silent == 0 ? "" : silent[0].what);
     while (n_programs > 0) {
         pid_t child = programs[--n_programs];
 

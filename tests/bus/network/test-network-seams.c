@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The network's races: two threads at once, links that vanish, and a process killed in the middle.
+ */
 
 /* What the bus cannot show of the network methods: the same operations in this process, in a rig's
  * network, with something going wrong at a chosen moment, and without the bus's order of calls. */
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "bus/net-aid.h"
-#include "ops/network.h"
-#include "ops/operations.h"
+#include "bus/network/network-fixture.h"
+#include "network/network-settings.h"
+#include "network/network.h"
+#include "network/resolver.h"
 #include "util/error.h"
 
-static const BangerSettings settings = {
+static BangerSettings settings = {
     .owner_user = (char *)"banger",
     .owner_uid = RIG_UID_OWNER,
     .owner_gid = RIG_UID_OWNER,
@@ -23,14 +28,13 @@ create_tap(const char *tap, GError **error)
     const BangerRequest request = {
         .op_id = (char *)"op-test",
         .create_tap = {.bridge = {.bridge_name = (char *)"br-fc",
-                                  .bridge_ip = (char *)"172.16.0.1",
-                                  .cidr = (char *)"24"},
+                                  .bridge_ip = {AF_INET, {172, 16, 0, 1}},
+                                  .cidr = {.length = 24}},
                        .tap_name = (char *)(gsize)tap},
     };
     BangerReply reply = {0};
 
-    return banger_operation_run(banger_method(BANGER_METHOD_CREATE_TAP), &settings, &request,
-                                &reply, error);
+    return banger_op_create_tap(&settings, &request, &reply, error);
 }
 
 static bool
@@ -40,8 +44,7 @@ delete_tap(const char *tap, GError **error)
                                    .delete_tap = {.tap_name = (char *)(gsize)tap}};
     BangerReply reply = {0};
 
-    return banger_operation_run(banger_method(BANGER_METHOD_DELETE_TAP), &settings, &request,
-                                &reply, error);
+    return banger_op_delete_tap(&settings, &request, &reply, error);
 }
 
 /* With BANGER_DEBUG, on a host without resolved. */
@@ -51,15 +54,14 @@ route_names(const char *op_id)
     const BangerRequest request = {
         .op_id = (char *)(gsize)op_id,
         .sync_resolver_routing = {.bridge_name = (char *)"br-fc",
-                                  .server_addr = (char *)"172.16.0.1"},
+                                  .server_addr = {{AF_INET, {172, 16, 0, 1}}, 53}},
     };
     BangerReply reply = {0};
     g_autoptr(GError) error = NULL;
 
     ck_assert(g_setenv("BANGER_DEBUG", "1", TRUE));
-    ck_assert_msg(banger_operation_run(banger_method(BANGER_METHOD_SYNC_RESOLVER_ROUTING),
-                                       &settings, &request, &reply, &error),
-                  "%s", error == NULL ? "" : error->message);
+    ck_assert_msg(banger_op_sync_resolver_routing(&settings, &request, &reply, &error), "%s",
+                  error == NULL ? "" : error->message);
     g_unsetenv("BANGER_DEBUG");
 }
 
@@ -74,7 +76,7 @@ has_record(void *op_id)
 static void
 setup(void)
 {
-    aid_clear_network();
+    network_clear_network();
 }
 
 static gpointer
@@ -103,7 +105,7 @@ START_TEST(two_threads_with_one_name)
         threads[i] = g_thread_new("tap", create_and_delete, (gpointer) "tap-fc-same");
     for (size_t i = 0; i < G_N_ELEMENTS(threads); i++)
         (void)g_thread_join(threads[i]);
-    ck_assert(!aid_link_exists("tap-fc-same"));
+    ck_assert(!network_link_exists("tap-fc-same"));
 }
 END_TEST
 
@@ -126,10 +128,10 @@ START_TEST(two_threads_create_one)
         for (size_t i = 0; i < G_N_ELEMENTS(threads); i++)
             (void)g_thread_join(threads[i]);
         if (round % 10 == 0) {
-            aid_assert_contains(aid_run("ip -d link show dev tap-fc-same"),
-                                "persist on user banger");
-            aid_assert_contains(aid_run("ip -d link show dev tap-fc-same"), "master br-fc");
-            aid_do("ip link del br-fc");
+            network_assert_contains(network_run("ip -d link show dev tap-fc-same"),
+                                    "persist on user banger");
+            network_assert_contains(network_run("ip -d link show dev tap-fc-same"), "master br-fc");
+            network_do("ip link del br-fc");
         }
         ck_assert(delete_tap("tap-fc-same", NULL));
     }
@@ -155,14 +157,14 @@ END_TEST
 static void
 delete_bridge(const char *tap)
 {
-    ck_assert(aid_link_exists(tap));
-    aid_do("ip link del br-fc");
+    ck_assert(network_link_exists(tap));
+    network_do("ip link del br-fc");
 }
 
 static void
 delete_tap_itself(const char *tap)
 {
-    aid_do("ip link del %s", tap);
+    network_do("ip link del %s", tap);
 }
 
 static void
@@ -179,16 +181,16 @@ START_TEST(bridge_vanishes)
     banger_network_test_hook = delete_bridge;
     ck_assert(!create_tap("tap-fc-1", &error));
     ck_assert_str_ne(error->message, "");
-    ck_assert(!aid_link_exists("tap-fc-1"));
-    ck_assert(!aid_link_exists("br-fc"));
+    ck_assert(!network_link_exists("tap-fc-1"));
+    ck_assert(!network_link_exists("br-fc"));
     g_clear_error(&error);
     /* A TAP that was there before stays. */
     banger_network_test_hook = NULL;
     ck_assert(create_tap("tap-fc-1", &error));
-    aid_do("ip link set tap-fc-1 nomaster");
+    network_do("ip link set tap-fc-1 nomaster");
     banger_network_test_hook = delete_bridge;
     ck_assert(!create_tap("tap-fc-1", &error));
-    ck_assert(aid_link_exists("tap-fc-1"));
+    ck_assert(network_link_exists("tap-fc-1"));
     banger_network_test_hook = NULL;
 }
 END_TEST
@@ -201,9 +203,9 @@ START_TEST(tap_vanishes)
     ck_assert(!create_tap("tap-fc-1", &error));
     ck_assert(g_error_matches(error, BANGER_ERROR, BANGER_ERROR_NOT_FOUND));
     banger_network_test_hook = NULL;
-    ck_assert(!aid_link_exists("tap-fc-1"));
+    ck_assert(!network_link_exists("tap-fc-1"));
     /* The bridge that this call made is undone too. */
-    ck_assert(!aid_link_exists("br-fc"));
+    ck_assert(!network_link_exists("br-fc"));
 }
 END_TEST
 
@@ -219,7 +221,7 @@ START_TEST(killed_in_the_middle)
     }
     ck_assert_int_eq(waitpid(child, &status, 0), child);
     ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-    ck_assert(!aid_link_exists("tap-fc-1"));
+    ck_assert(!network_link_exists("tap-fc-1"));
     /* What is left is the bridge, by its name and ours; the next call goes on from there. */
     ck_assert(create_tap("tap-fc-1", NULL));
 }
@@ -242,9 +244,10 @@ main(int argc, char **argv)
 
     (void)argc;
     rig_enter("bus/network-seams", argv, NULL);
+    settings.network = banger_network_settings_new();
     suite = suite_create("network-seams");
     tcase = tcase_create("network-seams");
-    tcase_add_checked_fixture(tcase, setup, aid_forget);
+    tcase_add_checked_fixture(tcase, setup, network_forget);
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, two_threads_with_one_name);
     tcase_add_test(tcase, two_threads_create_one);

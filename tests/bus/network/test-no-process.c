@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The network methods start no process. */
 
 /* The network methods start no process: the helper runs under strace(1), which sees one execve, its
  * own. */
 #include <signal.h>
 #include <string.h>
 
-#include "bus/net-aid.h"
-#include "model/settings.h"
+#include "bus/network/network-fixture.h"
+#include "util/settings.h"
 
 #define TRACE "/run/trace"
 
@@ -15,13 +16,13 @@ START_TEST(network_methods_start_none)
     sd_bus *bus = rig_bus_open(0);
     const char *trace;
 
-    if (!aid_true("test -x /usr/bin/strace")) {
+    if (!network_true("test -x /usr/bin/strace")) {
         harness_skip("no strace");
         return;
     }
-    aid_do(
+    network_do(
         "iptables -N DOCKER-USER; iptables -A DOCKER-USER -m conntrack --ctstate INVALID -j DROP");
-    aid_bridge_and_tap(bus, "tap-fc-1");
+    network_bridge_and_tap(bus, "tap-fc-1");
     rig_call_ok(bus, "EnsureNAT", "ssbs", "172.16.0.2", "tap-fc-1", 1, "");
     rig_call_ok(bus, "SyncResolverRouting", "sss", "br-fc", "172.16.0.1", "");
     rig_call_ok(bus, "ClearResolverRouting", "ss", "br-fc", "");
@@ -30,13 +31,13 @@ START_TEST(network_methods_start_none)
     sd_bus_flush_close_unref(bus);
     rig_stop_service(BANGER_BUS_NAME, SIGTERM);
 
-    trace = aid_run("cat " TRACE);
-    aid_assert_contains(trace, "/dev/net/tun");
-    aid_assert_contains(trace, "execve(");
-    ck_assert_str_eq(aid_run("grep -c 'execve' " TRACE), "1\n");
+    trace = network_run("cat " TRACE);
+    network_assert_contains(trace, "/dev/net/tun");
+    network_assert_contains(trace, "execve(");
+    ck_assert_str_eq(network_run("grep -c 'execve' " TRACE), "1\n");
     /* A thread is fine, a child is not. */
-    ck_assert_str_eq(aid_run("grep -Ec 'v?fork\\(|clone3?\\(.*SIGCHLD' " TRACE " || :"), "0\n");
-    aid_forget();
+    ck_assert_str_eq(network_run("grep -Ec 'v?fork\\(|clone3?\\(.*SIGCHLD' " TRACE " || :"), "0\n");
+    network_forget();
 }
 END_TEST
 

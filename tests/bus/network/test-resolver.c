@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SyncResolverRouting and ClearResolverRouting, with a stand-in for systemd-resolved. */
 
 /* SyncResolverRouting and ClearResolverRouting against a mock of org.freedesktop.resolve1 that
  * records its calls; the real one is in the VM tier. */
@@ -8,7 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "bus/net-aid.h"
+#include "bus/network/network-fixture.h"
 
 #define RESOLVE1 "org.freedesktop.resolve1"
 
@@ -26,6 +27,10 @@ typedef struct {
     const char *fail_name;
     const char *mute_member; /* never answered */
 } Mock;
+
+#define MODES                                                                                      \
+    "SetLinkDNSSEC br-fc no\nSetLinkDNSOverTLS br-fc no\nSetLinkLLMNR br-fc no\n"                  \
+    "SetLinkMulticastDNS br-fc no\n"
 
 static sd_bus *bus;
 static Mock mock;
@@ -72,6 +77,10 @@ append_arguments(sd_bus_message *message, const char *member, GString *line)
     } else if (g_str_equal(member, "SetLinkDefaultRoute")) {
         ck_assert_int_ge(sd_bus_message_read(message, "b", &flag), 0);
         g_string_append_printf(line, " %d", flag);
+    } else if (g_str_equal(member, "SetLinkDNSSEC") || g_str_equal(member, "SetLinkDNSOverTLS") ||
+               g_str_equal(member, "SetLinkLLMNR") || g_str_equal(member, "SetLinkMulticastDNS")) {
+        ck_assert_int_ge(sd_bus_message_read(message, "s", &text), 0);
+        g_string_append_printf(line, " %s", text);
     } else
         ck_assert_str_eq(member, "RevertLink");
 }
@@ -140,7 +149,7 @@ start_mock(void)
 static void
 setup(void)
 {
-    aid_clear_network();
+    network_clear_network();
     mock = (Mock){0};
     bus = rig_bus_open(0);
     rig_call_ok(bus, "EnsureBridge", "ssss", "br-fc", "172.16.0.1", "24", "");
@@ -159,7 +168,7 @@ teardown(void)
         (void)g_string_free(mock.calls, TRUE);
     }
     sd_bus_flush_close_unref(bus);
-    aid_forget();
+    network_forget();
 }
 
 /* What the mock was called with since the last time. */
@@ -188,18 +197,18 @@ START_TEST(names_are_routed)
 {
     start_mock();
     sync_routing("br-fc", "172.16.0.1");
-    assert_calls(
-        "SetLinkDNS br-fc 2:ac100001\nSetLinkDomains br-fc vm:1\nSetLinkDefaultRoute br-fc 0\n");
+    assert_calls("SetLinkDNS br-fc 2:ac100001\nSetLinkDomains br-fc vm:1\nSetLinkDefaultRoute "
+                 "br-fc 0\n" MODES);
     sync_routing("br-fc", "172.16.0.1:5353");
     assert_calls("SetLinkDNSEx br-fc 2:ac100001:5353:\nSetLinkDomains br-fc vm:1\n"
-                 "SetLinkDefaultRoute br-fc 0\n");
+                 "SetLinkDefaultRoute br-fc 0\n" MODES);
     sync_routing("br-fc", "fd00::1");
     assert_calls("SetLinkDNS br-fc 10:fd000000000000000000000000000001\nSetLinkDomains br-fc vm:1\n"
-                 "SetLinkDefaultRoute br-fc 0\n");
+                 "SetLinkDefaultRoute br-fc 0\n" MODES);
     sync_routing("br-fc", "[fd00::1]:53");
     assert_calls(
         "SetLinkDNSEx br-fc 10:fd000000000000000000000000000001:53:\nSetLinkDomains br-fc vm:1\n"
-        "SetLinkDefaultRoute br-fc 0\n");
+        "SetLinkDefaultRoute br-fc 0\n" MODES);
     clear_routing("br-fc");
     assert_calls("RevertLink br-fc\n");
 }
@@ -228,17 +237,17 @@ END_TEST
 
 START_TEST(foreign_links_keep_their_servers)
 {
-    aid_do("ip link add eth0 type veth peer eth0p; ip link add br0 type bridge");
-    rig_call_fails(bus, AID_ERROR("NotManaged"), "SyncResolverRouting", "sss", "eth0", "172.16.0.1",
+    network_do("ip link add eth0 type veth peer eth0p; ip link add br0 type bridge");
+    rig_call_fails(bus, RIG_ERROR("NotManaged"), "SyncResolverRouting", "sss", "eth0", "172.16.0.1",
                    "");
     start_mock();
-    rig_call_fails(bus, AID_ERROR("NotManaged"), "SyncResolverRouting", "sss", "eth0", "172.16.0.1",
+    rig_call_fails(bus, RIG_ERROR("NotManaged"), "SyncResolverRouting", "sss", "eth0", "172.16.0.1",
                    "");
-    rig_call_fails(bus, AID_ERROR("NotManaged"), "SyncResolverRouting", "sss", "br0", "172.16.0.1",
+    rig_call_fails(bus, RIG_ERROR("NotManaged"), "SyncResolverRouting", "sss", "br0", "172.16.0.1",
                    "");
-    rig_call_fails(bus, AID_ERROR("NotManaged"), "ClearResolverRouting", "ss", "eth0", "");
-    rig_call_fails(bus, AID_ERROR("NotManaged"), "ClearResolverRouting", "ss", "lo", "");
-    rig_call_fails(bus, AID_ERROR("NotFound"), "SyncResolverRouting", "sss", "br-gone",
+    rig_call_fails(bus, RIG_ERROR("NotManaged"), "ClearResolverRouting", "ss", "eth0", "");
+    rig_call_fails(bus, RIG_ERROR("NotManaged"), "ClearResolverRouting", "ss", "lo", "");
+    rig_call_fails(bus, RIG_ERROR("NotFound"), "SyncResolverRouting", "sss", "br-gone",
                    "172.16.0.1", "");
     assert_calls("");
 }
@@ -251,11 +260,11 @@ START_TEST(malformed_arguments)
 
     start_mock();
     for (size_t i = 0; i < G_N_ELEMENTS(servers); i++)
-        rig_call_fails(bus, AID_ERROR("BadParams"), "SyncResolverRouting", "sss", "br-fc",
+        rig_call_fails(bus, RIG_ERROR("BadParams"), "SyncResolverRouting", "sss", "br-fc",
                        servers[i], "");
-    rig_call_fails(bus, AID_ERROR("BadParams"), "SyncResolverRouting", "sss", "br/fc", "172.16.0.1",
+    rig_call_fails(bus, RIG_ERROR("BadParams"), "SyncResolverRouting", "sss", "br/fc", "172.16.0.1",
                    "");
-    rig_call_fails(bus, AID_ERROR("BadParams"), "ClearResolverRouting", "ss", "br/fc", "");
+    rig_call_fails(bus, RIG_ERROR("BadParams"), "ClearResolverRouting", "ss", "br/fc", "");
     assert_calls("");
 }
 END_TEST
@@ -267,7 +276,8 @@ START_TEST(new_link_is_retried)
     sync_routing("br-fc", "172.16.0.1");
     assert_calls(
         "SetLinkDNS br-fc 2:ac100001\nSetLinkDNS br-fc 2:ac100001\nSetLinkDNS br-fc 2:ac100001\n"
-        "SetLinkDNS br-fc 2:ac100001\nSetLinkDomains br-fc vm:1\nSetLinkDefaultRoute br-fc 0\n");
+        "SetLinkDNS br-fc 2:ac100001\nSetLinkDomains br-fc vm:1\nSetLinkDefaultRoute br-fc "
+        "0\n" MODES);
 }
 END_TEST
 
@@ -275,7 +285,7 @@ START_TEST(unknown_link_is_given_up)
 {
     mock.unknown_link_calls = -1;
     start_mock();
-    rig_call_fails(bus, AID_ERROR("NotFound"), "SyncResolverRouting", "sss", "br-fc", "172.16.0.1",
+    rig_call_fails(bus, RIG_ERROR("NotFound"), "SyncResolverRouting", "sss", "br-fc", "172.16.0.1",
                    "");
     ck_assert_msg(g_str_has_prefix(mock.calls->str, "SetLinkDNS "), "%s", mock.calls->str);
     ck_assert_ptr_null(strstr(mock.calls->str, "SetLinkDomains"));
@@ -288,7 +298,7 @@ START_TEST(half_done_is_reverted)
     mock.fail_member = "SetLinkDefaultRoute";
     mock.fail_name = "org.freedesktop.DBus.Error.Failed";
     start_mock();
-    rig_call_fails(bus, AID_ERROR("OperationFailed"), "SyncResolverRouting", "sss", "br-fc",
+    rig_call_fails(bus, RIG_ERROR("OperationFailed"), "SyncResolverRouting", "sss", "br-fc",
                    "172.16.0.1", "");
     assert_calls(
         "SetLinkDNS br-fc 2:ac100001\nSetLinkDomains br-fc vm:1\nSetLinkDefaultRoute br-fc 0\n"
@@ -300,7 +310,7 @@ START_TEST(unanswered_is_reverted)
 {
     mock.mute_member = "SetLinkDNS";
     start_mock();
-    rig_call_fails(bus, AID_ERROR("Timeout"), "SyncResolverRouting", "sss", "br-fc", "172.16.0.1",
+    rig_call_fails(bus, RIG_ERROR("Timeout"), "SyncResolverRouting", "sss", "br-fc", "172.16.0.1",
                    "");
     /* It may have been done all the same, and alone it would make this the server of all names. */
     assert_calls("SetLinkDNS br-fc 2:ac100001\nRevertLink br-fc\n");
@@ -312,7 +322,7 @@ START_TEST(link_of_another_is_busy)
     mock.fail_member = "SetLinkDNS";
     mock.fail_name = RESOLVE1 ".LinkBusy";
     start_mock();
-    rig_call_fails(bus, AID_ERROR("Busy"), "SyncResolverRouting", "sss", "br-fc", "172.16.0.1", "");
+    rig_call_fails(bus, RIG_ERROR("Busy"), "SyncResolverRouting", "sss", "br-fc", "172.16.0.1", "");
     assert_calls("SetLinkDNS br-fc 2:ac100001\n");
 }
 END_TEST
@@ -321,7 +331,7 @@ START_TEST(hanging_resolved_times_out)
 {
     mock.mute_member = "RevertLink";
     start_mock();
-    rig_call_fails(bus, AID_ERROR("Timeout"), "ClearResolverRouting", "ss", "br-fc", "");
+    rig_call_fails(bus, RIG_ERROR("Timeout"), "ClearResolverRouting", "ss", "br-fc", "");
     sync_routing("br-fc", "172.16.0.1");
 }
 END_TEST

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-
-/* CreateTap and DeleteTap over the bus, against the real kernel. */
+/* CreateTap and DeleteTap: what is made and for whom, what is put in order, what is left alone. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if.h>
@@ -11,8 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "bus/net-aid.h"
-#include "model/settings.h"
+#include "bus/network/network-fixture.h"
+#include "util/settings.h"
 
 #define BRIDGE "br-fc", "172.16.0.1", "24"
 
@@ -21,15 +20,13 @@ static sd_bus *bus;
 static void
 setup(void)
 {
-    aid_clear_network();
-    bus = rig_bus_open(0);
+    bus = network_set_up();
 }
 
 static void
 teardown(void)
 {
-    sd_bus_flush_close_unref(bus);
-    aid_forget();
+    network_tear_down(bus);
 }
 
 static void
@@ -44,41 +41,32 @@ delete_tap(const char *name)
     rig_call_ok(bus, "DeleteTap", "ss", name, "");
 }
 
-/* All there is to see of a link, but what changes by itself. */
-static const char *
-look(const char *name)
-{
-    return aid_run("ip -d link show dev %s | sed 's/_timer *[0-9.]*//g'; ip -o addr show dev %s | "
-                   "sed 's/ tentative//'",
-                   name, name);
-}
-
 START_TEST(tap_is_made)
 {
     const char *link = NULL;
 
     create_tap("tap-fc-1");
-    link = look("tap-fc-1");
-    aid_assert_contains(link,
-                        "tun type tap pi off vnet_hdr off persist on user banger group banger");
-    aid_assert_contains(link, "master br-fc");
-    aid_assert_contains(link, "alias org.banger.Helper1");
-    aid_assert_contains(link, ",UP");
+    link = network_look("tap-fc-1");
+    network_assert_contains(link,
+                            "tun type tap pi off vnet_hdr off persist on user banger group banger");
+    network_assert_contains(link, "master br-fc");
+    network_assert_contains(link, "alias org.banger.Helper1");
+    network_assert_contains(link, ",UP");
     create_tap("tap-pool-0");
-    aid_assert_contains(look("tap-pool-0"), "master br-fc");
+    network_assert_contains(network_look("tap-pool-0"), "master br-fc");
 }
 END_TEST
 
 START_TEST(tap_again_is_silent)
 {
-    AidMonitor monitor;
+    NetworkMonitor monitor;
 
     create_tap("tap-fc-1");
-    monitor = aid_monitor_open();
-    aid_monitor_settle(&monitor);
+    monitor = network_monitor_open();
+    network_monitor_settle(&monitor);
     create_tap("tap-fc-1");
-    aid_monitor_assert_quiet(&monitor);
-    aid_monitor_close(&monitor);
+    network_monitor_assert_quiet(&monitor);
+    network_monitor_close(&monitor);
 }
 END_TEST
 
@@ -114,19 +102,19 @@ END_TEST
 START_TEST(tap_is_put_in_order)
 {
     create_tap("tap-fc-1");
-    aid_do("ip link set tap-fc-1 nomaster down alias ''");
+    network_do("ip link set tap-fc-1 nomaster down alias ''");
     create_tap("tap-fc-1");
-    aid_assert_contains(look("tap-fc-1"), "master br-fc");
-    aid_assert_contains(look("tap-fc-1"), "alias org.banger.Helper1");
-    aid_assert_contains(look("tap-fc-1"), ",UP");
+    network_assert_contains(network_look("tap-fc-1"), "master br-fc");
+    network_assert_contains(network_look("tap-fc-1"), "alias org.banger.Helper1");
+    network_assert_contains(network_look("tap-fc-1"), ",UP");
     /* Made by the older helper, without a group. */
-    aid_do("ip link del tap-fc-1; ip tuntap add tap-fc-1 mode tap user banger");
+    network_do("ip link del tap-fc-1; ip tuntap add tap-fc-1 mode tap user banger");
     create_tap("tap-fc-1");
-    aid_assert_contains(look("tap-fc-1"), "user banger group banger");
-    aid_assert_contains(look("tap-fc-1"), "master br-fc");
+    network_assert_contains(network_look("tap-fc-1"), "user banger group banger");
+    network_assert_contains(network_look("tap-fc-1"), "master br-fc");
     /* Moved from one bridge to another. */
     rig_call_ok(bus, "CreateTap", "sssss", "br-two", "172.18.0.1", "24", "tap-fc-1", "");
-    aid_assert_contains(look("tap-fc-1"), "master br-two");
+    network_assert_contains(network_look("tap-fc-1"), "master br-two");
 }
 END_TEST
 
@@ -143,46 +131,46 @@ START_TEST(tap_of_another_is_untouched)
         const char *before = NULL;
         const char *after = NULL;
 
-        aid_do("%s", commands[i]);
-        before = look("tap-fc-1");
-        rig_call_fails(bus, AID_ERROR("AlreadyExists"), "CreateTap", "sssss", BRIDGE, "tap-fc-1",
+        network_do("%s", commands[i]);
+        before = network_look("tap-fc-1");
+        rig_call_fails(bus, RIG_ERROR("AlreadyExists"), "CreateTap", "sssss", BRIDGE, "tap-fc-1",
                        "");
-        after = look("tap-fc-1");
+        after = network_look("tap-fc-1");
         ck_assert_str_eq(before, after);
         /* The bridge that the failed call made is gone with it. */
-        ck_assert(!aid_link_exists("br-fc"));
-        aid_do("ip link del tap-fc-1");
+        ck_assert(!network_link_exists("br-fc"));
+        network_do("ip link del tap-fc-1");
     }
 }
 END_TEST
 
 START_TEST(delete_is_idempotent)
 {
-    AidMonitor monitor = aid_monitor_open();
+    NetworkMonitor monitor = network_monitor_open();
 
     delete_tap("tap-fc-1");
-    aid_monitor_assert_quiet(&monitor);
-    aid_monitor_close(&monitor);
+    network_monitor_assert_quiet(&monitor);
+    network_monitor_close(&monitor);
     create_tap("tap-fc-1");
     delete_tap("tap-fc-1");
-    ck_assert(!aid_link_exists("tap-fc-1"));
+    ck_assert(!network_link_exists("tap-fc-1"));
     delete_tap("tap-fc-1");
-    ck_assert(aid_link_exists("br-fc"));
+    ck_assert(network_link_exists("br-fc"));
 }
 END_TEST
 
 START_TEST(delete_spares_what_is_no_tap)
 {
-    aid_do("ip link add tap-fc-1 type veth peer tap-peer");
-    rig_call_fails(bus, AID_ERROR("NotManaged"), "DeleteTap", "ss", "tap-fc-1", "");
-    ck_assert(aid_link_exists("tap-fc-1"));
-    aid_do("ip link del tap-fc-1; ip tuntap add tap-fc-1 mode tun");
-    rig_call_fails(bus, AID_ERROR("NotManaged"), "DeleteTap", "ss", "tap-fc-1", "");
+    network_do("ip link add tap-fc-1 type veth peer tap-peer");
+    rig_call_fails(bus, RIG_ERROR("NotManaged"), "DeleteTap", "ss", "tap-fc-1", "");
+    ck_assert(network_link_exists("tap-fc-1"));
+    network_do("ip link del tap-fc-1; ip tuntap add tap-fc-1 mode tun");
+    rig_call_fails(bus, RIG_ERROR("NotManaged"), "DeleteTap", "ss", "tap-fc-1", "");
     /* A TAP of somebody else, under a second name. */
-    aid_do("ip link del tap-fc-1; ip tuntap add vpn0 mode tap; "
-           "ip link property add dev vpn0 altname tap-fc-vpn");
-    rig_call_fails(bus, AID_ERROR("NotManaged"), "DeleteTap", "ss", "tap-fc-vpn", "");
-    ck_assert(aid_link_exists("vpn0"));
+    network_do("ip link del tap-fc-1; ip tuntap add vpn0 mode tap; "
+               "ip link property add dev vpn0 altname tap-fc-vpn");
+    rig_call_fails(bus, RIG_ERROR("NotManaged"), "DeleteTap", "ss", "tap-fc-vpn", "");
+    ck_assert(network_link_exists("vpn0"));
 }
 END_TEST
 
@@ -210,13 +198,14 @@ START_TEST(killed_at_any_moment)
         delete_tap("tap-fc-0");
         create_tap_and_kill(round * 100);
         /* What is left, if anything, the same call finishes and the matching one removes. */
-        if (aid_link_exists("tap-fc-1"))
-            aid_assert_contains(look("tap-fc-1"), "persist on user banger group banger");
+        if (network_link_exists("tap-fc-1"))
+            network_assert_contains(network_look("tap-fc-1"),
+                                    "persist on user banger group banger");
         create_tap("tap-fc-1");
-        aid_assert_contains(look("tap-fc-1"), "master br-fc");
-        aid_assert_contains(look("br-fc"), "inet 172.16.0.1/24 ");
+        network_assert_contains(network_look("tap-fc-1"), "master br-fc");
+        network_assert_contains(network_look("br-fc"), "inet 172.16.0.1/24 ");
         delete_tap("tap-fc-1");
-        aid_do("ip link del br-fc");
+        network_do("ip link del br-fc");
     }
 }
 END_TEST

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "bus/machine-rig.h"
+#include "bus/vmm/machine-fixture.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "model/settings.h"
+#include "util/settings.h"
 
 static void
 require(bool condition, const char *what)
@@ -28,19 +28,56 @@ machine_has_systemd(void)
     return access("/run/systemd/system", F_OK) == 0;
 }
 
+bool
+machine_has_no_unit(void *name)
+{
+    g_autofree char *path =
+        g_strdup_printf("/sys/fs/cgroup/banger.slice/banger-vm-%s.service", (const char *)name);
+
+    return access(path, F_OK) < 0;
+}
+
+/* Lines "NAME ORDER" for VMMs in a jail, in which they do not see a file of ours. */
+static GHashTable *jailed_orders; /* name -> the orders */
+
+static void
+append_orders(GByteArray *program)
+{
+    static const char mark[] = "\nBANGER-ORDERS\n";
+    GHashTableIter iter;
+    gpointer name, orders;
+
+    if (jailed_orders == NULL)
+        return;
+    g_byte_array_append(program, (const guint8 *)mark, sizeof mark - 1);
+    g_hash_table_iter_init(&iter, jailed_orders);
+    while (g_hash_table_iter_next(&iter, &name, &orders)) {
+        g_auto(GStrv) lines = g_strsplit(orders, "\n", -1);
+
+        for (char **line = lines; *line != NULL; line++) {
+            g_autofree char *text = g_strdup_printf("%s %s\n", (char *)name, *line);
+
+            g_byte_array_append(program, (const guint8 *)text, (guint)strlen(text));
+        }
+    }
+}
+
 void
 machine_install_double(const char *path, uid_t uid, mode_t mode)
 {
     const char *built = g_getenv("BANGER_FAKE_FIRECRACKER");
+    g_autoptr(GByteArray) program = g_byte_array_new();
     g_autofree char *content = NULL;
     gsize length;
 
     if (built == NULL)
         built = MACHINE_DOUBLE;
     require(g_file_get_contents(built, &content, &length, NULL), built);
+    g_byte_array_append(program, (const guint8 *)content, (guint)length);
+    append_orders(program);
     (void)unlink(path);
-    require(g_file_set_contents_full(path, content, (gssize)length, G_FILE_SET_CONTENTS_NONE, 0755,
-                                     NULL),
+    require(g_file_set_contents_full(path, (const char *)program->data, program->len,
+                                     G_FILE_SET_CONTENTS_NONE, 0755, NULL),
             path);
     require(chown(path, uid, uid) == 0 && chmod(path, mode) == 0, path);
 }
@@ -71,7 +108,7 @@ machine_write(const char *path, const char *text)
 }
 
 void
-machine_rig_set_up(const char *const *names)
+machine_set_up(const char *const *names)
 {
     static const char *const files[] = {"kernel", "initrd", "rootfs", "data", "more"};
     sd_bus *bus = rig_bus_open(RIG_UID_OWNER);
@@ -194,10 +231,30 @@ machine_order(const char *name, const char *orders)
 {
     g_autofree char *path = g_strconcat(MACHINE_RUN, name, ".sock.fake", NULL);
 
-    if (orders == NULL)
+    if (machine_has_systemd()) {
+        if (jailed_orders == NULL)
+            jailed_orders = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+        if (orders != NULL)
+            g_hash_table_replace(jailed_orders, g_strdup(name), g_strdup(orders));
+        else
+            (void)g_hash_table_remove(jailed_orders, name);
+        machine_install_double(MACHINE_BINARY, 0, 0755);
+    } else if (orders == NULL)
         (void)unlink(path);
     else
         machine_write(path, orders);
+}
+
+char *
+machine_record(const char *name)
+{
+    g_autofree char *path = g_strconcat(MACHINE_RUN, name, ".record", NULL);
+    g_autofree char *jailed = g_strconcat(MACHINE_RUN ".vm/", name, "/", name, ".record", NULL);
+    char *record = NULL;
+
+    if (!g_file_get_contents(machine_has_systemd() ? jailed : path, &record, NULL, NULL))
+        return NULL;
+    return record;
 }
 
 static int
@@ -238,7 +295,13 @@ append_member(sd_bus_message *message, const Machine *machine, const MachineMemb
 sd_bus_message *
 machine_message(sd_bus *bus, const Machine *machine, const char *op_id)
 {
-    sd_bus_message *message = rig_message_new(bus, "LaunchFirecracker");
+    return machine_call_message(bus, "LaunchFirecracker", machine, op_id);
+}
+
+sd_bus_message *
+machine_call_message(sd_bus *bus, const char *method, const Machine *machine, const char *op_id)
+{
+    sd_bus_message *message = rig_message_new(bus, method);
     int r = sd_bus_message_open_container(message, 'a', "{sv}");
 
     for (size_t i = 0; r >= 0 && i < MACHINE_N_MEMBERS; i++) {
@@ -254,6 +317,8 @@ machine_message(sd_bus *bus, const Machine *machine, const char *op_id)
         if (r >= 0)
             r = sd_bus_message_close_container(message);
     }
+    if (r >= 0 && machine->more != NULL)
+        r = machine->more(message);
     if (r >= 0)
         r = sd_bus_message_close_container(message);
     if (r >= 0)
@@ -299,14 +364,16 @@ machine_launch_fails(sd_bus *bus, const Machine *machine, const char *name, cons
     ck_assert_str_eq(after, before);
 }
 
+/* The files of @folder whose names begin with @prefix. */
 static void
-add_files(GPtrArray *lines, const char *folder)
+add_files(GPtrArray *lines, const char *folder, const char *prefix)
 {
     g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
     const char *name;
 
     while (dir != NULL && (name = g_dir_read_name(dir)) != NULL)
-        if (!g_str_has_suffix(name, ".record"))
+        if (g_str_has_prefix(name, prefix) && !g_str_has_suffix(name, ".record") &&
+            !g_str_equal(name, ".vm"))
             g_ptr_array_add(lines, g_strconcat(folder, name, NULL));
 }
 
@@ -336,9 +403,10 @@ machine_host_state(void)
 {
     g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func(g_free);
 
-    add_files(lines, MACHINE_STATE);
-    add_files(lines, MACHINE_RUN);
-    add_files(lines, "/sys/fs/cgroup/banger.slice/"); /* units that run */
+    add_files(lines, MACHINE_STATE, "");
+    add_files(lines, MACHINE_RUN, "");
+    add_files(lines, MACHINE_RUN ".vm/", "");                      /* of VMs in a jail */
+    add_files(lines, "/sys/fs/cgroup/banger.slice/", "banger-vm"); /* units that run */
     add_processes(lines);
     g_ptr_array_sort(lines, compare);
     g_ptr_array_add(lines, NULL);
@@ -389,7 +457,7 @@ has_executed(void *data)
     g_autofree char *mine = NULL;
     gsize length, my_length;
 
-    return g_file_get_contents(path, &text, &length, NULL) &&
+    return g_file_get_contents(path, &text, &length, NULL) && length > 0 &&
            g_file_get_contents("/proc/self/cmdline", &mine, &my_length, NULL) &&
            (length != my_length || memcmp(text, mine, length) != 0);
 }
@@ -421,4 +489,42 @@ machine_end(pid_t pid)
 {
     (void)kill(pid, SIGKILL);
     ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+}
+
+sd_bus *machine_bus;
+
+static const char *const *machine_names;
+
+static void
+set_up_names(void)
+{
+    machine_set_up(machine_names);
+}
+
+static void
+open_bus(void)
+{
+    machine_bus = rig_bus_open(RIG_UID_OWNER);
+}
+
+static void
+close_bus(void)
+{
+    machine_bus = sd_bus_flush_close_unref(machine_bus);
+}
+
+TCase *
+machine_add_tcase(Suite *suite, const char *name, const char *const *names, void (*set_up)(void),
+                  void (*tear_down)(void))
+{
+    TCase *tcase = tcase_create(name);
+
+    machine_names = names;
+    tcase_set_timeout(tcase, 90);
+    tcase_add_unchecked_fixture(tcase, set_up_names, NULL);
+    tcase_add_checked_fixture(tcase, open_bus, NULL);
+    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_add_checked_fixture(tcase, NULL, close_bus);
+    suite_add_tcase(suite, tcase);
+    return tcase;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-#include "bus/rig-client.h"
+#include "rig/rig-client.h"
 
 /*
  * What the tests of the VMM's methods share: a host with the double of firecracker
@@ -35,17 +35,21 @@ typedef struct {
 
 typedef struct {
     MachineMember members[MACHINE_N_MEMBERS];
-    GArray *drives; /* of MachineDrive */
+    GArray *drives;                       /* of MachineDrive */
+    int (*more)(sd_bus_message *message); /* appends further keys, or NULL */
 } Machine;
 
 /*
  * Installs the double, makes /dev/net/tun what udev makes of it, and creates the files, the bridge
  * and the TAP "tap-fc-<name>" for each of @names, which ends with NULL. As root, in the rig.
  */
-void machine_rig_set_up(const char *const *names);
+void machine_set_up(const char *const *names);
 
 /* Whether VMMs are systemd's units here, and not children of the helper. */
 bool machine_has_systemd(void);
+
+/* For rig_wait_for(): whether systemd has noticed that the machine @name, a char *, has ended. */
+bool machine_has_no_unit(void *name);
 
 /* Installs the double as @path with @mode and @uid. */
 void machine_install_double(const char *path, uid_t uid, mode_t mode);
@@ -70,7 +74,15 @@ void machine_add_drive(Machine *machine, const char *id, const char *path, bool 
 /* What the double shall do wrong with the machine @name, or NULL: nothing. */
 void machine_order(const char *name, const char *orders);
 
-/* The message that launches @machine. */
+/*
+ * What the order "record MACHINE_RUN@name.record" of the machine @name has recorded so far, or NULL.
+ * In a jail that directory is the VM's own. Free with g_free().
+ */
+char *machine_record(const char *name);
+
+/* The message that launches @machine, or has another @method that takes its dictionary do so. */
+sd_bus_message *machine_call_message(sd_bus *bus, const char *method, const Machine *machine,
+                                     const char *op_id);
 sd_bus_message *machine_message(sd_bus *bus, const Machine *machine, const char *op_id);
 
 /* Launches @machine; the test fails if that does. Returns the pid. */
@@ -103,3 +115,13 @@ void machine_wait_executed(pid_t pid);
 
 /* Kills @pid, a child, and waits for it. */
 void machine_end(pid_t pid);
+
+/* The owner's connection to the bus, while a test of machine_add_tcase() runs. */
+extern sd_bus *machine_bus;
+
+/*
+ * Adds a case to @suite whose tests find the host as machine_set_up(@names) makes it, and
+ * machine_bus. @set_up and @tear_down, which may be NULL, are called before and after each.
+ */
+TCase *machine_add_tcase(Suite *suite, const char *name, const char *const *names,
+                         void (*set_up)(void), void (*tear_down)(void));

@@ -1,23 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Requests for LaunchFirecracker that are malformed, or name what they may not, are refused. */
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "bus/machine-rig.h"
-#include "model/settings.h"
-
-/* Requests of LaunchFirecracker that are refused before anything is started. */
+#include "bus/vmm/machine-fixture.h"
+#include "util/settings.h"
 
 #define OUTSIDE "/usr/lib/os-release"
 
-static sd_bus *bus;
 static Machine *machine;
 
 static void
 set_up(void)
 {
-    bus = rig_bus_open(RIG_UID_OWNER);
     machine = machine_new("request");
 }
 
@@ -25,7 +22,6 @@ static void
 tear_down(void)
 {
     machine_free(machine);
-    sd_bus_flush_close_unref(bus);
 }
 
 static const char *const required[] = {
@@ -39,14 +35,14 @@ START_TEST(missing)
         Machine *lacking = machine_new("request");
 
         machine_remove(lacking, required[i]);
-        machine_launch_fails(bus, lacking, "BadParams", required[i]);
+        machine_launch_fails(machine_bus, lacking, "BadParams", required[i]);
         machine_free(lacking);
     }
     machine_remove(machine, "vsock_cid");
-    machine_launch_fails(bus, machine, "BadParams", "vsock_cid");
+    machine_launch_fails(machine_bus, machine, "BadParams", "vsock_cid");
     machine_set_number(machine, "vsock_cid", 3);
     machine_remove(machine, "vsock_path");
-    machine_launch_fails(bus, machine, "BadParams", "vsock_cid");
+    machine_launch_fails(machine_bus, machine, "BadParams", "vsock_cid");
 }
 END_TEST
 
@@ -60,11 +56,11 @@ START_TEST(wrong_type)
         Machine *wrong = machine_new("request");
 
         machine_set_type(wrong, key, 'b');
-        machine_launch_fails(bus, wrong, "BadParams", key);
+        machine_launch_fails(machine_bus, wrong, "BadParams", key);
         machine_free(wrong);
     }
     machine_set(machine, "jailer_path", "/usr/bin/jailer");
-    machine_launch_fails(bus, machine, "BadParams", "jailer_path");
+    machine_launch_fails(machine_bus, machine, "BadParams", "jailer_path");
 }
 END_TEST
 
@@ -85,7 +81,7 @@ START_TEST(out_of_range)
             Machine *odd = machine_new("request");
 
             machine_set_number(odd, cases[i].key, cases[i].numbers[j]);
-            machine_launch_fails(bus, odd, "BadParams", cases[i].key);
+            machine_launch_fails(machine_bus, odd, "BadParams", cases[i].key);
             machine_free(odd);
         }
 }
@@ -117,11 +113,11 @@ START_TEST(odd_names)
         Machine *odd = machine_new("request");
 
         machine_set(odd, cases[i][0], cases[i][1]);
-        machine_launch_fails(bus, odd, "BadParams", cases[i][0]);
+        machine_launch_fails(machine_bus, odd, "BadParams", cases[i][0]);
         machine_free(odd);
     }
     machine_set(machine, "tap_device", "tap-fc-absent");
-    machine_launch_fails(bus, machine, "NotFound", "tap-fc-absent");
+    machine_launch_fails(machine_bus, machine, "NotFound", "tap-fc-absent");
 }
 END_TEST
 
@@ -139,19 +135,19 @@ START_TEST(drives)
 
         machine_add_drive(many, id, MACHINE_STATE "data", true, false);
     }
-    machine_launch_fails(bus, many, "BadParams", "drives");
+    machine_launch_fails(machine_bus, many, "BadParams", "drives");
     machine_add_drive(roots, "root2", MACHINE_STATE "data", true, true);
-    machine_launch_fails(bus, roots, "BadParams", "root");
+    machine_launch_fails(machine_bus, roots, "BadParams", "root");
     machine_add_drive(same, "rootfs", MACHINE_STATE "data", true, false);
-    machine_launch_fails(bus, same, "BadParams", "rootfs");
+    machine_launch_fails(machine_bus, same, "BadParams", "rootfs");
     machine_add_drive(data_dm, "data", "/dev/mapper/fc-rootfs-x", true, false);
-    machine_launch_fails(bus, data_dm, "BadParams", "data");
+    machine_launch_fails(machine_bus, data_dm, "BadParams", "data");
     g_array_set_size(other_dm->drives, 0);
     machine_add_drive(other_dm, "rootfs", "/dev/mapper/control", false, true);
-    machine_launch_fails(bus, other_dm, "BadParams", "\"control\"");
+    machine_launch_fails(machine_bus, other_dm, "BadParams", "\"control\"");
     g_array_set_size(no_dm->drives, 0);
     machine_add_drive(no_dm, "rootfs", "/dev/mapper/fc-rootfs-absent", false, true);
-    machine_launch_fails(bus, no_dm, "NotFound", "fc-rootfs-absent");
+    machine_launch_fails(machine_bus, no_dm, "NotFound", "fc-rootfs-absent");
     machine_free(many);
     machine_free(roots);
     machine_free(same);
@@ -173,7 +169,7 @@ path_fails(const char *key, const char *path, const char *name)
     } else {
         machine_set(odd, key, path);
     }
-    machine_launch_fails(bus, odd, name, NULL);
+    machine_launch_fails(machine_bus, odd, name, NULL);
     machine_free(odd);
 }
 
@@ -258,45 +254,36 @@ START_TEST(binaries)
     ck_assert_int_eq(mkfifo(MACHINE_BINARY "-fifo", 0755), 0);
     for (size_t i = 0; i < G_N_ELEMENTS(writable); i++) {
         machine_set(machine, "binary_path", writable[i]);
-        machine_launch_fails(bus, machine, "NotManaged", NULL);
-        rig_call_fails(bus, "org.banger.Helper1.Error.NotManaged", "ResolveFirecrackerBinary", "ss",
-                       writable[i], "");
+        machine_launch_fails(machine_bus, machine, "NotManaged", NULL);
+        rig_call_fails(machine_bus, "org.banger.Helper1.Error.NotManaged",
+                       "ResolveFirecrackerBinary", "ss", writable[i], "");
     }
     machine_set(machine, "binary_path", "/usr/local/bin/fc-absent");
-    machine_launch_fails(bus, machine, "NotFound", "fc-absent");
+    machine_launch_fails(machine_bus, machine, "NotFound", "fc-absent");
     /* It could be launched, and be found and killed by nobody afterwards. */
     machine_install_double("/usr/local/bin/vmm", 0, 0755);
     machine_set(machine, "binary_path", "/usr/local/bin/vmm");
-    machine_launch_fails(bus, machine, "NotManaged", "/usr/local/bin/vmm is not named firecracker");
+    machine_launch_fails(machine_bus, machine, "NotManaged",
+                         "/usr/local/bin/vmm is not named firecracker");
     /* A link by which only root could lead elsewhere is the program it leads to. */
     ck_assert_int_eq(symlink(good, "/usr/local/bin/fc-good"), 0);
     machine_set(machine, "binary_path", "/usr/local/bin/fc-good");
-    pid = machine_launch(bus, machine);
-    rig_call_ok(bus, "KillProcess", "us", (uint32_t)pid, "");
+    pid = machine_launch(machine_bus, machine);
+    rig_call_ok(machine_bus, "KillProcess", "us", (uint32_t)pid, "");
 }
 END_TEST
-
-static void
-set_up_host(void)
-{
-    static const char *const names[] = {"request", NULL};
-
-    machine_rig_set_up(names);
-}
 
 int
 main(int argc, char **argv)
 {
+    static const char *const names[] = {"request", NULL};
     Suite *suite;
     TCase *tcase;
 
     (void)argc;
     rig_enter("bus/machine-request", argv, NULL);
     suite = suite_create("machine-request");
-    tcase = tcase_create("machine-request");
-    tcase_set_timeout(tcase, 90);
-    tcase_add_unchecked_fixture(tcase, set_up_host, NULL);
-    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase = machine_add_tcase(suite, "machine-request", names, set_up, tear_down);
     tcase_add_test(tcase, missing);
     tcase_add_test(tcase, wrong_type);
     tcase_add_test(tcase, out_of_range);
@@ -305,6 +292,5 @@ main(int argc, char **argv)
     tcase_add_test(tcase, paths_outside);
     tcase_add_test(tcase, paths_that_lead_astray);
     tcase_add_test(tcase, binaries);
-    suite_add_tcase(suite, tcase);
     return harness_run("bus/machine-request", suite);
 }

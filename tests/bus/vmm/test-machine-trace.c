@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* LaunchFirecracker executes the VMM, and nothing else. */
 #include <string.h>
 #include <unistd.h>
 
-#include "bus/machine-rig.h"
-#include "model/settings.h"
+#include "bus/vmm/machine-fixture.h"
+#include "util/settings.h"
 
 /* What the helper executes, as strace(1) sees it: the VMM, and nothing else. */
 
@@ -19,7 +20,7 @@ set_up(void)
 
     if (access(STRACE, X_OK) < 0)
         return; /* and no helper can be started */
-    machine_rig_set_up(names);
+    machine_set_up(names);
     bus = rig_bus_open(RIG_UID_OWNER);
 }
 

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* LaunchFirecracker: what the VMM gets, what it inherits, and that it outlives the helper. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "bus/machine-rig.h"
-#include "model/settings.h"
+#include "bus/vmm/machine-fixture.h"
 #include "util/fd.h"
+#include "util/settings.h"
 
 static sd_bus *bus;
 
@@ -36,6 +38,21 @@ assert_socket(const char *path)
     ck_assert_uint_eq(st.st_gid, RIG_UID_OWNER);
 }
 
+/* A user of its own where there is a jail, else the owner. */
+static void
+assert_uid(pid_t pid)
+{
+    g_autofree char *uids = machine_proc_status(pid, "Uid");
+    unsigned long uid = strtoul(uids, NULL, 10);
+    g_autofree char *expected = g_strdup_printf("%lu\t%lu\t%lu\t%lu", uid, uid, uid, uid);
+
+    ck_assert_str_eq(uids, expected);
+    if (machine_has_systemd())
+        ck_assert_msg(uid >= 61184 && uid <= 65519 && uid != RIG_UID_OWNER, "%lu", uid);
+    else
+        ck_assert_uint_eq(uid, RIG_UID_OWNER);
+}
+
 static bool
 is_gone(void *data)
 {
@@ -53,7 +70,7 @@ kill_machine(pid_t pid)
 START_TEST(everything)
 {
     static const char expected[] =
-        "PUT /logger {\"log_path\":\"" MACHINE_STATE "all.log\",\"level\":\"Info\","
+        "PUT /logger {\"log_path\":\"" MACHINE_STATE "all.log\",\"level\":\"Warning\","
         "\"show_level\":true,\"show_log_origin\":false}\n"
         "PUT /metrics {\"metrics_path\":\"" MACHINE_STATE "all.metrics\"}\n"
         "PUT /machine-config {\"vcpu_count\":2,\"mem_size_mib\":256,\"smt\":false}\n"
@@ -66,12 +83,15 @@ START_TEST(everything)
         "\"is_root_device\":false,\"is_read_only\":true}\n"
         "PUT /drives/more_1 {\"drive_id\":\"more_1\",\"path_on_host\":\"" MACHINE_STATE "more\","
         "\"is_root_device\":false,\"is_read_only\":false}\n"
-        "PUT /network-interfaces/eth0 {\"iface_id\":\"eth0\",\"host_dev_name\":\"tap-fc-all\"}\n"
+        "PUT /network-interfaces/eth0 "
+        "{\"iface_id\":\"eth0\",\"host_dev_name\":\"tap-fc-all\",\"guest_mac\":\"06:e3:07:88:ab:"
+        "89\"}\n"
         "PUT /vsock {\"guest_cid\":3,\"uds_path\":\"" MACHINE_RUN "all.vsock\"}\n"
+        "PUT /logger {\"log_path\":\"" MACHINE_STATE "all.log\",\"level\":\"Info\","
+        "\"show_level\":true,\"show_log_origin\":false}\n"
         "PUT /actions {\"action_type\":\"InstanceStart\"}\n";
     Machine *machine = machine_new("all");
     g_autofree char *record = NULL;
-    g_autofree char *uids = NULL;
     g_autofree char *log = NULL;
     struct stat st;
     pid_t pid;
@@ -81,26 +101,65 @@ START_TEST(everything)
     machine_set_type(machine, "network", 'n');
     machine_add_drive(machine, "data", MACHINE_STATE "data", true, false);
     machine_add_drive(machine, "more_1", MACHINE_STATE "more", false, false);
-    machine_order("all", "record " MACHINE_STATE "all.record\n");
+    machine_order("all", "record " MACHINE_RUN "all.record\n");
     pid = machine_launch(bus, machine);
 
-    ck_assert(g_file_get_contents(MACHINE_STATE "all.record", &record, NULL, NULL));
+    record = machine_record("all");
+    ck_assert_ptr_nonnull(record);
     ck_assert_str_eq(record, expected);
     ck_assert(g_file_get_contents(MACHINE_STATE "all.log", &log, NULL, NULL));
-    ck_assert_ptr_nonnull(strstr(log, "Successfully started microVM logger"));
+    ck_assert_ptr_nonnull(strstr(log, "{\"action_type\":\"InstanceStart\"}"));
+    ck_assert_ptr_null(strstr(log, "s3cret"));
     ck_assert_int_eq(stat(MACHINE_STATE "all.log", &st), 0);
     ck_assert_uint_eq(st.st_uid, RIG_UID_OWNER);
-    ck_assert_uint_eq(st.st_mode & 07777, 0640);
+    /* With an access list, the mask of which stands where the group's bits do. */
+    ck_assert_uint_eq(st.st_mode & 07777, machine_has_systemd() ? 0660 : 0640);
     ck_assert_int_eq(stat(MACHINE_STATE "all.metrics", &st), 0);
     ck_assert_uint_eq(st.st_uid, RIG_UID_OWNER);
     assert_socket(MACHINE_RUN "all.sock");
     assert_socket(MACHINE_RUN "all.vsock");
-    uids = machine_proc_status(pid, "Uid");
-    ck_assert_str_eq(uids, "64001\t64001\t64001\t64001");
+    assert_uid(pid);
     ck_assert_uint_eq(machine_find(bus, MACHINE_RUN "all.sock"), (uint32_t)pid);
 
     kill_machine(pid);
     machine_order("all", NULL);
+    machine_free(machine);
+}
+END_TEST
+
+static bool
+has_note(void *data)
+{
+    g_autofree char *log = NULL;
+
+    return g_file_get_contents(data, &log, NULL, NULL) && strstr(log, "is not kept") != NULL;
+}
+
+/* Where the console goes to the log, there is a bound on it, and nothing else in it is lost. */
+START_TEST(console_is_bounded)
+{
+    Machine *machine = machine_new("flood");
+    g_autofree char *line = g_strnfill(1000, 'A');
+    g_autofree char *orders =
+        g_strdup_printf("print /actions 20000 %s\nsay /actions after all of it", line);
+    g_autofree char *log = NULL;
+    struct stat st;
+    pid_t pid;
+
+    if (machine_has_systemd()) {
+        machine_free(machine);
+        harness_skip("the console goes to the journal here");
+        return;
+    }
+    machine_order("flood", orders);
+    pid = machine_launch(bus, machine);
+    rig_wait_for(has_note, (void *)(uintptr_t)MACHINE_STATE "flood.log", "the bound");
+    ck_assert(g_file_get_contents(MACHINE_STATE "flood.log", &log, NULL, NULL));
+    ck_assert_ptr_nonnull(strstr(log, "after all of it"));
+    ck_assert_int_eq(stat(MACHINE_STATE "flood.log", &st), 0);
+    ck_assert_int_lt(st.st_size, (16 << 20) + 65536);
+    kill_machine(pid);
+    machine_order("flood", NULL);
     machine_free(machine);
 }
 END_TEST
@@ -144,9 +203,10 @@ START_TEST(root_on_device_mapper)
     g_array_set_size(machine->drives, 0);
     machine_add_drive(machine, "rootfs", dm_dev, false, true);
     machine_add_drive(machine, "data", MACHINE_STATE "data", true, false);
-    machine_order("mapped", "record " MACHINE_STATE "mapped.record\n");
+    machine_order("mapped", "record " MACHINE_RUN "mapped.record\n");
     pid = machine_launch(bus, machine);
-    ck_assert(g_file_get_contents(MACHINE_STATE "mapped.record", &record, NULL, NULL));
+    record = machine_record("mapped");
+    ck_assert_ptr_nonnull(record);
     ck_assert_ptr_nonnull(strstr(record,
                                  "PUT /drives/rootfs {\"drive_id\":\"rootfs\",\"path_on_host\":"
                                  "\"/dev/mapper/fc-rootfs-machine\",\"is_root_device\":true,"
@@ -198,11 +258,15 @@ START_TEST(inherits_nothing)
         g_autofree char *path = g_build_filename(fds_path, fd, NULL);
         g_autofree char *target = g_file_read_link(path, NULL);
 
-        /* Its sockets are the API's and the vsock's listeners; the API's connection is closed. */
-        ck_assert_msg(target == NULL || g_str_has_prefix(target, MACHINE_STATE) ||
-                          g_str_has_prefix(target, "socket:") || g_str_equal(target, "/dev/null") ||
-                          g_str_equal(target, "/dev/net/tun"),
-                      "descriptor %s of the VMM is %s", fd, target);
+        /*
+         * Its sockets are the API's and the vsock's listeners, its one pipe is the console; the
+         * API's connection is closed.
+         */
+        ck_assert_msg(
+            target == NULL || (g_str_equal(fd, "1") && g_str_has_prefix(target, "pipe:")) ||
+                g_str_has_prefix(target, MACHINE_STATE) || g_str_has_prefix(target, "socket:") ||
+                g_str_equal(target, "/dev/null") || g_str_equal(target, "/dev/net/tun"),
+            "descriptor %s of the VMM is %s", fd, target);
     }
     kill_machine(pid);
     machine_free(machine);
@@ -226,6 +290,10 @@ START_TEST(launched_twice)
     machine_set(other, "tap_device", "tap-fc-other");
     machine_launch_fails(bus, other, "AlreadyExists", "twice runs already");
     /* Another machine at a socket that is taken. */
+    g_array_set_size(same_socket->drives, 0);
+    machine_add_drive(same_socket, "rootfs", MACHINE_STATE "data", false, true);
+    g_array_set_size(same_vsock->drives, 0);
+    machine_add_drive(same_vsock, "rootfs", MACHINE_STATE "data", false, true);
     machine_set(same_socket, "socket_path", MACHINE_RUN "twice.sock");
     machine_launch_fails(bus, same_socket, "AlreadyExists", "twice.sock is in use");
     machine_set(same_vsock, "vsock_path", MACHINE_RUN "twice.vsock");
@@ -277,14 +345,14 @@ END_TEST
 static bool
 has_got_to_vsock(void *data)
 {
-    g_autofree char *record = NULL;
+    g_autofree char *record = machine_record("half");
 
     (void)data;
-    return g_file_get_contents(MACHINE_STATE "half.record", &record, NULL, NULL) &&
-           strstr(record, "PUT /vsock") != NULL;
+    return record != NULL && strstr(record, "PUT /vsock") != NULL;
 }
 
-/* A helper that is killed in the middle of a launch leaves what can be found and removed by name.
+/*
+ * A helper that is killed in the middle of a launch leaves what can be found and removed by name.
  */
 START_TEST(helper_killed_half_way)
 {
@@ -292,7 +360,7 @@ START_TEST(helper_killed_half_way)
     sd_bus_message *message = machine_message(bus, machine, "");
     pid_t helper, pid;
 
-    machine_order("half", "record " MACHINE_STATE "half.record\nhang /vsock\n");
+    machine_order("half", "record " MACHINE_RUN "half.record\nhang /vsock\n");
     ck_assert_int_ge(sd_bus_call_async(bus, NULL, message, NULL, NULL, 0), 0);
     ck_assert_int_ge(sd_bus_flush(bus), 0);
     sd_bus_message_unref(message);
@@ -358,9 +426,9 @@ set_up_host(void)
 {
     static const char *const names[] = {"all",    "least",    "clean",   "twice",
                                         "other",  "survivor", "upgrade", "journal",
-                                        "mapped", "half",     NULL};
+                                        "mapped", "half",     "flood",   NULL};
 
-    machine_rig_set_up(names);
+    machine_set_up(names);
 }
 
 int
@@ -378,6 +446,7 @@ main(int argc, char **argv)
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, everything);
     tcase_add_test(tcase, least);
+    tcase_add_test(tcase, console_is_bounded);
     tcase_add_test(tcase, root_on_device_mapper);
     tcase_add_test(tcase, inherits_nothing);
     tcase_add_test(tcase, launched_twice);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* VMMs that hang delay no method beyond its time limit. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fuse.h>
@@ -12,8 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "bus/machine-rig.h"
-#include "model/settings.h"
+#include "bus/vmm/machine-fixture.h"
+#include "util/settings.h"
 
 /*
  * A stranger's process whose command line nobody can read: what is mapped there is a file of a file
@@ -151,7 +152,7 @@ set_up_host(void)
     g_autofree char *options = NULL;
     int fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 
-    machine_rig_set_up(names);
+    machine_set_up(names);
     if (fuse < 0)
         return;
     is_read = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

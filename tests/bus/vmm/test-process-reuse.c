@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A pid that is another process's by now is never signalled. */
 #include <errno.h>
 #include <linux/sched.h>
 #include <sched.h>
@@ -9,15 +10,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "bus/machine-rig.h"
-#include "model/settings.h"
-#include "ops/process.h"
-#include "sys/process.h"
+#include "bus/vmm/machine-fixture.h"
 #include "util/error.h"
+#include "util/settings.h"
+#include "vmm/control.h"
+#include "vmm/process.h"
 
 /*
  * A pid that is given to another process while the helper decides about it. Not over the bus: the
- * operations run here, with the seam of sys/process.h, where the VMM is ended and its very pid
+ * operations run here, with the seam of vmm/process.h, where the VMM is ended and its very pid
  * given to a bystander (clone3(2) with set_tid). In the rig, for its process namespace.
  */
 
@@ -27,8 +28,6 @@ static const BangerSettings settings = {
     .owner_gid = RIG_UID_OWNER,
     .state_directory = (char *)BANGER_STATE_DIRECTORY,
     .runtime_directory = (char *)BANGER_RUNTIME_DIRECTORY,
-    .vmm_uid = RIG_UID_OWNER,
-    .vmm_gid = RIG_UID_OWNER,
 };
 
 static const char *step_to_reuse_at;
@@ -104,8 +103,8 @@ run(const char *step, BangerOperation *operation, int code)
     reused = 0;
     banger_process_test_hook = give_pid_away;
     request.signal_process.pid = (uint32_t)pid; /* where kill_process has its pid too */
-    if (operation == banger_signal_process)
-        request.signal_process.signal = (char *)"KILL";
+    if (operation == banger_op_signal_process)
+        request.signal_process.signal = SIGKILL;
     done = operation(&settings, &request, &reply, &error);
     banger_process_test_hook = NULL;
     ck_assert_uint_eq(reused, code < 0 ? 0 : 1);
@@ -122,23 +121,23 @@ run(const char *step, BangerOperation *operation, int code)
 
 START_TEST(between_open_and_look)
 {
-    run("opened", banger_kill_process, BANGER_ERROR_NOT_FOUND);
-    run("opened", banger_signal_process, BANGER_ERROR_NOT_FOUND);
+    run("opened", banger_op_kill_process, BANGER_ERROR_NOT_FOUND);
+    run("opened", banger_op_signal_process, BANGER_ERROR_NOT_FOUND);
 }
 END_TEST
 
 START_TEST(between_check_and_signal)
 {
-    run("checked", banger_kill_process, BANGER_ERROR_NOT_FOUND);
-    run("checked", banger_signal_process, BANGER_ERROR_NOT_FOUND);
+    run("checked", banger_op_kill_process, BANGER_ERROR_NOT_FOUND);
+    run("checked", banger_op_signal_process, BANGER_ERROR_NOT_FOUND);
 }
 END_TEST
 
 /* That the same without reuse succeeds: or the above would prove nothing. */
 START_TEST(without_reuse)
 {
-    run("never", banger_kill_process, -1);
-    run("never", banger_signal_process, -1);
+    run("never", banger_op_kill_process, -1);
+    run("never", banger_op_signal_process, -1);
 }
 END_TEST
 

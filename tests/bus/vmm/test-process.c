@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * KillProcess, SignalProcess, EnsureSocketAccess and ResolveFirecrackerBinary: what is no VMM, odd
+ * pids, sockets, programs.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -11,14 +15,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "bus/machine-rig.h"
-#include "model/settings.h"
+#include "bus/vmm/machine-fixture.h"
+#include "util/settings.h"
 
 #define NOT_MANAGED "org.banger.Helper1.Error.NotManaged"
 #define NOT_FOUND "org.banger.Helper1.Error.NotFound"
 #define BAD_PARAMS "org.banger.Helper1.Error.BadParams"
 
-/* Constants of their own, since a literal of two parts in a list of others looks like a lost comma.
+/*
+ * Constants of their own, since a literal of two parts in a list of others looks like a lost comma.
  */
 static const char x_sock[] = MACHINE_RUN "x.sock";
 static const char copy_sock[] = MACHINE_RUN "copy.sock";
@@ -27,27 +32,13 @@ static const char strangers_sock[] = MACHINE_RUN "strangers.sock";
 static const char other_name[] = "/usr/local/bin/another-program";
 static const char own_copy[] = MACHINE_STATE "firecracker";
 
-static sd_bus *bus;
-
-static void
-set_up(void)
-{
-    bus = rig_bus_open(RIG_UID_OWNER);
-}
-
-static void
-tear_down(void)
-{
-    sd_bus_flush_close_unref(bus);
-}
-
 /* Both methods refuse @pid with the error @name, and @pid lives on if it did. */
 static void
 refused(uint32_t pid, const char *name)
 {
-    rig_call_fails(bus, name, "KillProcess", "us", pid, "op-refused");
-    rig_call_fails(bus, name, "SignalProcess", "uss", pid, "", "op-refused");
-    rig_call_fails(bus, name, "SignalProcess", "uss", pid, "KILL", "op-refused");
+    rig_call_fails(machine_bus, name, "KillProcess", "us", pid, "op-refused");
+    rig_call_fails(machine_bus, name, "SignalProcess", "uss", pid, "", "op-refused");
+    rig_call_fails(machine_bus, name, "SignalProcess", "uss", pid, "KILL", "op-refused");
 }
 
 static void
@@ -189,7 +180,7 @@ START_TEST(thread_id)
     const char *task;
     unsigned int threads = 0;
 
-    rig_call_fails(bus, NOT_MANAGED, "KillProcess", "us", 1u, "");
+    rig_call_fails(machine_bus, NOT_MANAGED, "KillProcess", "us", 1u, "");
     helper = rig_pid_of(BANGER_BUS_NAME);
     path = g_strdup_printf("/proc/%d/task", helper);
     tasks = g_dir_open(path, 0, NULL);
@@ -200,7 +191,7 @@ START_TEST(thread_id)
         if (tid == (uint32_t)helper)
             continue;
         refused(tid, NOT_MANAGED);
-        ck_assert(!machine_is_running(bus, tid, ""));
+        ck_assert(!machine_is_running(machine_bus, tid, ""));
         threads++;
     }
     ck_assert_uint_gt(threads, 0);
@@ -232,22 +223,23 @@ START_TEST(signals)
     static const char *const wrong[] = {"FOO", "0", "-9", "65", "SIG", "9 9", "TERM9"};
     static const char *const ending[] = {"", "TERM", "SIGTERM", "sigint", "9", NULL};
     Machine *machine = machine_new("signals");
-    pid_t pid = machine_launch(bus, machine);
+    pid_t pid = machine_launch(machine_bus, machine);
 
     for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++)
-        rig_call_fails(bus, BAD_PARAMS, "SignalProcess", "uss", (uint32_t)pid, wrong[i], "op-w");
-    rig_call_ok(bus, "SignalProcess", "uss", (uint32_t)pid, "STOP", "");
+        rig_call_fails(machine_bus, BAD_PARAMS, "SignalProcess", "uss", (uint32_t)pid, wrong[i],
+                       "op-w");
+    rig_call_ok(machine_bus, "SignalProcess", "uss", (uint32_t)pid, "STOP", "");
     rig_wait_for(is_stopped, &pid, "SIGSTOP");
-    rig_call_ok(bus, "SignalProcess", "uss", (uint32_t)pid, "18", "");
+    rig_call_ok(machine_bus, "SignalProcess", "uss", (uint32_t)pid, "18", "");
     rig_wait_for(is_not_stopped, &pid, "SIGCONT");
     ck_assert_int_eq(kill(pid, 0), 0);
     for (size_t i = 0; i < G_N_ELEMENTS(ending) - 1; i++) {
-        rig_call_ok(bus, "SignalProcess", "uss", (uint32_t)pid, ending[i], "");
+        rig_call_ok(machine_bus, "SignalProcess", "uss", (uint32_t)pid, ending[i], "");
         rig_wait_pid_gone(pid);
         refused((uint32_t)pid, NOT_FOUND);
-        pid = machine_launch(bus, machine);
+        pid = machine_launch(machine_bus, machine);
     }
-    rig_call_ok(bus, "KillProcess", "us", (uint32_t)pid, "");
+    rig_call_ok(machine_bus, "KillProcess", "us", (uint32_t)pid, "");
     ck_assert_msg(kill(pid, 0) < 0 || state_of(pid) == 'Z', "KillProcess returned before the end");
     machine_free(machine);
 }
@@ -258,30 +250,41 @@ START_TEST(socket_access)
     struct stat st;
 
     ck_assert_int_eq(mknod(MACHINE_RUN "given", S_IFSOCK | 0777, 0), 0);
-    rig_call_ok(bus, "EnsureSocketAccess", "sss", MACHINE_RUN "given", "api socket", "");
+    /* As long as it is root's it is some service's. */
+    rig_call_fails(machine_bus, NOT_MANAGED, "EnsureSocketAccess", "sss", MACHINE_RUN "given", "",
+                   "o");
+    ck_assert_int_eq(stat(MACHINE_RUN "given", &st), 0);
+    ck_assert_uint_eq(st.st_uid, 0);
+    ck_assert_int_eq(chown(MACHINE_RUN "given", RIG_UID_OWNER, 0), 0);
+    rig_call_ok(machine_bus, "EnsureSocketAccess", "sss", MACHINE_RUN "given", "api socket", "");
     ck_assert_int_eq(stat(MACHINE_RUN "given", &st), 0);
     ck_assert_uint_eq(st.st_uid, RIG_UID_OWNER);
     ck_assert_uint_eq(st.st_gid, RIG_UID_OWNER);
     ck_assert_uint_eq(st.st_mode & 07777, 0600);
-    rig_call_ok(bus, "EnsureSocketAccess", "sss", MACHINE_RUN "given", "", "");
+    rig_call_ok(machine_bus, "EnsureSocketAccess", "sss", MACHINE_RUN "given", "", "");
 
     ck_assert_int_eq(symlink("/run/dbus/system_bus_socket", MACHINE_RUN "led-astray"), 0);
-    rig_call_fails(bus, BAD_PARAMS, "EnsureSocketAccess", "sss", MACHINE_RUN "led-astray", "", "o");
-    rig_call_fails(bus, BAD_PARAMS, "EnsureSocketAccess", "sss", "/run/dbus/system_bus_socket", "",
+    rig_call_fails(machine_bus, BAD_PARAMS, "EnsureSocketAccess", "sss", MACHINE_RUN "led-astray",
+                   "", "o");
+    rig_call_fails(machine_bus, BAD_PARAMS, "EnsureSocketAccess", "sss",
+                   "/run/dbus/system_bus_socket", "", "o");
+    rig_call_fails(machine_bus, NOT_FOUND, "EnsureSocketAccess", "sss", MACHINE_RUN "none", "",
                    "o");
-    rig_call_fails(bus, NOT_FOUND, "EnsureSocketAccess", "sss", MACHINE_RUN "none", "", "o");
     machine_write(MACHINE_RUN "file", "");
-    rig_call_fails(bus, BAD_PARAMS, "EnsureSocketAccess", "sss", MACHINE_RUN "file", "", "o");
+    rig_call_fails(machine_bus, BAD_PARAMS, "EnsureSocketAccess", "sss", MACHINE_RUN "file", "",
+                   "o");
     ck_assert_int_eq(mknod(MACHINE_RUN "strangers", S_IFSOCK | 0777, 0), 0);
     ck_assert_int_eq(chown(MACHINE_RUN "strangers", RIG_UID_STRANGER, RIG_UID_STRANGER), 0);
-    rig_call_fails(bus, NOT_MANAGED, "EnsureSocketAccess", "sss", MACHINE_RUN "strangers", "", "o");
+    rig_call_fails(machine_bus, NOT_MANAGED, "EnsureSocketAccess", "sss", MACHINE_RUN "strangers",
+                   "", "o");
 }
 END_TEST
 
 static void
 resolves(const char *requested, const char *expected)
 {
-    sd_bus_message *reply = rig_call(bus, "ResolveFirecrackerBinary", NULL, "ss", requested, "");
+    sd_bus_message *reply =
+        rig_call(machine_bus, "ResolveFirecrackerBinary", NULL, "ss", requested, "");
     const char *path = NULL;
 
     ck_assert_int_ge(sd_bus_message_read(reply, "s", &path), 0);
@@ -298,43 +301,36 @@ START_TEST(resolving)
     resolves("firecracker", MACHINE_BINARY);
     resolves(MACHINE_BINARY, MACHINE_BINARY);
     resolves("sh", sh);
-    rig_call_fails(bus, NOT_FOUND, "ResolveFirecrackerBinary", "ss", "no-such-program", "o");
-    rig_call_fails(bus, NOT_FOUND, "ResolveFirecrackerBinary", "ss", "/no/such/program", "o");
+    rig_call_fails(machine_bus, NOT_FOUND, "ResolveFirecrackerBinary", "ss", "no-such-program",
+                   "o");
+    rig_call_fails(machine_bus, NOT_FOUND, "ResolveFirecrackerBinary", "ss", "/no/such/program",
+                   "o");
     /* Root would see what is there. */
-    rig_call_fails(bus, NOT_FOUND, "ResolveFirecrackerBinary", "ss", "/proc/1/exe", "o");
+    rig_call_fails(machine_bus, NOT_FOUND, "ResolveFirecrackerBinary", "ss", "/proc/1/exe", "o");
     ck_assert_int_eq(mkdir("/run/closed", 0700), 0);
     machine_install_double("/run/closed/firecracker", 0, 0755);
-    rig_call_fails(bus, NOT_FOUND, "ResolveFirecrackerBinary", "ss", "/run/closed/firecracker",
+    rig_call_fails(machine_bus, NOT_FOUND, "ResolveFirecrackerBinary", "ss",
+                   "/run/closed/firecracker", "o");
+    rig_call_fails(machine_bus, NOT_FOUND, "ResolveFirecrackerBinary", "ss", "/run/closed/absent",
                    "o");
-    rig_call_fails(bus, NOT_FOUND, "ResolveFirecrackerBinary", "ss", "/run/closed/absent", "o");
-    rig_call_fails(bus, BAD_PARAMS, "ResolveFirecrackerBinary", "ss", "bin/sh", "o");
-    rig_call_fails(bus, BAD_PARAMS, "ResolveFirecrackerBinary", "ss", "..", "o");
-    rig_call_fails(bus, NOT_MANAGED, "ResolveFirecrackerBinary", "ss", "/etc", "o");
-    rig_call_fails(bus, NOT_MANAGED, "ResolveFirecrackerBinary", "ss", "/etc/passwd", "o");
+    rig_call_fails(machine_bus, BAD_PARAMS, "ResolveFirecrackerBinary", "ss", "bin/sh", "o");
+    rig_call_fails(machine_bus, BAD_PARAMS, "ResolveFirecrackerBinary", "ss", "..", "o");
+    rig_call_fails(machine_bus, NOT_MANAGED, "ResolveFirecrackerBinary", "ss", "/etc", "o");
+    rig_call_fails(machine_bus, NOT_MANAGED, "ResolveFirecrackerBinary", "ss", "/etc/passwd", "o");
 }
 END_TEST
-
-static void
-set_up_host(void)
-{
-    static const char *const names[] = {"signals", NULL};
-
-    machine_rig_set_up(names);
-}
 
 int
 main(int argc, char **argv)
 {
+    static const char *const names[] = {"signals", NULL};
     Suite *suite;
     TCase *tcase;
 
     (void)argc;
     rig_enter("bus/process", argv, NULL);
     suite = suite_create("process");
-    tcase = tcase_create("process");
-    tcase_set_timeout(tcase, 90);
-    tcase_add_unchecked_fixture(tcase, set_up_host, NULL);
-    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase = machine_add_tcase(suite, "process", names, NULL, NULL);
     tcase_add_test(tcase, not_a_vmm);
     tcase_add_test(tcase, dressed_up);
     tcase_add_test(tcase, odd_pids);
@@ -343,6 +339,5 @@ main(int argc, char **argv)
     tcase_add_test(tcase, signals);
     tcase_add_test(tcase, socket_access);
     tcase_add_test(tcase, resolving);
-    suite_add_tcase(suite, tcase);
     return harness_run("bus/process", suite);
 }

@@ -8,6 +8,9 @@ OBJECT=/org/banger/Helper1
 program=vm/$(basename "$0" | cut -d- -f2-)
 TEST_LOG=/run/banger-vm.log
 
+# Functions here return their failure themselves: where one is called in a condition (A && B, if A), the
+# shell that runs it does not end with the first command that fails.
+
 # Each test runs in a shell of its own that ends with the first command that fails; the message of a
 # failed test is that command, with what was printed last. A part that reported its failures has not failed itself.
 run_tests() {
@@ -86,9 +89,13 @@ fails() {
     shift
     if call "$@"; then
         fail "$2 succeeded, instead of failing with $error"
+        return 1
     fi
-    # busctl has words of its own for this one.
-    [[ $OUT = *"($OP)" ]] || [ "$error" = AccessDenied ] || fail "the message does not end in the op_id: $OUT"
+    # busctl has a text of its own for this one.
+    if [[ $OUT != *"($OP)" ]] && [ "$error" != AccessDenied ]; then
+        fail "the message does not end in the op_id: $OUT"
+        return 1
+    fi
     name=$(field ERROR_NAME "$OP")
     [[ $name = *."$error" ]] || fail "$2 failed with ${name:-nothing in the journal}, not with $error: $OUT"
 }
@@ -110,7 +117,10 @@ wait_for() {
     local deadline=$((SECONDS + $1))
     shift
     until "$@" >/dev/null 2>&1; do
-        [ "$SECONDS" -lt "$deadline" ] || fail "waited in vain for: $*"
+        if [ "$SECONDS" -ge "$deadline" ]; then
+            fail "waited in vain for: $*"
+            return 1
+        fi
         sleep 0.1
     done
 }
@@ -119,19 +129,40 @@ helper_pid() {
     systemctl show --property=MainPID --value banger-helper.service
 }
 
+# The alias of the link $1, without when it was made.
+alias_of() {
+    sed 's/ at=[0-9]*//' "/sys/class/net/$1/ifalias"
+}
+
 # A file system image of $2 MiB at $1 that belongs to the owner.
 make_image() {
-    rm -f "$1"
-    truncate -s "$2M" "$1"
-    mke2fs -q -F -t ext4 "$1"
-    chown banger:banger "$1"
+    rm -f "$1" &&
+        truncate -s "$2M" "$1" &&
+        mke2fs -q -F -t ext4 "$1" &&
+        chown banger:banger "$1"
 }
 
 # A copy-on-write file of $2 MiB at $1 that belongs to the owner.
 make_cow() {
-    rm -f "$1"
-    truncate -s "$2M" "$1"
-    chown banger:banger "$1"
+    rm -f "$1" &&
+        truncate -s "$2M" "$1" &&
+        chown banger:banger "$1"
+}
+
+# Installs the double with the orders $2 for the machine $1 (tests/fake/fake.h), or without any. In its jail a
+# VMM sees no file of ours, so they are at the end of the program.
+install_double() {
+    local line
+    rm -f /usr/local/bin/firecracker.new
+    cp "$PAYLOAD/programs/firecracker" /usr/local/bin/firecracker.new
+    if [ $# -gt 0 ]; then
+        printf '\nBANGER-ORDERS\n' >>/usr/local/bin/firecracker.new
+        while IFS= read -r line; do
+            printf '%s %s\n' "$1" "$line" >>/usr/local/bin/firecracker.new
+        done <<<"$2"
+    fi
+    chmod 755 /usr/local/bin/firecracker.new
+    mv /usr/local/bin/firecracker.new /usr/local/bin/firecracker
 }
 
 # A machine as LaunchFirecracker takes it, in ARGUMENTS: $1 its vm_id, $2 its root drive, $3 its kernel,

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "rig/rig-client.h"
+
+/* What the tests of bangerctl share. A function that cannot do its work fails the test. */
+
+#define BANGERCTL BUILD_DIR "/bangerctl "
+#define AS_STRANGER "setpriv --reuid stranger --regid stranger --clear-groups "
+#define AS_MEMBER "setpriv --reuid member --regid member --init-groups "
+
+/* Runs @command in a shell; its exit status, and all it printed in *@ret_text, to be freed. */
+int bangerctl_run(const char *command, char **ret_text);
+
+/* Runs @command, which must end with @status and print @part. */
+void bangerctl_check(const char *command, int status, const char *part);
+
+/* Runs @command, which must succeed, and returns what it printed. Free with g_free(). */
+char *bangerctl_print(const char *command);
+
+/* Whether the program @name is on this machine. */
+bool bangerctl_have(const char *name);

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/*
+ * The commands of the documentation: docs/life-of-a-vm.md from its first to its last, with the double
+ * of firecracker; the rules of docs/polkit-recipes.md; the examples of the man pages that are commands.
+ */
+#include <string.h>
+
+#include "bus/bangerctl/bangerctl-fixture.h"
+#include "bus/vmm/machine-fixture.h"
+
+#define PROMPT "    $ "
+#define CONTINUATION "    > "
+
+static const char *const names[] = {"other", NULL};
+
+/* Fails, with @command, if @text has @part. */
+static void
+assert_lacks(const char *text, const char *part, const char *command)
+{
+    ck_assert_msg(strstr(text, part) == NULL, "%s: %s", command, text);
+}
+
+static char *
+read_document(const char *path)
+{
+    g_autofree char *whole = g_build_filename(SOURCE_DIR, path, NULL);
+    char *text = NULL;
+
+    ck_assert_msg(g_file_get_contents(whole, &text, NULL, NULL), "%s", whole);
+    return text;
+}
+
+/* The commands of the document @path, each with the lines that go on; a shell's script. */
+static char *
+extract_commands(const char *path, unsigned int *ret_n)
+{
+    g_autofree char *text = read_document(path);
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    g_autoptr(GString) script = g_string_new("set -ex\nexport PATH=" BUILD_DIR ":$PATH\n");
+
+    *ret_n = 0;
+    for (char **line = lines; *line != NULL; line++)
+        if (g_str_has_prefix(*line, PROMPT)) {
+            g_string_append_printf(script, "%s\n", *line + strlen(PROMPT));
+            (*ret_n)++;
+        } else if (g_str_has_prefix(*line, CONTINUATION)) {
+            g_string_append_printf(script, "%s\n", *line + strlen(CONTINUATION));
+        }
+    return g_strdup(script->str);
+}
+
+START_TEST(life)
+{
+    unsigned int n;
+    g_autofree char *script = extract_commands("docs/life-of-a-vm.md", &n);
+    g_autofree char *text = NULL;
+
+    ck_assert_uint_gt(n, 20);
+    ck_assert(g_file_set_contents("/run/life.sh", script, -1, NULL));
+    /* Of its own what the page takes from elsewhere, and the bridge's address, which the fixture has. */
+    bangerctl_check("ip link delete tap-fc-other; ip link delete br-fc; cp " MACHINE_STATE
+                    "kernel /run/vmlinux",
+                    0, "");
+    text = bangerctl_print("cd /run && sh /run/life.sh");
+    ck_assert_msg(strstr(text, "can be made; nothing was made.") != NULL, "%s", text);
+    ck_assert_msg(strstr(text, "web runs as process ") != NULL, "%s", text);
+    ck_assert_msg(strstr(text, "0 listed.") != NULL, "%s", text);
+    bangerctl_check("ls " MACHINE_RUN "web.sock " MACHINE_STATE "web.ext4", 2, "No such");
+    bangerctl_check("ip link show br-fc", 1, "does not exist");
+}
+END_TEST
+
+/* The @n-th block of indented JavaScript of the document, as polkit reads it. */
+static char *
+extract_rule(unsigned int n)
+{
+    g_autofree char *text = read_document("docs/polkit-recipes.md");
+    g_auto(GStrv) parts = g_strsplit(text, "    polkit.addRule(", -1);
+    const char *end;
+
+    ck_assert_uint_eq(g_strv_length(parts), 5);
+    end = strstr(parts[n + 1], "\n    });\n");
+    ck_assert_ptr_nonnull(end);
+    return g_strdup_printf("polkit.addRule(%.*s\n});\n", (int)(end - parts[n + 1]), parts[n + 1]);
+}
+
+#define DELETE(tap) BANGERCTL "--no-ask-password call DeleteTap tap_name=" tap
+#define CREATE(bridge)                                                                             \
+    BANGERCTL "call CreateTap bridge_name=" bridge " bridge_ip=172.20.0.1 cidr=24 "                \
+              "tap_name=tap-fc-r"
+
+/* What each recipe allows, and what it does not. */
+static const struct {
+    const char *allowed, *refused;
+} recipes[] = {
+    {AS_STRANGER DELETE("tap-pool-x"), AS_STRANGER DELETE("tap-fc-x")},
+    {AS_MEMBER DELETE("tap-fc-x"), AS_MEMBER BANGERCTL "read /var/lib/banger/none /etc/shadow"},
+    {AS_MEMBER DELETE("tap-fc-x"), AS_MEMBER CREATE("br-other")},
+    {DELETE("tap-fc-x"), AS_MEMBER DELETE("tap-fc-x")},
+};
+
+START_TEST(recipe)
+{
+    g_autofree char *rule = extract_rule((unsigned int)_i);
+
+    rig_polkit_set_rules("50-recipe.rules", rule);
+    bangerctl_check(recipes[_i].allowed, 0, "");
+    bangerctl_check(recipes[_i].refused, 3, "bangerctl: ");
+    rig_polkit_set_rules("50-recipe.rules", NULL);
+    bangerctl_check(AS_MEMBER DELETE("tap-fc-x"), 0, "");
+}
+END_TEST
+
+/* Each error of the interface has a section that says what to do. */
+START_TEST(errors)
+{
+    static const char *const error_names[] = {"BadParams",     "NotFound",
+                                              "AlreadyExists", "Busy",
+                                              "NotManaged",    "NotSupported",
+                                              "Timeout",       "OperationFailed",
+                                              "AccessDenied",  "InteractiveAuthorizationRequired",
+                                              "LimitsExceeded"};
+    g_autofree char *text = read_document("docs/troubleshooting.md");
+
+    for (size_t i = 0; i < G_N_ELEMENTS(error_names); i++) {
+        g_autofree char *heading = g_strdup_printf("\n### %s\n", error_names[i]);
+
+        ck_assert_msg(strstr(text, heading) != NULL, "%s", error_names[i]);
+    }
+}
+END_TEST
+
+/* @roff without what is written for troff. Free with g_free(). */
+static char *
+plain_text(const char *roff)
+{
+    static const char *const pairs[][2] = {
+        {"\\-", "-"}, {"\\(aq", "'"}, {"\\e", "\\"}, {"&gt;", ">"}, {"&amp;", "&"}};
+    char *text = g_strdup(roff);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(pairs); i++) {
+        g_auto(GStrv) parts = g_strsplit(text, pairs[i][0], -1);
+
+        g_free(text);
+        text = g_strjoinv(pairs[i][1], parts);
+    }
+    return text;
+}
+
+/*
+ * Each method has an example in org.banger.Helper1(5), with its types: what fails does so for what
+ * this host has not, and never for how it was called.
+ */
+START_TEST(interface_examples)
+{
+    g_autofree char *roff = read_document("man/org.banger.Helper1.xsl");
+    g_autofree char *text = plain_text(roff);
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    g_autofree char *made =
+        bangerctl_print("truncate -s 8M " MACHINE_STATE "root.ext4 && mke2fs -qF " MACHINE_STATE
+                        "root.ext4 && chown banger: " MACHINE_STATE "root.ext4");
+    unsigned int n = 0;
+
+    for (char **line = lines; *line != NULL; line++) {
+        g_autofree char *said = NULL, *command = NULL;
+
+        if (!g_str_has_prefix(*line, "$CALL ") && !g_str_has_prefix(*line, "bangerctl call "))
+            continue;
+        n++;
+        command = g_strdup_printf("PATH=" BUILD_DIR ":$PATH; CALL='busctl call org.banger.Helper1 "
+                                  "/org/banger/Helper1 org.banger.Helper1'; %s",
+                                  *line);
+        (void)bangerctl_run(command, &said);
+        assert_lacks(said, "Invalid arguments", *line);
+        assert_lacks(said, "Unknown method", *line);
+        assert_lacks(said, "usage", *line);
+        assert_lacks(said, "is no value of", *line);
+        assert_lacks(said, "expects", *line);
+    }
+    ck_assert_uint_ge(n, 30);
+}
+END_TEST
+
+/* The rules for a firewall that drops guests are such as nft(8) takes. */
+START_TEST(firewall)
+{
+    g_autofree char *text = read_document("docs/troubleshooting.md");
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    unsigned int n = 0;
+
+    bangerctl_check("nft 'add table inet filter; add chain inet filter forward { type filter hook "
+                    "forward priority 0; policy drop; }'",
+                    0, "");
+    for (char **line = lines; *line != NULL; line++)
+        if (g_str_has_prefix(*line, "    nft ")) {
+            bangerctl_check(*line, 0, "");
+            n++;
+        }
+    ck_assert_uint_eq(n, 2);
+    bangerctl_check("nft list chain inet filter forward", 0, "oifname \"br-fc*\" accept");
+    bangerctl_check("nft delete table inet filter", 0, "");
+}
+END_TEST
+
+/* The machine file of bangerctl(1) is one, down to what this kernel lacks. */
+START_TEST(manual)
+{
+    g_autofree char *text = read_document("man/bangerctl.1");
+    const char *begin = strstr(text, "[Machine]\nkernel_image_path");
+    const char *end = begin != NULL ? strstr(begin, ".fi\n") : NULL;
+    g_autofree char *roff = NULL, *file = NULL;
+
+    ck_assert_ptr_nonnull(end);
+    roff = g_strndup(begin, (gsize)(end - begin));
+    file = plain_text(roff);
+    ck_assert(g_file_set_contents("/run/web.machine", file, -1, NULL));
+    bangerctl_check(BANGERCTL "run --dry-run /run/web.machine", 4, "CreateMachine: ");
+    bangerctl_check("echo 'frob=1' >>/run/web.machine; " BANGERCTL "run /run/web.machine", 2,
+                    "[File /etc/hostname] frob: there is no such key here");
+    bangerctl_check("echo '[Frob]' >/run/web.machine; " BANGERCTL "run /run/web.machine", 2,
+                    "[Frob] is none of");
+    bangerctl_check("printf '[Machine]\\nvcpu_count=many' >/run/web.machine; " BANGERCTL
+                    "run /run/web.machine",
+                    2, "[Machine] vcpu_count: vcpu_count: \"many\" is no value of the type u");
+    bangerctl_check(BANGERCTL "run /run/none.machine", 2, "/run/none.machine: ");
+    bangerctl_check(BANGERCTL "destroy none", 0, "");
+}
+END_TEST
+
+int
+main(int argc, char **argv)
+{
+    Suite *suite;
+    TCase *tcase;
+
+    (void)argc;
+    rig_enter("bus/ctl-guide", argv, NULL);
+    suite = suite_create("ctl-guide");
+    tcase = machine_add_tcase(suite, "ctl-guide", names, NULL, NULL);
+    tcase_set_timeout(tcase, 120);
+    tcase_add_test(tcase, life);
+    tcase_add_test(tcase, errors);
+    tcase_add_test(tcase, firewall);
+    tcase_add_test(tcase, manual);
+    tcase_add_test(tcase, interface_examples);
+    tcase_add_loop_test(tcase, recipe, 0, G_N_ELEMENTS(recipes));
+    return harness_run("bus/ctl-guide", suite);
+}

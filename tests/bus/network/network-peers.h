@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <systemd/sd-bus.h>
+
+/*
+ * The peers of the host of the rig, for real packets. All in network namespaces of the rig's own:
+ *
+ *     guest  eth0 172.16.0.2, fd00:16::2  ==(frames through the TAP)==  br-fc on the host
+ *     host   uplink 192.0.2.1, 2001:db8::1  <--veth-->  eth0 192.0.2.2, 2001:db8::2  outside
+ *
+ * It has no route to the guests: it can only answer what was masqueraded.
+ */
+
+#define PEERS_ADDRESS "192.0.2.2"
+#define PEERS_ADDRESS6 "2001:db8::2"
+#define PEERS_HOST "192.0.2.1"
+#define PEERS_HOST6 "2001:db8::1"
+#define PEERS_GUEST "172.16.0.2"
+#define PEERS_GUEST6 "fd00:16::2"
+#define PEERS_PORT 7777
+
+/*
+ * Makes the host outside, and its server, which answers each datagram with the sender's address as
+ * it sees it.
+ */
+void peers_make(void);
+
+/*
+ * Makes the namespace @name with a program that does what a VMM does: it attaches to the host's TAP
+ * @tap and carries the frames to and from the guest's own eth0, which has @address (with prefix)
+ * and the default route @gateway. Ends with the test.
+ */
+void peers_make_guest(const char *name, const char *tap, const char *address, const char *gateway);
+
+/* A server like that one in the namespace @name, NULL: the host's. */
+void peers_serve(const char *name);
+
+/*
+ * Sends a datagram from the namespace @name (NULL: the host's) to @address and waits for the
+ * answer, which says which sender the server saw. Returns "" if none came within a second. Each
+ * call is a flow of its own. The text is there until the next call.
+ */
+const char *peers_ask(const char *name, const char *address);
+
+/*
+ * Opens a socket in the namespace @name for one flow to @address, a descriptor; peers_ask_again()
+ * asks on it, as peers_ask() does.
+ */
+int peers_open_flow(const char *name, const char *address);
+const char *peers_ask_again(int flow);
+
+/* Require an answer, however long a loaded machine takes, and that it is @expected (NULL: any). For
+ * "no answer" use the two above, when one that must come has come that way before. */
+void peers_assert_answer(const char *name, const char *address, const char *expected);
+void peers_assert_flow(int flow, const char *expected);
+
+/*
+ * Require that no answer comes: as peers_ask(), for as many flows at once as were expected to be
+ * silent since the last time. What else is asked in between is asked in the same state.
+ */
+void peers_expect_silence(const char *name, const char *address);
+void peers_await_silence(void);
+
+/* EnsureNAT, which must succeed. */
+void peers_nat(sd_bus *bus, const char *guest, const char *tap, bool enable);
+
+/*
+ * All of it: the host outside, br-fc with the TAP tap-fc-1, the guest behind it, and a server on the
+ * host, which the guest reaches: what fails afterwards does not fail for lack of a wire.
+ */
+void peers_make_with_guest(sd_bus *bus);
+
+/* What Docker does with @iptables, "iptables" or "ip6tables": FORWARD drops by policy and has a
+ * chain DOCKER-USER with rules of an administrator's. */
+void peers_docker_chains(const char *iptables);
+
+/* All nftables rules but banger's, handles included; there until network_forget(). */
+const char *peers_foreign_rules(void);
+
+/* Fails unless there is nothing of banger's, as nft(8) sees it and as iptables(8) does. */
+void peers_assert_no_rules(void);
+
+/* Ends all programs of the peers. */
+void peers_end(void);
