@@ -5,28 +5,67 @@
 
 : "${top:?}" # the tree, set by tools/check and tools/demo
 
-# install_packages LIST …: the packages of these lists that are not installed yet.
-install_packages() {
-    local lists=" $* " list name missing=()
+# is_installed NAME
+is_installed() {
+    dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q "^install ok installed"
+}
 
-    while read -r list name; do
+# choose_package NAME …: prints the first of these that this Debian has.
+choose_package() {
+    local name
+
+    for name in "$@"; do
+        if apt-cache show "$name" >/dev/null 2>&1; then
+            echo "$name"
+            return
+        fi
+    done
+    echo "This Debian has no $*: tests that need it are skipped" >&2
+}
+
+# missing_packages LIST …: the lines of these lists of which no package is installed, without " | ".
+missing_packages() {
+    local lists=" $* " list names name
+
+    while read -r list names; do
         if [[ $list == "#"* || -z $list || $lists != *" $list "* ]]; then
             continue
         fi
-        if ! dpkg-query -W -f '${Status}' "$name" 2>/dev/null | grep -q "^install ok installed"; then
-            missing+=("$name")
-        fi
+        names=${names//|/ }
+        for name in $names; do
+            if is_installed "$name"; then
+                continue 2
+            fi
+        done
+        echo "$names"
     done <"$top/tools/lib/packages"
-    if [ ${#missing[@]} -eq 0 ]; then
+}
+
+# install_packages LIST …: the packages of these lists that are not installed yet.
+install_packages() {
+    local lines line name chosen=()
+
+    mapfile -t lines < <(missing_packages "$@")
+    if [ ${#lines[@]} -eq 0 ]; then
         return
     fi
     if [ "$(id -u)" -ne 0 ]; then
-        echo "These packages are missing, and installing them takes root: ${missing[*]}" >&2
+        echo "These packages are missing, and installing them takes root: ${lines[*]}" >&2
         return 1
     fi
-    echo "Installing ${missing[*]}"
     export DEBIAN_FRONTEND=noninteractive
     apt-get -qq update
-    apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null 2>&1 ||
-        apt-get install -y --no-install-recommends "${missing[@]}"
+    for line in "${lines[@]}"; do
+        # shellcheck disable=SC2086 # names without blanks
+        name=$(choose_package $line)
+        if [ -n "$name" ]; then
+            chosen+=("$name")
+        fi
+    done
+    if [ ${#chosen[@]} -eq 0 ]; then
+        return
+    fi
+    echo "Installing ${chosen[*]}"
+    apt-get -qq install -y --no-install-recommends "${chosen[@]}" >/dev/null 2>&1 ||
+        apt-get install -y --no-install-recommends "${chosen[@]}"
 }

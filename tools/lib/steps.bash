@@ -5,6 +5,10 @@
 
 : "${top:?}" "${work:?}" "${jobs:?}" "${results:?}" # set by tools/check
 
+# For say_how_long.
+declare -A usual_seconds=([style]=10 [lint]=140 [unit]=40 [bus]=170 [container]=160 [sanitizers]=500 [tsan]=200
+    [variants]=120 [valgrind]=120 [coverage]=240 [fuzz]=170 [distcheck]=120 [package]=180 [web]=150 [vm]=500 [trixie]=900)
+
 # root reads a tree that is somebody else's, which git refuses unless it is told.
 export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
 
@@ -22,6 +26,19 @@ is_one_of() {
 
 headline() {
     printf '\n==== %s\n' "$1"
+}
+
+# say_how_long TIER …: what these will take, as the last time, or as on a machine of two processors that does
+# nothing else and has nothing built yet.
+say_how_long() {
+    local tier seconds total=0 each=()
+
+    for tier in "$@"; do
+        seconds=$(cat "$work/seconds.$tier" 2>/dev/null || echo "${usual_seconds[$tier]}")
+        total=$((total + seconds))
+        each+=("$tier $seconds s,")
+    done
+    echo "This takes about $(((total + 59) / 60)) minutes: ${each[*]%,}"
 }
 
 # record OUTCOME PROGRAM TEST MESSAGE: a line of the results, as tests/lib/harness.h has them.
@@ -49,24 +66,30 @@ step() {
     return 1
 }
 
-# The files of the tree: what git knows or would take, or all of an unpacked tarball.
+# The files of the tree: what git knows or would take, or all of an unpacked tarball; one a line.
 list_sources() {
     if git -C "$1" rev-parse --git-dir >/dev/null 2>&1; then
-        git -C "$1" ls-files -z --cached --others --exclude-standard
+        git -C "$1" -c core.quotePath=off ls-files --cached --others --exclude-standard |
+            (cd "$1" && while IFS= read -r file; do
+                if [ -e "$file" ]; then
+                    printf '%s\n' "$file"
+                fi
+            done)
     else
-        (cd "$1" && find . -name 'build*' -prune -o -type f -print0)
+        (cd "$1" && find . -name 'build*' -prune -o -type f -printf '%P\n')
     fi
 }
 
-# copy_sources FROM TO: the builds' own copy, since autoreconf writes next to configure.ac.
+# copy_sources FROM TO: the builds' own copy, since autoreconf writes next to configure.ac. Times are
+# kept, so that only what changed is built again; what went from the tree goes from the copy.
 copy_sources() {
     mkdir -p "$2"
-    list_sources "$1" |
-        (cd "$1" && while IFS= read -r -d '' file; do
-            if [ -e "$file" ]; then
-                printf '%s\0' "$file"
-            fi
-        done | tar --null -T - -cf - | tar -xf - -C "$2" --keep-newer-files 2>/dev/null)
+    list_sources "$1" | sort >"$2.list.new"
+    if [ -e "$2.list" ]; then
+        comm -23 "$2.list" "$2.list.new" | (cd "$2" && xargs -r -d '\n' rm -f --)
+    fi
+    tar -C "$1" --verbatim-files-from -T "$2.list.new" -cf - | tar -C "$2" -xf -
+    mv "$2.list.new" "$2.list"
 }
 
 # build NAME OPTION …: configures and makes $work/NAME with everything that is tested.
@@ -90,37 +113,92 @@ build() {
     )
 }
 
-# run_program TIER PROGRAM COMMAND …: a test program that reports its tests itself. A program that
-# ends badly without having reported a failure has failed.
+# run_program TIER PROGRAM COMMAND …: a test program that reports its tests itself, one of several
+# that run at once: its output is printed when it has ended, the last line only unless it failed.
 run_program() {
-    local tier=$1 program=$2 before after status=0
+    local tier=$1 program=$2 log=$work/log.$1/$2 status=0 begun=$SECONDS
 
     shift 2
-    before=$(grep -c '^fail' "$results" || true)
-    timeout --kill-after=10 2000 "$@" 2>"$work/stderr" || status=$?
-    if [ $status -ne 0 ] && [ $status -ne 77 ]; then
-        cat "$work/stderr"
-        after=$(grep -c '^fail' "$results" || true)
-        if [ "$after" -eq "$before" ]; then
-            record fail "$tier/$program" - "exit status $status"
+    mkdir -p "${log%/*}"
+    : >"$log.results"
+    BANGER_TEST_RESULTS=$log.results timeout --kill-after=10 2000 "$@" >"$log" 2>&1 &
+    # shellcheck disable=SC2064 # this program, not one that runs later
+    trap "kill $!" TERM
+    wait $! || status=$?
+    trap - TERM
+    echo $((SECONDS - begun)) >"$log.seconds"
+    (
+        flock 9
+        take_results "$tier/$program" "$log" "$status"
+        if [ "$status" -eq 0 ] || [ "$status" -eq 77 ]; then
+            echo "$tier: $(tail -n 1 "$log") ($((SECONDS - begun)) s)"
+        else
+            tail -n 200 "$log"
         fi
+    ) 9>>"$results"
+}
+
+# run_alone TIER PROGRAM COMMAND …: the same for one that has the machine for itself; its output is
+# printed as it comes.
+run_alone() {
+    local program=$1/$2 log=$work/log.$1/$2 status=0 output tee
+
+    shift 2
+    mkdir -p "${log%/*}"
+    : >"$log.results"
+    exec {output}> >(tee "$log")
+    tee=$!
+    # In the background, for bash runs a trap only when what is in the foreground has ended.
+    BANGER_TEST_RESULTS=$log.results timeout --kill-after=10 2400 "$@" >&"$output" 2>&1 &
+    wait $! || status=$?
+    exec {output}>&-
+    wait "$tee" || true
+    take_results "$program" "$log" "$status"
+}
+
+# take_results PROGRAM LOG STATUS: adds what it reported to the results. A program that ended badly
+# without having reported a failure has failed.
+take_results() {
+    cat "$2.results" >>"$results"
+    if [ "$3" -ne 0 ] && [ "$3" -ne 77 ] && ! grep -q '^fail' "$2.results"; then
+        record fail "$1" - "exit status $3, see $2"
     fi
 }
 
-# run_tests TIER BUILD LIST [COMMAND …]: the programs that `make list-tests-LIST` names, each by
-# COMMAND.
-run_tests() {
-    local tier=$1 build=$2 list=$3 program
+# longest_first TIER: sorts the programs of its input by how long they took the last time, so that
+# none that takes long is begun last. Those that never ran come first.
+longest_first() {
+    local program seconds
 
-    shift 3
     while read -r program; do
-        (cd "$work/$build" && run_program "$tier" "$program" "$@" "./$program")
-    done < <(make -s --no-print-directory -C "$work/$build" "list-tests-$list")
+        seconds=$(cat "$work/log.$1/$program.seconds" 2>/dev/null || echo 9999)
+        printf '%s %s\n' "$seconds" "$program"
+    done | sort -s -k1,1nr | cut -d' ' -f2-
 }
 
-# The results without those skipped cases of the bus tier that passed in the VM, where it runs as "vm-bus/…", and
-# the other way round: what needs device-mapper is skipped where the kernel has none.
-settled_results() {
+# run_tests TIER BUILD LIST: the programs that `make list-tests-LIST` names, side by side. They wait
+# for most of their time, so there are three for each processor; and a test that has to share it may
+# take longer.
+run_tests() {
+    local tier=$1 build=$2 list=$3 program running=0
+
+    while read -r program; do
+        if [ $((running += 1)) -gt $((3 * jobs)) ]; then
+            wait -n || true
+        fi
+        (
+            cd "$work/$build" || exit 1
+            export CK_TIMEOUT_MULTIPLIER=${CK_TIMEOUT_MULTIPLIER:-4}
+            run_program "$tier" "$program" "./$program"
+        ) &
+    done < <(make -s --no-print-directory -C "$work/$build" "list-tests-$list" |
+        longest_first "$tier")
+    wait
+}
+
+# The results without those skipped cases of the bus tier that passed in the VM, where it runs as
+# "vm-bus/…", and the other way round: what needs device-mapper is skipped where the kernel has none.
+merged_results() {
     awk -F'\t' '
         { other = $2 ~ /^vm-/ ? substr($2, 4) : "vm-" $2 }
         NR == FNR { if ($1 == "pass") passed[$2 FS $3] = 1; next }
@@ -129,15 +207,15 @@ settled_results() {
 
 # Adds up the results; the last line of tools/check. Succeeds if nothing failed and something ran.
 closing_line() {
-    local settled passed failed skipped
+    local merged elsewhere passed failed skipped
 
-    settled=$(settled_results)
-    passed=$(grep -c '^pass' <<<"$settled" || true)
-    failed=$(grep -c '^fail' <<<"$settled" || true)
-    skipped=$(grep -c '^skip' <<<"$settled" || true)
-    grep -E '^(fail|skip)' <<<"$settled" | sort | uniq -c || true
-    settled=$(($(wc -l <"$results") - passed - failed - skipped))
-    [ "$settled" -eq 0 ] || echo "$settled skipped in the rig or in the VM passed in the other one"
+    merged=$(merged_results)
+    passed=$(grep -c '^pass' <<<"$merged" || true)
+    failed=$(grep -c '^fail' <<<"$merged" || true)
+    skipped=$(grep -c '^skip' <<<"$merged" || true)
+    grep -E '^(fail|skip)' <<<"$merged" | sort | uniq -c || true
+    elsewhere=$(($(wc -l <"$results") - passed - failed - skipped))
+    [ "$elsewhere" -eq 0 ] || echo "$elsewhere skipped in the rig or in the VM passed in the other one"
     echo "$passed passed, $failed failed, $skipped skipped"
     [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
 }
