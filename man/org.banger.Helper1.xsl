@@ -71,10 +71,26 @@ interface: org.banger.Helper1
 The types are those of the D\-Bus specification, as busctl(1) takes them.
 </xsl:text>
     <xsl:apply-templates select="method"/>
+    <xsl:text>.SH SIGNALS
+</xsl:text>
+    <xsl:apply-templates select="signal"/>
     <xsl:text>.SH PROPERTIES
-None of them changes while the helper runs.
 </xsl:text>
     <xsl:apply-templates select="property"/>
+    <xsl:text>.SH OBJECTS
+Below /org/banger/Helper1, which has org.freedesktop.DBus.ObjectManager, there is an object for each machine, snapshot,
+TAP and bridge: machines/ID, snapshots/NAME, taps/NAME and bridges/NAME. None is kept: what there is is asked of systemd,
+device\-mapper and the kernel when a caller asks. Every local user may read them. While more than 32 messages of one
+connection, or 256 of all, wait for objects, the next one is answered with LimitsExceeded.
+</xsl:text>
+    <xsl:for-each select="document('../introspection/org.banger.Helper1.Machine.xml')/node/interface
+        | document('../introspection/org.banger.Helper1.Snapshot.xml')/node/interface
+        | document('../introspection/org.banger.Helper1.Tap.xml')/node/interface
+        | document('../introspection/org.banger.Helper1.Bridge.xml')/node/interface">
+      <xsl:value-of select="concat('.SS ', @name, '&#10;')"/>
+      <xsl:call-template name="documentation"/>
+      <xsl:apply-templates select="property"/>
+    </xsl:for-each>
     <xsl:text>.SH ERRORS
 The message of every error ends with the operation id in parentheses.
 </xsl:text>
@@ -88,12 +104,126 @@ hexadecimal digits.
 .nf
 journalctl OP_ID=op\-3f2a9c
 .fi
-.SH EXAMPLE
+.SH KEYS OF A MACHINE
+The dictionary of LaunchFirecracker, CreateMachine and DestroyMachine:
+.PP
+.TS
+tab(|);
+l l lx.
+binary_path|s|the program, an absolute path
+vm_id|s|the machine's name, [A\-Za\-z0\-9\-]{1,64}
+socket_path|s|the API socket, in the runtime directory
+log_path|s|firecracker's log, in the state directory
+metrics_path|s|firecracker's metrics, in the state directory
+kernel_image_path|s|the kernel, in the state directory
+initrd_path|s|its initial root; optional
+kernel_args|s|its arguments; to polkit only whether there are any
+drives|a(ssbb)|id, path, read_only, is_root
+tap_device|s|the TAP of the first interface, eth0
+vsock_path|s|the vsock; optional, with vsock_cid
+vsock_cid|u|the guest's address on it
+vcpu_count|u|processors
+memory_mib|u|memory
+network|(sss)|bridge_name, bridge_ip, cidr; optional
+guest_mac|s|Ethernet address of eth0
+mtu|u|of eth0
+rx_rate_limiter|a{sv}|bandwidth and ops, each (ttt): size, burst, refill in ms
+tx_rate_limiter|a{sv}|the same
+network_interfaces|a(ssa{sv})|more interfaces: id, TAP, options
+drive_options|a{sa{sv}}|by drive: cache_type, io_engine, partuuid, rate_limiter
+mmds|a{sv}|version, ipv4_address, interfaces, data
+balloon|a{sv}|amount_mib, deflate_on_oom, …
+huge_pages|s|None or 2M
+cpu_template|s|such as T2S
+cpu_config|s|JSON text
+entropy|b|a source of random numbers
+smt|b|sibling threads
+track_dirty_pages|b|for snapshots of the difference
+load_snapshot|a{sv}|in place of a boot: snapshot_path s, mem_file_path s, resume b, network_overrides a(ss)
+start|b|whether the guest is started; yes
+memory_max|t|of the unit, bytes
+tasks_max|t|of the unit
+cpu_weight|t|of the unit, 1 to 10000
+cpu_quota_usec|t|of the unit, each second
+io_weight|t|of the unit, 1 to 10000
+.TE
+.PP
+CreateMachine and DestroyMachine also take:
+.PP
+.TS
+tab(|);
+l l lx.
+guest_ip|s|registered for tap_device
+nat|b|it may leave its bridge
+port_forwards|a(sqq)|protocol, host_port, guest_port
+egress|as|as SetEgress
+resolver|s|as SyncResolverRouting
+rootfs_path|s|with cow_path and dm_name: the root drive is a snapshot
+cow_path|s|its COW file
+cow_size|t|bytes of a COW file that is made
+dm_name|s|its name, fc\-rootfs\-…
+fsck|b|the root drive is checked first
+files|a(sayu)|guest_path, data, mode
+dry_run|b|nothing is made
+stop_timeout_s|u|DestroyMachine: how long the guest has
+remove_cow|b|DestroyMachine: cow_path is deleted
+.TE
+.SH EXAMPLES
+After
+.PP
 .nf
-busctl call org.banger.Helper1 /org/banger/Helper1 org.banger.Helper1 \e
-       CreateTap sssss br\-fc 172.16.0.1 24 tap\-fc\-1 op\-3f2a9c
+CALL="busctl call org.banger.Helper1 /org/banger/Helper1 org.banger.Helper1"
 .fi
+.PP
+each method in turn, on what there is on this host:
+.PP
+.nf
+$CALL ListMachines
+$CALL EnsureBridge ssss br\-fc 172.16.0.1 24 ""
+$CALL CreateTap sssss br\-fc 172.16.0.1 24 tap\-fc\-1 op\-3f2a9c
+$CALL EnsureNAT ssbs 172.16.0.2 tap\-fc\-1 true ""
+$CALL EnsurePortForward sqsqbs tcp 8080 172.16.0.2 80 true ""
+$CALL SetEgress sass 172.16.0.2 1 10.0.0.0/8 ""
+$CALL SyncResolverRouting sss br\-fc 172.16.0.1:53 ""
+$CALL ClearResolverRouting ss br\-fc ""
+$CALL CreateDMSnapshot ssss /var/lib/banger/root.ext4 /var/lib/banger/web.cow fc\-rootfs\-web ""
+$CALL FsckSnapshot ss /dev/mapper/fc\-rootfs\-web ""
+$CALL CleanupDMSnapshot sssss "" "" fc\-rootfs\-web /dev/mapper/fc\-rootfs\-web ""
+$CALL RemoveDMSnapshot ss fc\-rootfs\-web ""
+$CALL CheckImage sbs /var/lib/banger/root.ext4 false ""
+$CALL WriteExt4Files "sa(sayu)s" /var/lib/banger/root.ext4 1 /etc/hostname 4 119 101 98 10 420 ""
+$CALL ReadExt4File sss /var/lib/banger/root.ext4 /etc/hostname ""
+$CALL ResolveFirecrackerBinary ss "" ""
+$CALL FindFirecrackerPID ss /run/banger/web.sock ""
+$CALL ProcessRunning uss 1234 /run/banger/web.sock ""
+$CALL EnsureSocketAccess sss /run/banger/web.sock API ""
+$CALL SignalProcess uss 1234 TERM ""
+$CALL KillProcess us 1234 ""
+$CALL SnapshotMachine "sa{sv}s" web 2 snapshot_path s /var/lib/banger/web.snap mem_file_path s /var/lib/banger/web.mem ""
+$CALL StopMachine sus web 30 ""
+$CALL DestroyMachine "a{sv}s" 1 vm_id s web ""
+$CALL Reconcile asasbs 1 web 0 true ""
+$CALL DeleteTap ss tap\-fc\-1 ""
+$CALL DeleteBridge ss br\-fc ""
+.fi
+.PP
+busctl(1) has no descriptors, and dictionaries are long in it; bangerctl(1) has both:
+.PP
+.nf
+bangerctl call ReadExt4FileTo image_path=/var/lib/banger/root.ext4 guest_path=/etc/hostname to=\e&gt;/run/hostname
+bangerctl call WriteExt4FilesFrom image_path=/var/lib/banger/root.ext4 files=\(aq[["/etc/motd","/etc/hostname",420]]\(aq
+bangerctl call LaunchFirecracker binary_path=/usr/local/bin/firecracker vm_id=web
+bangerctl call CreateMachine vm_id=web dry_run=yes
+.fi
+.PP
+Subscribe and Unsubscribe are counted by connection, so a program calls them that stays; bangerctl watch is one.
+.SH VERSIONING
+Within one major version names, methods, signatures, errors, actions and details change only by additions: methods, optional keys of a
+dictionary, properties, signals, actions. A client ignores what it does not know, and asks Features, not Version, what a host can do. What is
+to go is marked org.freedesktop.DBus.Deprecated for at least one minor version. Texts of messages may change at any time.
 .SH SEE ALSO
+.BR banger\-helper (7),
+.BR bangerctl (1),
 .BR banger\-helperd (8),
 .BR banger\-helper\-bridge (8),
 .BR helper.conf (5),
@@ -118,9 +248,15 @@ busctl call org.banger.Helper1 /org/banger/Helper1 org.banger.Helper1 \e
     <xsl:call-template name="documentation"/>
     <xsl:apply-templates select="arg[@name != 'op_id']"/>
     <xsl:text>.PP&#10;polkit action: </xsl:text>
-    <xsl:call-template name="text">
-      <xsl:with-param name="text" select="annotation[@name = 'org.banger.Helper1.Action']/@value"/>
-    </xsl:call-template>
+    <xsl:choose>
+      <xsl:when test="annotation[@name = 'org.banger.Helper1.Action']">
+        <xsl:call-template name="text">
+          <xsl:with-param name="text"
+              select="annotation[@name = 'org.banger.Helper1.Action']/@value"/>
+        </xsl:call-template>
+      </xsl:when>
+      <xsl:otherwise>none&#10;</xsl:otherwise>
+    </xsl:choose>
     <xsl:if test="annotation[@name = 'org.banger.Helper1.Errors']/@value != ''">
       <xsl:text>.br&#10;Errors of its own: </xsl:text>
       <xsl:call-template name="text">
@@ -129,9 +265,17 @@ busctl call org.banger.Helper1 /org/banger/Helper1 org.banger.Helper1 \e
     </xsl:if>
   </xsl:template>
 
+  <xsl:template match="signal">
+    <xsl:value-of select="concat('.SS ', @name, '&#10;.nf&#10;\fB', @name, '\fR(')"/>
+    <xsl:apply-templates select="arg" mode="signature"/>
+    <xsl:text>)&#10;.fi&#10;.PP&#10;</xsl:text>
+    <xsl:call-template name="documentation"/>
+    <xsl:apply-templates select="arg"/>
+  </xsl:template>
+
   <xsl:template match="arg" mode="signature">
     <xsl:value-of select="concat(@type, ' \fI', @name, '\fR')"/>
-    <xsl:if test="following-sibling::arg[@direction = current()/@direction]">, </xsl:if>
+    <xsl:if test="following-sibling::arg[string(@direction) = string(current()/@direction)]">, </xsl:if>
   </xsl:template>
 
   <xsl:template match="arg">
