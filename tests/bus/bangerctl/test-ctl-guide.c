@@ -203,16 +203,21 @@ START_TEST(firewall)
 }
 END_TEST
 
+/* How the machine file in bangerctl(1) begins. */
+#define FIRST_LINES "[Machine]\nkernel_image_path"
+
 /* The machine file of bangerctl(1) is one, down to what this kernel lacks. */
 START_TEST(manual)
 {
     g_autofree char *text = read_document("man/bangerctl.1");
-    const char *begin = strstr(text, "[Machine]\nkernel_image_path");
-    const char *end = begin != NULL ? strstr(begin, ".fi\n") : NULL;
+    g_auto(GStrv) at_machine = g_strsplit(text, FIRST_LINES, 2);
+    g_auto(GStrv) at_end = NULL;
     g_autofree char *roff = NULL, *file = NULL;
 
-    ck_assert_ptr_nonnull(end);
-    roff = g_strndup(begin, (gsize)(end - begin));
+    ck_assert_uint_eq(g_strv_length(at_machine), 2);
+    at_end = g_strsplit(at_machine[1], ".fi\n", 2);
+    ck_assert_uint_eq(g_strv_length(at_end), 2);
+    roff = g_strconcat(FIRST_LINES, at_end[0], NULL);
     file = plain_text(roff);
     ck_assert(g_file_set_contents("/run/web.machine", file, -1, NULL));
     bangerctl_check(BANGERCTL "run --dry-run /run/web.machine", 4, "CreateMachine: ");
