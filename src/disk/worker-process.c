@@ -34,8 +34,8 @@ banger_worker_find_user(const BangerSettings *settings, uid_t *ret_uid, gid_t *r
 
     if (known_uid == 0) {
         g_autoptr(GError) failure = NULL;
-        uid_t uid;
-        gid_t gid;
+        uid_t uid = 0;
+        gid_t gid = 0;
 
         if (!banger_user_find(BANGER_WORKER_USER, &uid, &gid, &failure))
             return banger_set_error(error, BANGER_ERROR_NOT_SUPPORTED,

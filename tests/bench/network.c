@@ -154,7 +154,7 @@ make_bridge_bare(void)
     g_autoptr(BangerNetlink) netlink = banger_netlink_open(NETLINK_ROUTE, NULL);
     BangerLinkAddress address = {.prefix = 24};
     BangerLink link;
-    bool found;
+    bool found = false;
 
     return netlink != NULL && banger_address_parse(BENCH_BRIDGE_IP, &address.address, NULL) &&
            banger_link_create_bridge(netlink, BENCH_BRIDGE, mac, NULL) &&
@@ -279,7 +279,7 @@ change_element_bare(bool add)
                                 .key = {172, 30, 0, 2, 'b', 'r'},
                                 .key_length = 4 + IFNAMSIZ};
     g_autoptr(BangerNftBatch) batch = NULL;
-    uint32_t generation;
+    uint32_t generation = 0;
 
     if (netlink == NULL || !banger_nft_generation(netlink, &generation, NULL))
         return false;
