@@ -19,7 +19,7 @@
         document.documentElement.classList.toggle("banger-dark", dark);
     }
 
-    // Another frame of Cockpit wrote the choice; or this one was told.
+    // Another frame of Cockpit wrote the choice; or this one was notified.
     window.addEventListener("storage", event => event.key === "shell:style" && apply());
     window.addEventListener("cockpit-style", event => apply(event.detail && event.detail.style));
     browser.addEventListener("change", () => apply());

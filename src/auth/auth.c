@@ -5,8 +5,10 @@
 #include "util/error.h"
 #include "util/user-queue.h"
 
-/* polkit decides by its rules alone, but may have to be started first. A caller of the bus waits
- * 25 s by default. */
+/*
+ * polkit decides by its rules alone, but may have to be started first. A caller of the bus waits
+ * 25 s by default.
+ */
 #define ANSWER_TIMEOUT_SEC 20
 #define INTERACTIVE_TIMEOUT_SEC 120 /* a person types a password */
 
@@ -28,9 +30,9 @@ static const unsigned int asked_max[BANGER_QUESTION_N_CLASSES] = {
 
 /*
  * How many may wait for a person: with agents of their own that never answer, strangers could
- * otherwise hold any number for two minutes, again and again. As many again may have been cancelled
- * while polkitd did not answer them yet: all of these are fewer than the 128 replies that a bus
- * lets one connection wait for (max_replies_per_connection in dbus-daemon(1)).
+ * otherwise keep any number open for two minutes, again and again. As many again may have been
+ * cancelled while polkitd did not answer them yet: all of these are fewer than the 128 replies that
+ * a bus lets one connection wait for (max_replies_per_connection in dbus-daemon(1)).
  */
 #define PROMPTS_MAX 32u
 #define PROMPTS_PER_UID_MAX 4u

@@ -19,7 +19,7 @@
  */
 typedef struct BangerAuth BangerAuth;
 
-/* One call that asks to be authorised. */
+/* One call that asks to be authorized. */
 typedef struct {
     const BangerMethod *method;
     const BangerRequest *request; /* only read during banger_auth_check() */
@@ -49,12 +49,16 @@ BangerAuth *banger_auth_new(const BangerSettings *settings, BangerAuthChanged ch
 /* Every question must have been answered, and the main loop have ended. */
 void banger_auth_free(BangerAuth *auth);
 
-/* The connection @sender is gone: denies its open questions, and ends what polkit asks a
- * person for it. */
+/*
+ * The connection @sender is gone: denies its open questions, and ends what polkit asks a
+ * person for it.
+ */
 void banger_auth_forget(BangerAuth *auth, const char *sender);
 
-/* The service is to end soon: denies the questions that wait for a person, and those that come to
- * it later. */
+/*
+ * The service is to end soon: denies the questions that wait for a person, and those that come to
+ * it later.
+ */
 void banger_auth_stop(BangerAuth *auth);
 
 /*

@@ -58,7 +58,7 @@ banger_question_free(BangerQuestion *question)
 GError *
 banger_question_make_denial(const BangerQuestion *question, const char *reason)
 {
-    return g_error_new(BANGER_ERROR, BANGER_ERROR_ACCESS_DENIED, "%s is not authorised (%s): %s",
+    return g_error_new(BANGER_ERROR, BANGER_ERROR_ACCESS_DENIED, "%s is not authorized (%s): %s",
                        question->method->dbus_name, question->method->action, reason);
 }
 

@@ -21,7 +21,7 @@
  *
  * "Asked again", once: the answer was lost with polkitd, or it was a no that polkit's rules may not
  * have said (is_worth_asking_again()). "Denied early": its time ran out, the caller left, or the
- * service stops. polkit cannot be told to forget a question that no person was asked, so the bus
+ * service stops. polkit cannot be made to forget a question that no person was asked, so the bus
  * counts it until polkit answers: it stays, ABANDONED, with its verdict behind it.
  */
 typedef enum {

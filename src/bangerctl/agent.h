@@ -17,8 +17,10 @@ void agent_be_remote(void);
 /* Whether calls may lead to a question for a password. */
 bool agent_may_ask(void);
 
-/* Starts the agent if there is a terminal, the user is not root and it does not run yet; returns
- * when it is registered, or failed. */
+/*
+ * Starts the agent if there is a terminal, the user is not root and it does not run yet; returns
+ * when it is registered, or failed.
+ */
 void agent_start(void);
 
 /* Ends the agent, if it runs, and waits for it. */

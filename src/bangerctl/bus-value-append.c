@@ -92,7 +92,9 @@ append_flag(sd_bus_message *message, const char *name, struct json_object *value
     return check_result(sd_bus_message_append_basic(message, 'b', &flag), name, error);
 }
 
-/* The file that @value names: to be written, and made, if ">" precedes its path; else to be read. */
+/*
+ * The file that @value names: to be written, and made, if ">" precedes its path; else to be read.
+ */
 static bool
 append_file(sd_bus_message *message, const char *name, struct json_object *value, GError **error)
 {

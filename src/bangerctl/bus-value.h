@@ -10,8 +10,8 @@
 
 /*
  * Between JSON and a message of the bus, by signatures: a structure is an array (or, where its
- * members' names are known, an object), a dictionary an object, ay a text of base64, h the path of a
- * file.
+ * members' names are known, an object), a dictionary an object, ay a text of base64, h the path of
+ * a file.
  */
 
 /* Reads the value that is next in @message, a variant's contents too. NULL if it is malformed. */

@@ -30,8 +30,10 @@ ClientStatus client_fail(const char *what, const sd_bus_error *error, int r);
 /* A call of the helper's method @member that may ask for a password, without arguments yet. */
 sd_bus_message *client_message(sd_bus *bus, const char *member);
 
-/* Sends @message, which it takes over, and waits for as long as the longest operation takes; an
- * agent that asks for a password in the terminal stands ready. *@ret_reply may be NULL. */
+/*
+ * Sends @message, which it takes over, and waits for as long as the longest operation takes; an
+ * agent that asks for a password in the terminal stands ready. *@ret_reply may be NULL.
+ */
 ClientStatus client_call(sd_bus *bus, sd_bus_message *message, sd_bus_message **ret_reply);
 
 /*

@@ -14,8 +14,10 @@ typedef struct {
     GArray *in, *out;
 } MethodArguments;
 
-/* Asks the helper for the arguments of its method @member. CLIENT_NOT_FOUND, with a message, if it
- * has no such method. */
+/*
+ * Asks the helper for the arguments of its method @member. CLIENT_NOT_FOUND, with a message, if it
+ * has no such method.
+ */
 ClientStatus introspection_find(sd_bus *bus, const char *member, MethodArguments *ret_arguments);
 
 void introspection_clear(MethodArguments *arguments);

@@ -117,7 +117,9 @@ journal_print_console(const char *id, bool follow)
     return client_fail(_("cannot read the journal"), NULL, r);
 }
 
-/* What the records of an operation say: from when to when it ran, and which machine it was about. */
+/*
+ * What the records of an operation say: from when to when it ran, and which machine it was about.
+ */
 typedef struct {
     uint64_t begin, end; /* wall clock, in microseconds */
     char *id;

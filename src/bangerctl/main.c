@@ -7,7 +7,7 @@
 #include "bangerctl/terminal.h"
 #include "bangerctl/text-domain.h"
 
-/* The options of the command line; main() frees what they hold. */
+/* The options of the command line; main() frees their values. */
 typedef struct {
     char *host, *container, *property, *signal_name, *path;
     char **keep, **remove;

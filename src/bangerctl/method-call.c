@@ -70,7 +70,9 @@ describe_arguments(const GArray *arguments)
     return g_strdup(text->str);
 }
 
-/* KEY=VALUE where KEY is one of the dictionary's: its type is the table's, or what it looks like. */
+/*
+ * KEY=VALUE where KEY is one of the dictionary's: its type is the table's, or what it looks like.
+ */
 static bool
 add_entry(Call *call, const MethodArgument *dictionary, const char *key, const char *text,
           GError **error)

@@ -37,8 +37,10 @@ read_counter(struct json_object *object, const char *name)
     return json_object_get_uint64(value);
 }
 
-/* A sample of each of @objects that has @member, labelled with its member @id as @label. What
- * systemd does not know is the largest number. */
+/*
+ * A sample of each of @objects that has @member, labeled with its member @id as @label. What
+ * systemd does not know is the largest number.
+ */
 static void
 append_samples(GString *text, const char *name, struct json_object *objects, const char *label,
                const char *id, const char *member, double scale)

@@ -9,22 +9,22 @@
 #define DEFAULT_COLUMNS 80
 
 static struct {
-    bool is_terminal, has_colours;
+    bool is_terminal, has_colors;
     unsigned int columns;
 } state;
 
 void
 terminal_look(void)
 {
-    const char *no_colour = g_getenv("NO_COLOR");
+    const char *no_color = g_getenv("NO_COLOR");
     const char *term = g_getenv("TERM");
     const char *columns = g_getenv("COLUMNS");
     struct winsize size;
     guint64 number;
 
     state.is_terminal = isatty(STDOUT_FILENO) == 1;
-    state.has_colours = state.is_terminal && (no_colour == NULL || no_colour[0] == '\0') &&
-                        term != NULL && strcmp(term, "dumb") != 0;
+    state.has_colors = state.is_terminal && (no_color == NULL || no_color[0] == '\0') &&
+                       term != NULL && strcmp(term, "dumb") != 0;
     state.columns = DEFAULT_COLUMNS;
     if (columns != NULL && g_ascii_string_to_unsigned(columns, 10, 10, 10000, &number, NULL))
         state.columns = (unsigned int)number;
@@ -53,7 +53,7 @@ terminal_style(TerminalStyle style)
         [TERMINAL_DIM] = "\033[2m",
     };
 
-    return state.has_colours ? codes[style] : "";
+    return state.has_colors ? codes[style] : "";
 }
 
 const char *

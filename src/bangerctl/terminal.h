@@ -25,8 +25,10 @@ typedef enum {
     TERMINAL_DIM,
 } TerminalStyle;
 
-/* What to print to switch @style on, or (TERMINAL_PLAIN) off: "" where colours are not wanted, as
- * no-color.org and TERM=dumb say. */
+/*
+ * What to print to switch @style on, or (TERMINAL_PLAIN) off: "" where colors are not wanted, as
+ * no-color.org and TERM=dumb say.
+ */
 const char *terminal_style(TerminalStyle style);
 
 /* "…", or "..." where the locale has none. */

@@ -14,7 +14,7 @@
 #include "util/text.h"
 
 #define THREAD_RETRY_MS 100
-#define QUOTE_MAX 60   /* bytes of a caller's text in a message to who is not authorised … */
+#define QUOTE_MAX 60   /* bytes of a caller's text in a message to who is not authorized … */
 #define QUOTED_MAX 160 /* … and of all from the first quote in it to the last */
 #define ERROR_REPLY_BYTES 256u /* of a reply that is an error, besides its text */
 
@@ -41,7 +41,7 @@ typedef struct {
     GError *error;
     int64_t arrived_at_usec; /* monotonic */
     bool caller_known;
-    bool authorised;
+    bool authorized;
     bool has_turn;
     uid_t uid; /* BANGER_LIMITS_UNKNOWN_UID: not known */
     pid_t pid;
@@ -80,7 +80,7 @@ send_error(const Call *call)
 {
     const char *message = call->error->message;
 
-    if (call->authorised || banger_limits_may_reply(call->service->limits, call->uid,
+    if (call->authorized || banger_limits_may_reply(call->service->limits, call->uid,
                                                     ERROR_REPLY_BYTES + strlen(message)))
         (void)sd_bus_reply_method_errorf(call->stub,
                                          banger_error_dbus_name(banger_error_code(call->error)),
@@ -90,7 +90,7 @@ send_error(const Call *call)
 static void
 send_record(const Call *call)
 {
-    if (!call->authorised && !banger_limits_may_record(call->service->limits, call->uid)) {
+    if (!call->authorized && !banger_limits_may_record(call->service->limits, call->uid)) {
         banger_limits_count_unrecorded(call->service->limits, call->uid);
         return;
     }
@@ -99,7 +99,7 @@ send_record(const Call *call)
         .request = call->request,
         .sender = sd_bus_message_get_sender(call->stub),
         .caller_known = call->caller_known,
-        .authorised = call->authorised,
+        .authorized = call->authorized,
         .uid = call->uid,
         .pid = call->pid,
         .duration_usec = g_get_monotonic_time() - call->arrived_at_usec,
@@ -124,8 +124,8 @@ shorten_between(GString *message, const char *start, const char *end)
 }
 
 /*
- * Messages quote what a caller sent, and a caller's text may hold quotes: before a caller is
- * authorised, long quotes are shortened, and so is all between the first and the last of them.
+ * Messages quote what a caller sent, and a caller's text may contain quotes: before a caller is
+ * authorized, long quotes are shortened, and so is all between the first and the last of them.
  */
 static char *
 shorten_quotes(const char *text)
@@ -159,7 +159,7 @@ clean_message(const Call *call)
     g_autofree char *text = banger_text_make_printable(call->error->message, -1);
 
     g_free(call->error->message);
-    call->error->message = call->authorised ? g_steal_pointer(&text) : shorten_quotes(text);
+    call->error->message = call->authorized ? g_steal_pointer(&text) : shorten_quotes(text);
 }
 
 /* Answers the caller, writes the record, and ends the call. @call->error is set if it failed. */
@@ -175,7 +175,7 @@ finish_call(Call *call)
     if (call->error == NULL) {
         int r = send_reply(call);
 
-        /* Nobody reads the replies of a connection that was closed. */
+        /* There is no reader for the replies of a connection that was closed. */
         if (r < 0 && r != -ENOTCONN)
             (void)banger_set_errno(&call->error, BANGER_ERROR_OPERATION_FAILED, -r,
                                    "cannot send the reply of %s", call->method->dbus_name);
@@ -239,8 +239,10 @@ start_thread(void *user_data)
                                                                 : G_SOURCE_REMOVE;
 }
 
-/* The pool is as large as the limit on operations in flight. If the system has no thread to give,
- * the threads there are take the work one by one, or the first that can be had. */
+/*
+ * The pool is as large as the limit on operations in flight. If the system has no thread to give,
+ * the threads there are take the work one by one, or the first that can be had.
+ */
 static void
 start_ready(BangerService *service)
 {
@@ -266,7 +268,9 @@ on_turn(void *user_data)
     start_ready(call->service);
 }
 
-/* The job was cancelled: what has begun hears of it by itself, what waits for its turn ends here. */
+/*
+ * The job was cancelled: what has begun hears of it by itself, what waits for its turn ends here.
+ */
 static void
 on_cancelled(void *user_data)
 {
@@ -283,7 +287,7 @@ on_verdict(GError *denial, void *user_data)
     g_auto(GStrv) keys = NULL;
 
     call->error = denial;
-    call->authorised = denial == NULL;
+    call->authorized = denial == NULL;
     if (denial != NULL ||
         !banger_limits_start(call->service->limits, &call->admission, &call->error)) {
         finish_call(call);
@@ -292,8 +296,10 @@ on_verdict(GError *denial, void *user_data)
     if (call->method->has_job)
         banger_jobs_add(call->service->jobs, call->method, call->request, call->uid, on_cancelled,
                         call);
-    /* The call takes its place when it is authorised, not when it arrives: a stranger's call that
-     * waits for a password must not hold up anyone else's about the same object. */
+    /*
+     * The call takes its place when it is authorized, not when it arrives: a stranger's call that
+     * waits for a password must not delay the calls of others about the same object.
+     */
     keys = banger_request_keys(call->method, call->request);
     call->ticket =
         banger_order_enter(call->service->order, (const char *const *)keys, on_turn, call);
@@ -351,8 +357,8 @@ banger_call_begin(BangerFront *front, const BangerMethod *method, sd_bus_message
     const char *sender = sd_bus_message_get_sender(call->stub);
 
     call->arrived_at_usec = arrived_at_usec;
-    /* root needs no question: what it asks is authorised, however it ends. */
-    call->authorised = peer != NULL && peer->uid == 0;
+    /* root needs no question: what it asks is authorized, however it ends. */
+    call->authorized = peer != NULL && peer->uid == 0;
     banger_front_enter(front);
     banger_call_record_send_arrival(method, call->request, sender);
     if (peer == NULL && call->error == NULL)

@@ -17,11 +17,13 @@ typedef struct BangerCredentials BangerCredentials;
 typedef struct {
     uid_t uid;
     pid_t pid; /* for the journal only, never for a decision */
-    bool told; /* for the intake: was told once that its calls are too many */
+    bool told; /* for the intake: has got its one warning that its calls are too many */
 } BangerPeer;
 
-/* @peer is NULL if the bus cannot say: the peer is gone, or the bus failed. It is valid during the
- * call only. */
+/*
+ * @peer is NULL if the bus cannot say: the peer is gone, or the bus failed. It is valid during the
+ * call only.
+ */
 typedef void (*BangerCredentialsCallback)(BangerPeer *peer, void *user_data);
 
 /*
@@ -46,6 +48,8 @@ int banger_credentials_get(BangerCredentials *credentials, const char *name, uns
                            unsigned int max_all, BangerCredentialsCallback callback,
                            void *user_data);
 
-/* As banger_credentials_find(), and asks the bus if need be, which takes it some 100 us and has
- * 1 s. */
+/*
+ * As banger_credentials_find(), and asks the bus if need be, which takes it some 100 us and has
+ * 1 s.
+ */
 BangerPeer *banger_credentials_find_now(BangerCredentials *credentials, const char *name);

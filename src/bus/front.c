@@ -62,8 +62,10 @@ on_name(sd_bus_message *reply, void *user_data, sd_bus_error *ret_error)
     return 0;
 }
 
-/* The bus's messages come in order: after this one, no call that was sent to the name. It is sent
- * to this connection alone, which needs no match for it. */
+/*
+ * The bus's messages come in order: after this one, no call that was sent to the name. It is sent
+ * to this connection alone, which needs no match for it.
+ */
 static int
 on_any_message(sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
 {
@@ -137,7 +139,7 @@ banger_front_new(BangerService *service, bool wait, GError **error)
         banger_front_free(front);
         return NULL;
     }
-    /* The flag is for ourselves: the bus policy lets nobody but root own the name. */
+    /* The flag is for ourselves: the bus policy lets only root own the name. */
     r = wait ? sd_bus_request_name(front->bus, BANGER_BUS_NAME, SD_BUS_NAME_ALLOW_REPLACEMENT)
              : sd_bus_request_name_async(front->bus, NULL, BANGER_BUS_NAME, NAME_FLAGS, on_name,
                                          front);
@@ -209,8 +211,10 @@ banger_front_leave(BangerFront *front)
     banger_service_check_idle(front->service);
 }
 
-/* What the bus has not taken yet: messages that sd-bus has, and bytes that the socket has
- * (SIOCOUTQ; a reply is there first, and sd-bus has none while the socket is not full). */
+/*
+ * What the bus has not taken yet: messages that sd-bus has, and bytes that the socket has
+ * (SIOCOUTQ; a reply is there first, and sd-bus has none while the socket is not full).
+ */
 static uint64_t
 count_unsent(const BangerFront *front)
 {

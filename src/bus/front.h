@@ -19,9 +19,9 @@
  * A connection is stuck when the bus takes nothing more from it: a caller that never reads fills
  * the bus's queue with replies to it, and they are all counted as the sender's
  * (max_incoming_bytes in dbus-daemon(1)). Then another connection, its objects ready, takes over
- * the name without a moment in which nobody owns it. The former one keeps its calls, and takes those that
- * the bus has put into its queue before; if the bus does not take their replies within 30 s it is
- * closed, and their callers hear of it from the bus.
+ * the name without a moment in which it has no owner. The former one keeps its calls, and takes
+ * those that the bus has put into its queue before; if the bus does not take their replies within
+ * 30 s it is closed, and their callers hear of it from the bus.
  */
 typedef enum {
     BANGER_FRONT_STARTING,
@@ -37,7 +37,7 @@ typedef struct {
     sd_event_source *drain;
     BangerObjects *objects;
     BangerSubscribe *subscribe;
-    GHashTable *in_line;    /* of messages: held back by the intake, and with sd-bus again */
+    GHashTable *in_line;    /* of messages: delayed by the intake, and with sd-bus again */
     unsigned int in_flight; /* calls that came by it, not answered yet */
     bool name_lost;         /* the bus has said so: no call comes by it any more */
     unsigned int watch;     /* the timer, while the bus has not taken everything */
@@ -53,11 +53,13 @@ typedef struct {
  */
 BangerFront *banger_front_new(BangerService *service, bool wait, GError **error);
 
-/* Closes it; what was answered is sent before, unless the bus does not take it within 2 s. No call
- * of it may be in flight. */
+/*
+ * Closes it; what was answered is sent before, unless the bus does not take it within 2 s. No call
+ * of it may be in flight.
+ */
 void banger_front_free(BangerFront *front);
 
-/* How many calls of it are not answered yet, and messages held back. */
+/* How many calls of it are not answered yet, and messages that are delayed. */
 unsigned int banger_front_in_flight(const BangerFront *front);
 
 /* A call has come by @front, or has ended. */

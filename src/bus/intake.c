@@ -23,7 +23,7 @@
 
 /* What a reply to a stranger costs of the budget for those, besides the text of an error. */
 #define REPLY_BYTES 256u
-#define PATH_MAX_QUOTED 64u  /* bytes of a path that a reply may hold … */
+#define PATH_MAX_QUOTED 64u  /* bytes of a path that a reply may contain … */
 #define PATH_MAX_OBJECT 512u /* … and of one that may be an object's */
 #define INTROSPECTION_BYTES (32u << 10)
 
@@ -99,8 +99,11 @@ drop_message(BangerFront *front, sd_bus_message *message, const BangerMethod *me
     send_refusal(message, method);
 }
 
-/* Whether @message, a call that is none of the method table, may be one of anything that there is. sd-bus
- * quotes what is not there, and what waits for its sender or for objects is kept with its body. */
+/*
+ * Whether @message, a call that is none of the method table, may be one of anything that there is.
+ * sd-bus quotes what is not there, and what waits for its sender or for objects is kept with its
+ * body.
+ */
 static bool
 is_plausible(sd_bus_message *message)
 {
@@ -112,8 +115,10 @@ is_plausible(sd_bus_message *message)
            banger_message_is_short(message);
 }
 
-/* There is nothing that @message may be for. @peer: NULL if it is not known, which is no reason to keep
- * the message. */
+/*
+ * There is nothing that @message may be for. @peer: NULL if it is not known, which is no reason to
+ * keep the message.
+ */
 static void
 refuse_implausible(BangerFront *front, sd_bus_message *message, BangerPeer *peer)
 {
@@ -213,7 +218,7 @@ hold_message(BangerFront *front, sd_bus_message *message, const BangerMethod *me
                 waiting);
 }
 
-/* A message that was held back for its objects: a stranger pays for them by the next calls. */
+/* A message that was delayed for its objects: a stranger pays for them by the next calls. */
 static void
 charge_collected(BangerFront *front, sd_bus_message *message, size_t bytes)
 {

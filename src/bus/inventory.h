@@ -9,8 +9,9 @@
 
 /*
  * What the objects of the bus are computed from: machines, snapshots, TAPs and bridges as systemd,
- * device-mapper and the kernel know them at one moment, and the jobs in flight. Collected on a thread, for the kernel,
- * systemd and resolved may take their time; read on the main thread; never kept.
+ * device-mapper and the kernel know them at one moment, and the jobs in flight. Collected on a
+ * thread, for the kernel, systemd and resolved may take their time; read on the main thread; never
+ * kept.
  */
 
 typedef enum {
@@ -33,8 +34,11 @@ typedef struct {
     bool host;          /* what this host can do, and what is in the way */
 } BangerInventoryQuery;
 
-/* By kind a table from name to BangerMachineInfo, BangerSnapshotInfo, BangerTapInfo,
- * BangerBridgeInfo or BangerJobInfo; kinds that were not asked for may be there, or have an empty table. */
+/*
+ * By kind a table from name to BangerMachineInfo, BangerSnapshotInfo, BangerTapInfo,
+ * BangerBridgeInfo or BangerJobInfo; kinds that were not asked for may be there, or have an empty
+ * table.
+ */
 typedef struct {
     GHashTable *objects[BANGER_N_OBJECT_KINDS];
     GPtrArray *features; /* of text, ended by NULL; of the host */

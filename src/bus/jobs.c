@@ -118,8 +118,10 @@ on_changed(void *user_data)
     (void)g_source_attach(source, NULL);
 }
 
-/* Keeps in *@user_data the machine or the snapshot that the call is about. Paths of files are not
- * for everybody to read. */
+/*
+ * Keeps in *@user_data the machine or the snapshot that the call is about. Paths of files are not
+ * for everybody to read.
+ */
 static void
 find_object(const BangerField *field, const char *text, void *user_data)
 {

@@ -12,7 +12,7 @@
 
 /*
  * The jobs of the calls that are in flight: each is there from the moment when its call was
- * authorised until it is answered. Used from the main thread, but for banger_jobs_list().
+ * authorized until it is answered. Used from the main thread, but for banger_jobs_list().
  */
 typedef struct BangerJobs BangerJobs;
 
@@ -53,7 +53,9 @@ void banger_jobs_add(BangerJobs *jobs, const BangerMethod *method, BangerRequest
 /* Its call has ended. */
 void banger_jobs_remove(BangerJobs *jobs, const BangerJob *job);
 
-/* Adds the BangerJobInfo of each, or of the one called @name, to @table, by name. From any thread. */
+/*
+ * Adds the BangerJobInfo of each, or of the one called @name, to @table, by name. From any thread.
+ */
 void banger_jobs_list(BangerJobs *jobs, const char *name, GHashTable *table);
 
 /* For g_hash_table_new_full(). */
@@ -62,6 +64,8 @@ void banger_job_info_free(gpointer info);
 /* Cancels all that still can be, because of @why. */
 void banger_jobs_cancel_all(BangerJobs *jobs, const char *why);
 
-/* Cancels @name for the connection @sender. Errors: NotFound; AccessDenied for who is neither root nor
- * the user who made the call; Busy. */
+/*
+ * Cancels @name for the connection @sender. Errors: NotFound; AccessDenied for who is neither root
+ * nor the user who made the call; Busy.
+ */
 bool banger_jobs_cancel(BangerJobs *jobs, const char *name, const char *sender, GError **error);

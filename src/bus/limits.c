@@ -12,8 +12,10 @@
 /* A stranger's budgets. A call of so many bytes costs as much as one call more. */
 #define BYTES_PER_CALL (16u << 10)
 static const BangerBudgetRate call_rate = {.at_once = 256, .per_sec = 64};
-/* Of those, the ones that polkit decides: polkitd takes a dozen messages of the bus for each, while
- * it answers nobody else. */
+/*
+ * Of those, the ones that polkit decides: polkitd takes a dozen messages of the bus for each, while
+ * it answers no one else.
+ */
 static const BangerBudgetRate question_rate = {.at_once = 64, .per_sec = 4};
 static const BangerBudgetRate reply_rate = {.at_once = 1u << 20, .per_sec = 16u << 10};
 static const BangerBudgetRate record_rate = {.at_once = 50, .per_sec = 1};
@@ -21,7 +23,7 @@ static const BangerBudgetRate record_rate = {.at_once = 50, .per_sec = 1};
 typedef struct {
     unsigned int calls;         /* in flight */
     size_t bytes;               /* of their arguments */
-    int64_t authorised_at_usec; /* the last one, monotonic; 0: none */
+    int64_t authorized_at_usec; /* the last one, monotonic; 0: none */
     BangerBudget call_budget, question_budget, reply_budget, record_budget;
     uint64_t n_unrecorded;
 } User;
@@ -82,7 +84,7 @@ banger_limits_free(BangerLimits *limits)
 static bool
 is_trusted_user(const User *user, int64_t now_usec)
 {
-    return user->authorised_at_usec != 0 && now_usec - user->authorised_at_usec < TRUST_USEC;
+    return user->authorized_at_usec != 0 && now_usec - user->authorized_at_usec < TRUST_USEC;
 }
 
 /* Whether there is nothing to be remembered of the user @value. */
@@ -139,7 +141,7 @@ banger_limits_forget_trust(BangerLimits *limits)
 
     g_hash_table_iter_init(&iter, limits->users);
     while (g_hash_table_iter_next(&iter, NULL, &value))
-        ((User *)value)->authorised_at_usec = 0;
+        ((User *)value)->authorized_at_usec = 0;
 }
 
 bool
@@ -195,7 +197,7 @@ check_all(const BangerLimits *limits, const User *user, size_t bytes, GError **e
 {
     if (limits->waiting >= BANGER_CALLS_WAITING_MAX && user->calls > 0)
         return banger_set_error(error, BANGER_ERROR_LIMITS_EXCEEDED,
-                                "%u calls wait to be authorised, which is the limit",
+                                "%u calls wait to be authorized, which is the limit",
                                 limits->waiting);
     if (bytes > 0 && limits->bytes + bytes > BANGER_BYTES_IN_FLIGHT_MAX)
         return banger_set_error(error, BANGER_ERROR_LIMITS_EXCEEDED,
@@ -240,7 +242,7 @@ bool
 banger_limits_start(BangerLimits *limits, BangerAdmission *admission, GError **error)
 {
     g_assert(admission->state == BANGER_ADMISSION_WAITING);
-    get_user(limits, admission->uid)->authorised_at_usec = g_get_monotonic_time();
+    get_user(limits, admission->uid)->authorized_at_usec = g_get_monotonic_time();
     if (!is_exempt(limits, admission->uid)) {
         if (limits->running >= BANGER_OPERATIONS_MAX)
             return banger_set_error(error, BANGER_ERROR_LIMITS_EXCEEDED,

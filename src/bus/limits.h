@@ -10,10 +10,10 @@
 
 /*
  * What each user may cost (model/bounds.h), by uid. One user's calls never use up more than that
- * user's share, and what was not authorised yet is counted apart from what runs, so that strangers
+ * user's share, and what was not authorized yet is counted apart from what runs, so that strangers
  * who wait for polkit can keep neither root nor the owner from anything.
  *
- * A user is trusted who is root or the owner, or had a call authorised less than a minute ago.
+ * A user is trusted who is root or the owner, or had a call authorized less than a minute ago.
  * Everyone else is a stranger, and has budgets: for calls, for the bytes of replies to them (a
  * reader that never reads fills the bus's queue with those), and for records in the journal.
  *
@@ -28,7 +28,7 @@ typedef struct BangerLimits BangerLimits;
 typedef struct {
     enum {
         BANGER_ADMISSION_NONE,
-        BANGER_ADMISSION_WAITING, /* to be authorised */
+        BANGER_ADMISSION_WAITING, /* to be authorized */
         BANGER_ADMISSION_RUNNING, /* or for its turn */
     } state;
     uid_t uid;
@@ -57,10 +57,12 @@ void banger_limits_forget_trust(BangerLimits *limits);
  */
 bool banger_limits_may_call(BangerLimits *limits, uid_t uid, bool polkit_decides);
 
-/* Whether @bytes may be sent to @uid as the reply to a call that was not authorised. */
+/* Whether @bytes may be sent to @uid as the reply to a call that was not authorized. */
 bool banger_limits_may_reply(BangerLimits *limits, uid_t uid, size_t bytes);
 
-/* As banger_limits_may_reply(), for a reply that is sent whatever it costs: the next ones are not. */
+/*
+ * As banger_limits_may_reply(), for a reply that is sent whatever it costs: the next ones are not.
+ */
 void banger_limits_charge_reply(BangerLimits *limits, uid_t uid, size_t bytes);
 
 /* Whether a call of @uid that was refused may have a record of its own. root's always may. */
@@ -70,14 +72,14 @@ bool banger_limits_may_record(BangerLimits *limits, uid_t uid);
 void banger_limits_count_unrecorded(BangerLimits *limits, uid_t uid);
 
 /*
- * Admits a call of @uid with @bytes of arguments to wait for its authorisation. Errors:
+ * Admits a call of @uid with @bytes of arguments to wait for its authorization. Errors:
  * LimitsExceeded, with the limit that was met.
  */
 bool banger_limits_admit(BangerLimits *limits, uid_t uid, size_t bytes,
                          BangerAdmission *ret_admission, GError **error);
 
 /*
- * The call was authorised: it is an operation from here on. Errors: LimitsExceeded; it still waits.
+ * The call was authorized: it is an operation from here on. Errors: LimitsExceeded; it still waits.
  */
 bool banger_limits_start(BangerLimits *limits, BangerAdmission *admission, GError **error);
 

@@ -158,7 +158,10 @@ is_short_text(const char *text)
     return text == NULL || strlen(text) <= SHORT_TEXT_MAX;
 }
 
-/* Reads the next argument: a number, a short text, or a variant (@may_be_variant) with one of those. */
+/*
+ * Reads the next argument: a number, a short text, or a variant (@may_be_variant) with one of
+ * those.
+ */
 static bool
 read_short_argument(sd_bus_message *message, char type, const char *contents, bool may_be_variant)
 {

@@ -18,17 +18,18 @@ bool banger_message_check_signature(sd_bus_message *message, const BangerMethod 
  *
  * On failure the request is returned all the same in *@ret_request, with as much of the op_id as
  * could be read, so that the answer can carry it. Errors: BadParams for a wrong signature, for a
- * string that is not of its kind, for a dictionary with an unknown, duplicate, missing or wrongly typed key and for an array over its
- * limit; LimitsExceeded for more than BANGER_MESSAGE_MAX bytes of arguments.
+ * string that is not of its kind, for a dictionary with an unknown, duplicate, missing or wrongly
+ * typed key and for an array over its limit; LimitsExceeded for more than BANGER_MESSAGE_MAX bytes
+ * of arguments.
  */
 bool banger_message_decode(sd_bus_message *message, const BangerMethod *method,
                            const BangerSettings *settings, BangerRequest **ret_request,
                            GError **error);
 
 /*
- * As banger_message_decode(), for @message that calls the method of the machine @vm_id's object which is @method
- * without its first argument, the machine or its process @leader, and without op_id. Its signature was
- * checked. Errors: NotFound without a process that the method needs.
+ * As banger_message_decode(), for @message that calls the method of the machine @vm_id's object
+ * which is @method without its first argument, the machine or its process @leader, and without
+ * op_id. Its signature was checked. Errors: NotFound without a process that the method needs.
  */
 bool banger_message_decode_machine(sd_bus_message *message, const BangerMethod *method,
                                    const char *vm_id, pid_t leader, const BangerSettings *settings,
@@ -41,9 +42,9 @@ bool banger_message_decode_machine(sd_bus_message *message, const BangerMethod *
 char *banger_message_read_op_id(sd_bus_message *message, const BangerMethod *method);
 
 /*
- * Whether the interface, the member and the arguments of @message, a call that is none of the method
- * table, are as short as all that there are: the message may have to wait, and sd-bus quotes what it
- * does not know. Its path is another matter.
+ * Whether the interface, the member and the arguments of @message, a call that is none of the
+ * method table, are as short as all that there are: the message may have to wait, and sd-bus quotes
+ * what it does not know. Its path is another matter.
  */
 bool banger_message_is_short(sd_bus_message *message);
 
@@ -54,8 +55,10 @@ bool banger_message_is_short(sd_bus_message *message);
  */
 sd_bus_message *banger_message_make_stub(sd_bus_message *call);
 
-/* Appends the members of @reply to @message, a method return of @method. A negative errno on
- * failure. */
+/*
+ * Appends the members of @reply to @message, a method return of @method. A negative errno on
+ * failure.
+ */
 int banger_message_encode(sd_bus_message *message, const BangerMethod *method,
                           const BangerReply *reply);
 

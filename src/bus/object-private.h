@@ -5,8 +5,10 @@
 
 /* What the files of the objects share: objects.c owns it. */
 
-/* What is collected one after the other: lists in one lane, single objects in another, so that who
- * asks for one object does not wait for a list of thousands. */
+/*
+ * What is collected one after the other: lists in one lane, single objects in another, so that who
+ * asks for one object does not wait for a list of thousands.
+ */
 typedef struct {
     GQueue batches; /* of Batch, not begun */
     bool busy;
@@ -48,8 +50,10 @@ int banger_object_tree_add(BangerObjects *objects);
 /* Called with what was collected, on the main thread. */
 typedef void BangerObjectCollected(BangerInventory *inventory, void *user_data);
 
-/* Has what @query asks for collected, and calls @collected(@user_data) with it. Takes over the name
- * of @query. */
+/*
+ * Has what @query asks for collected, and calls @collected(@user_data) with it. Takes over the name
+ * of @query.
+ */
 void banger_object_query(BangerObjects *objects, BangerInventoryQuery *query,
                          BangerObjectCollected *collected, void *user_data);
 

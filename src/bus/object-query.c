@@ -6,7 +6,7 @@
 #include "util/sd-auto.h"
 
 #define THREAD_RETRY_MS 100
-#define QUOTED_PATH_MAX 64u /* bytes of a path of no object that a reply may hold */
+#define QUOTED_PATH_MAX 64u /* bytes of a path of no object that a reply may contain */
 
 typedef struct {
     BangerObjectCollected *collected;
@@ -199,7 +199,9 @@ is_same_query(const BangerInventoryQuery *a, const BangerInventoryQuery *b)
            g_strcmp0(a->name, b->name) == 0;
 }
 
-/* Those that wait for what @query asks for, one more of which there will be; takes over its name. */
+/*
+ * Those that wait for what @query asks for, one more of which there will be; takes over its name.
+ */
 static Batch *
 join_batch(BangerObjects *objects, BangerInventoryQuery *query)
 {

@@ -21,8 +21,8 @@
  * on_units_ready()            they are in place: a list of what there is is asked for
  * on_first_list()             it is known: ready
  *
- * After that each change leads to a look at one object (look_at_object()) or at all of a kind (list_objects()), and
- * what comes of it is compared with what is known.
+ * After that each change leads to a look at one object (look_at_object()) or at all of a kind
+ * (list_objects()), and what comes of it is compared with what is known.
  */
 struct BangerObjectWatch {
     BangerObjects *objects;

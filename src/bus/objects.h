@@ -32,8 +32,8 @@ typedef struct {
 } BangerObjectsHandlers;
 
 /*
- * Puts the objects on @bus. The filter that keeps messages waiting runs before those that were added
- * to @bus earlier. @jobs are those that are shown. Errors: OperationFailed.
+ * Puts the objects on @bus. The filter that keeps messages waiting runs before those that were
+ * added to @bus earlier. @jobs are those that are shown. Errors: OperationFailed.
  */
 BangerObjects *banger_objects_new(sd_bus *bus, const BangerSettings *settings, BangerJobs *jobs,
                                   const BangerObjectsHandlers *handlers, void *user_data,
@@ -49,7 +49,7 @@ unsigned int banger_objects_waiting(const BangerObjects *objects);
 bool banger_objects_could_have(const char *path);
 
 /*
- * Whether @message was held back, and is in line again with what it asked for; about how many bytes
+ * Whether @message was delayed, and is in line again with what it asked for; about how many bytes
  * its reply will have, then.
  */
 bool banger_objects_have_collected(const BangerObjects *objects, sd_bus_message *message,

@@ -50,8 +50,10 @@ static BangerOperation *const operations[BANGER_N_METHODS] = {
     [BANGER_METHOD_SNAPSHOT_MACHINE] = banger_op_snapshot_machine,
 };
 
-/* Who may have a disk: no room knows all of them. Device-mapper is asked first: where it knows that
- * nobody has a device, the processes of all VMMs need not be looked through. */
+/*
+ * Who may have a disk: no room knows all of them. Device-mapper is asked first: where it knows that
+ * no VMM has a device, the processes of all VMMs need not be looked through.
+ */
 static BangerDiskFinder *const finders[] = {
     banger_disk_find_dm,
     banger_disk_find_machine,

@@ -23,7 +23,7 @@ struct BangerTicket {
 typedef struct {
     BangerTicket *ticket;
     bool is_shared;
-    bool is_open; /* it waits for nobody in this line */
+    bool is_open; /* it waits for no ticket in this line */
 } Place;
 
 static void
@@ -113,7 +113,10 @@ banger_order_enter(BangerOrder *order, const char *const *keys, void (*go)(gpoin
     return ticket;
 }
 
-/* Opens the places at the head of @line that nobody is before; whose last it was is in @freed. */
+/*
+ * Opens the places at the head of @line that have no ticket before them; whose last it was is in
+ * @freed.
+ */
 static void
 open_places(GQueue *line, GPtrArray *freed)
 {

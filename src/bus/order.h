@@ -15,26 +15,28 @@ typedef struct BangerTicket BangerTicket;
 
 BangerOrder *banger_order_new(void);
 
-/* Nobody may be in it. */
+/* No ticket may be in it. */
 void banger_order_free(BangerOrder *order);
 
 /*
  * Queues behind everyone who entered with one of @keys (NULL-terminated, copied) before.
  * @go(@user_data) is called exactly once, when all of them have left: at once, before this returns,
- * if there is nobody.
+ * if there is none.
  */
 BangerTicket *banger_order_enter(BangerOrder *order, const char *const *keys, void (*go)(gpointer),
                                  void *user_data);
 
-/* Leaves and frees @ticket, also before its go() was called, which it then never is; lets those go
- * that waited for it alone. */
+/*
+ * Leaves and frees @ticket, also before its go() was called, which it then never is; lets those go
+ * that waited for it alone.
+ */
 void banger_order_leave(BangerTicket *ticket);
 
 /*
- * Takes the object of @key, which is not a shared one, before all that wait for it, if no ticket has
- * it that was let go; NULL otherwise. A call that runs takes in this way what it found out that it
- * works on: it does not wait, so nobody waits for each other. From any thread; the ticket is left on
- * the main thread.
+ * Takes the object of @key, which is not a shared one, before all that wait for it, if no ticket
+ * has it that was let go; NULL otherwise. A call that runs takes in this way what it found out that
+ * it works on: it does not wait, so no two tickets wait for each other. From any thread; the ticket
+ * is left on the main thread.
  */
 BangerTicket *banger_order_try(BangerOrder *order, const char *key);
 

@@ -9,7 +9,7 @@
 #include "util/journal.h"
 #include "util/message-ids.h"
 
-/* Bytes of a caller's text in the record of a call that was not authorised. */
+/* Bytes of a caller's text in the record of a call that was not authorized. */
 #define REFUSED_TEXT_MAX 128u
 #define REFUSED_ERROR_MAX 512u /* with what we say about it */
 
@@ -42,12 +42,12 @@ void
 banger_call_record_send(const BangerCallRecord *call)
 {
     const GError *error = call->error;
-    size_t max = call->authorised ? BANGER_JOURNAL_VALUE_MAX : REFUSED_TEXT_MAX;
+    size_t max = call->authorized ? BANGER_JOURNAL_VALUE_MAX : REFUSED_TEXT_MAX;
     g_autoptr(BangerJournalRecord) record =
         banger_journal_record_new(error == NULL ? LOG_INFO : LOG_ERR,
                                   error == NULL ? "helper rpc completed" : "helper rpc failed");
 
-    if (!call->authorised)
+    if (!call->authorized)
         banger_journal_record_allow_drop(record);
     banger_journal_record_add(record, "MESSAGE_ID",
                               error == NULL ? BANGER_MESSAGE_ID_COMPLETED
@@ -70,7 +70,7 @@ banger_call_record_send(const BangerCallRecord *call)
         banger_journal_record_add(record, "CODE", banger_error_json_code(code));
         banger_journal_record_add(record, "ERROR_NAME", banger_error_dbus_name(code));
         banger_journal_record_add_limited(record, "ERROR", error->message,
-                                          call->authorised ? max : REFUSED_ERROR_MAX);
+                                          call->authorized ? max : REFUSED_ERROR_MAX);
     }
     if (call->warning != NULL)
         banger_journal_record_add_limited(record, "WARNING", call->warning, max);

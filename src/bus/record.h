@@ -5,13 +5,13 @@
 
 #include "model/methods.h"
 
-/* What the journal is told of one call. */
+/* What the journal says of one call. */
 typedef struct {
     const BangerMethod *method;
     const BangerRequest *request; /* its op_id must be valid */
     const char *sender;
     bool caller_known; /* uid and pid mean something */
-    bool authorised;   /* otherwise a caller's text is shortened, and the record may be dropped when
+    bool authorized;   /* otherwise a caller's text is shortened, and the record may be dropped when
                           the journal is slow */
     uid_t uid;
     pid_t pid;
@@ -27,6 +27,8 @@ void banger_call_record_send(const BangerCallRecord *call);
 void banger_call_record_send_arrival(const BangerMethod *method, const BangerRequest *request,
                                      const char *sender);
 
-/* Writes that @n_calls of the user @uid (BANGER_LIMITS_UNKNOWN_UID: of callers that the bus did not
- * know) were refused, and have no record. */
+/*
+ * Writes that @n_calls of the user @uid (BANGER_LIMITS_UNKNOWN_UID: of callers that the bus did not
+ * know) were refused, and have no record.
+ */
 void banger_call_record_send_unrecorded(uid_t uid, uint64_t n_calls);

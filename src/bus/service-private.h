@@ -38,7 +38,7 @@ struct BangerService {
     void (*released)(void *user_data);
 };
 
-/* What a front tells the service. */
+/* What a front reports to the service. */
 void banger_service_check_idle(BangerService *service);
 void banger_service_disconnected(BangerService *service);
 /* The bus takes nothing from the front that has the name: starts another one. */
@@ -48,8 +48,10 @@ void banger_service_take_over(BangerService *service);
 /* A front that does not have the name has nothing left to do. */
 void banger_service_drop_front(BangerService *service, BangerFront *front);
 
-/* The filter that every call passes first, its body unread (sd_bus_add_filter(3)). @user_data is
- * the front. */
+/*
+ * The filter that every call passes first, its body unread (sd_bus_add_filter(3)). @user_data is
+ * the front.
+ */
 int banger_intake_filter(sd_bus_message *message, void *user_data, sd_bus_error *ret_error);
 
 /* What @drain of a front runs: takes more messages than one, after one was dropped. */
@@ -57,10 +59,10 @@ int banger_intake_drain(sd_event_source *source, void *user_data);
 
 /*
  * A call of @method from @peer (NULL: the bus does not know who that is), which came by @front:
- * takes it from decoding to its reply. A call that is authorised is answered once and has one
+ * takes it from decoding to its reply. A call that is authorized is answered once and has one
  * journal record, whatever happens; one that is not is so within the budgets of its user
- * (bus/limits.h). @arrived_at_usec: monotonic. With @machine it is the method of that machine's object
- * which does what @method does (bus/message.h).
+ * (bus/limits.h). @arrived_at_usec: monotonic. With @machine it is the method of that machine's
+ * object which does what @method does (bus/message.h).
  */
 void banger_call_begin(BangerFront *front, const BangerMethod *method, sd_bus_message *message,
                        const BangerPeer *peer, const BangerMachineInfo *machine,

@@ -83,8 +83,10 @@ on_name_released(sd_bus_message *reply, void *user_data, sd_bus_error *ret_error
 
     (void)reply;
     (void)ret_error;
-    /* Messages come in order: every call sent to the name before the bus took it away has been
-     * dispatched by now. */
+    /*
+     * Messages come in order: every call sent to the name before the bus took it away has been
+     * dispatched by now.
+     */
     if (service->release_timer != 0)
         end_release(service);
     return 0;
@@ -246,8 +248,10 @@ on_release_timeout(void *user_data)
     return G_SOURCE_REMOVE;
 }
 
-/* The bus does not hear of it from a connection that is stuck (@replace), and would go on to send
- * calls there when the process is gone: another one takes the name, and gives it up. */
+/*
+ * The bus does not hear of it from a connection that is stuck (@replace), and would go on to send
+ * calls there when the process is gone: another one takes the name, and gives it up.
+ */
 static void
 start_release(BangerService *service, bool replace)
 {

@@ -17,7 +17,7 @@ typedef struct BangerService BangerService;
 
 typedef struct {
     void (*idle)(void *user_data); /* the last call was answered, or the last subscription ended */
-    void (*disconnected)(void *user_data); /* the bus went away: nobody can be answered any more */
+    void (*disconnected)(void *user_data); /* the bus went away: answers reach no caller */
 } BangerServiceEvents;
 
 /*
@@ -31,8 +31,10 @@ BangerService *banger_service_new(sd_event *event, const BangerSettings *setting
 /* No call may be in flight. Sends what was answered, unless the bus does not take it for 2 s. */
 void banger_service_free(BangerService *service);
 
-/* The service is to end soon: denies the calls that wait for a person, or come to it later, ends the
- * subscriptions, and cancels the jobs that can still be undone. The others go on. */
+/*
+ * The service is to end soon: denies the calls that wait for a person, or come to it later, ends
+ * the subscriptions, and cancels the jobs that can still be undone. The others go on.
+ */
 void banger_service_stop(BangerService *service);
 
 /*

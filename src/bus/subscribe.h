@@ -6,7 +6,7 @@
 
 /*
  * Subscribe and Unsubscribe: who is subscribed, and the one watch that there is for all of them. A
- * call of Subscribe is answered when nothing is missed any more. Needs no authorisation: what is
+ * call of Subscribe is answered when nothing is missed any more. Needs no authorization: what is
  * said is open to every local user.
  *
  * Used from the main thread alone.
@@ -29,7 +29,7 @@ void banger_subscribe_remove(BangerSubscribe *subscribe, sd_bus_message *message
 /* How many connections are subscribed. */
 unsigned int banger_subscribe_count(const BangerSubscribe *subscribe);
 
-/* Something has become of a job: says it, if anybody is subscribed. */
+/* Something has become of a job: says it, if there are subscribers. */
 void banger_subscribe_look_at_job(BangerSubscribe *subscribe, const char *name,
                                   BangerJobEvent event);
 

@@ -22,8 +22,10 @@ BangerSubscriptions *banger_subscriptions_new(sd_bus *bus, void (*last_gone)(voi
 
 void banger_subscriptions_free(BangerSubscriptions *subscriptions);
 
-/* Subscribes the connection @sender, of @uid; one that is subscribed already stays so. Errors:
- * LimitsExceeded, OperationFailed. */
+/*
+ * Subscribes the connection @sender, of @uid; one that is subscribed already stays so. Errors:
+ * LimitsExceeded, OperationFailed.
+ */
 bool banger_subscriptions_add(BangerSubscriptions *subscriptions, const char *sender, uid_t uid,
                               GError **error);
 

@@ -14,6 +14,8 @@ typedef struct {
     double done; /* of all passes, 0 to 1 */
 } BangerCheckProgress;
 
-/* Takes @length bytes more. Returns whether @progress->done has changed. What is no such line
- * changes nothing. */
+/*
+ * Takes @length bytes more. Returns whether @progress->done has changed. What is no such line
+ * changes nothing.
+ */
 bool banger_check_progress_add(BangerCheckProgress *progress, const char *data, size_t length);

@@ -10,8 +10,9 @@
 /* The file that a snapshot's changes go to. */
 
 /*
- * Makes the COW file @path of @size bytes, sparse, the owner's and 0600, if it is not there or empty;
- * *@ret_made says whether it was made. Errors: those of banger_path_create_file(), OperationFailed.
+ * Makes the COW file @path of @size bytes, sparse, the owner's and 0600, if it is not there or
+ * empty; *@ret_made says whether it was made. Errors: those of banger_path_create_file(),
+ * OperationFailed.
  */
 bool banger_cow_file_ensure(const BangerSettings *settings, const char *path, uint64_t size,
                             bool *ret_made, GError **error);

@@ -68,7 +68,7 @@ get_cow_size(const char *name)
 }
 
 /*
- * The status of a snapshot: "<allocated>/<total> <metadata>" in sectors, or a word for why it
+ * The status of a snapshot: "<allocated>/<total> <metadata>" in sectors, or why it
  * cannot be used any more.
  */
 static void

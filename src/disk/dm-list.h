@@ -38,6 +38,6 @@ void banger_snapshot_info_free(gpointer snapshot);
  * Adds the devices with our UUID whose table is one snapshot to @snapshots, name to
  * BangerSnapshotInfo; the keys are parts of the values. With @name that one alone, if it is there.
  * A host without device-mapper has none. One ioctl(2) for the list and one a device, which take no
- * lock that a suspended device holds. Errors: OperationFailed.
+ * lock that a suspended device keeps. Errors: OperationFailed.
  */
 bool banger_dm_list(const char *name, GHashTable *snapshots, GError **error);

@@ -20,8 +20,10 @@ void banger_dm_unlock(void);
 /* A task of @type for the device @name; NULL without memory. */
 struct dm_task *banger_dm_task_new(int type, const char *name);
 
-/* Under the lock: sets @error to the words of libdevmapper and of the kernel about @task, which may
- * be NULL. Always false. */
+/*
+ * Under the lock: sets @error to what libdevmapper and the kernel say about @task, which may
+ * be NULL. Always false.
+ */
 bool banger_dm_refuse(struct dm_task *task, const char *what, const char *name, GError **error);
 
 /* As g_autoptr would: a struct of a library without GLib. */

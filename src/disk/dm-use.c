@@ -7,8 +7,10 @@
 #include "model/names.h"
 #include "util/fd.h"
 
-/* How often the device @number is open, and its name; false if it is none of device-mapper's. Under
- * the lock. */
+/*
+ * How often the device @number is open, and its name; false if it is none of device-mapper's. Under
+ * the lock.
+ */
 static bool
 get_open_count(dev_t number, int *ret_count, char **ret_name)
 {

@@ -29,7 +29,7 @@
 
 /*
  * What udev may do with the device: make its node and set the owner. The file system in it is a
- * guest's: nobody on the host shall look into it.
+ * guest's: no program of the host shall look into it.
  */
 #define UDEV_FLAGS                                                                                 \
     (DM_UDEV_DISABLE_SUBSYSTEM_RULES_FLAG | DM_UDEV_DISABLE_DISK_RULES_FLAG |                      \
@@ -280,7 +280,7 @@ wait_for_udev(uint32_t cookie, const char *name, GError **error)
                             (int)(UDEV_TIMEOUT_USEC / G_USEC_PER_SEC));
 }
 
-/* Runs @task with a udev cookie. Called with the lock held. */
+/* Runs @task with a udev cookie. The caller has the lock. */
 static bool
 run_with_cookie(struct dm_task *task, uint32_t *ret_cookie)
 {
@@ -320,7 +320,7 @@ create_locked(const char *name, const char *parameters, uint64_t sectors, uid_t 
         return banger_dm_refuse(task, "prepare", name, error);
     if (!run_with_cookie(task, &cookie)) {
         give_up_cookie(cookie);
-        /* The library makes, loads and resumes in one, and does not tell which of them failed. */
+        /* The library makes, loads and resumes in one, and does not say which of them failed. */
         if (get_info_locked(name, &info, NULL) && info.exists)
             return banger_set_error(error, BANGER_ERROR_ALREADY_EXISTS, "the dm name %s is taken",
                                     name);

@@ -14,16 +14,16 @@
 /*
  * Device-mapper snapshots (libdevmapper; the kernel's Documentation/admin-guide/device-mapper/
  * snapshot.rst). The library is not thread-safe: one lock is around it, and nothing under the lock
- * waits for anybody but the kernel.
+ * waits for anything but the kernel.
  *
  * Errors of all functions: NotSupported where the kernel has no device-mapper or no snapshot
- * target, OperationFailed with the kernel's words.
+ * target, OperationFailed with the kernel's reason.
  */
 
 typedef struct {
     bool exists;
     bool is_banger;   /* its UUID is "BANGER-" and its name */
-    bool has_table;   /* false: somebody died between making and loading it */
+    bool has_table;   /* false: its maker died between making and loading it */
     bool is_snapshot; /* its table is one snapshot target */
     unsigned int open_count;
     dev_t number;
@@ -44,7 +44,7 @@ typedef struct {
 /*
  * What the snapshot @name has room for in its COW device, at least: so many chunks of the device
  * can be changed. One more, and the kernel gives the whole snapshot up. OperationFailed, with the
- * kernel's word for it, if it has done so.
+ * kernel's name for it, if it has done so.
  */
 bool banger_dm_get_room(const char *name, BangerDmRoom *ret_room, GError **error);
 

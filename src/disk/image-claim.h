@@ -26,8 +26,10 @@ typedef struct {
 bool banger_image_claim(BangerImage *image, const BangerSettings *settings,
                         const BangerImagePath *where, bool writable, GError **error);
 
-/* Opens @image for reading and writing; a device exclusively, which keeps mounts out too. Returns a
- * descriptor, or -1. */
+/*
+ * Opens @image for reading and writing; a device exclusively, which keeps mounts out too. Returns a
+ * descriptor, or -1.
+ */
 int banger_image_open(const BangerImage *image, GError **error);
 
 /* Lets go of it. */
@@ -43,9 +45,9 @@ typedef enum {
  * Runs e2fsck on @image, which must not be open. *@ret_corrected says whether it mended something.
  * The time limit is 10 min. OperationFailed carries the last lines it printed.
  *
- * @job (or NULL) can be cancelled while nothing is changed. REPAIR looks first, unless the superblock
- * asks for work, and changes the image only if there is something to mend: then @job is committed.
- * RECOVER is never broken off; @job can be cancelled, and is when it has ended.
+ * @job (or NULL) can be cancelled while nothing is changed. REPAIR looks first, unless the
+ * superblock asks for work, and changes the image only if there is something to mend: then @job is
+ * committed. RECOVER is never broken off; @job can be cancelled, and is when it has ended.
  */
 bool banger_image_check(const BangerSettings *settings, const BangerImage *image,
                         BangerImageCheck kind, BangerJob *job, bool *ret_corrected, GError **error);

@@ -71,7 +71,9 @@ banger_op_read_ext4_file(const BangerSettings *settings, const BangerRequest *re
                                        &reply->read_ext4_file.data, error);
 }
 
-/* Writes into @image. *@ret_recovery is set if nothing was written since the journal comes first. */
+/*
+ * Writes into @image. *@ret_recovery is set if nothing was written since the journal comes first.
+ */
 static bool
 write_files(const BangerSettings *settings, const BangerImage *image, const GArray *files,
             const int *fds, BangerJob *job, char **ret_recovery, GError **error)

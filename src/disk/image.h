@@ -23,8 +23,8 @@ BangerOperation banger_op_fsck_snapshot;
 BangerOperation banger_op_check_image;
 
 /*
- * What ReadExt4File and its variant do: reads @guest_path of the image @where, after its journal was
- * replayed if it is not in use, to @to (whose job it is) or, if that is NULL, into *@ret_data.
+ * What ReadExt4File and its variant do: reads @guest_path of the image @where, after its journal
+ * was replayed if it is not in use, to @to (whose job it is) or, if that is NULL, into *@ret_data.
  */
 bool banger_image_read_recovered(const BangerSettings *settings, const BangerImagePath *where,
                                  const char *guest_path, const BangerReadTo *to, GBytes **ret_data,
@@ -32,8 +32,8 @@ bool banger_image_read_recovered(const BangerSettings *settings, const BangerIma
 
 /*
  * What WriteExt4Files and its variant do: writes @files (of BangerExt4File), with their content
- * from @fds (one a file) if that is not NULL. @job (or NULL) can be cancelled until all is prepared and
- * the image itself is written to.
+ * from @fds (one a file) if that is not NULL. @job (or NULL) can be cancelled until all is prepared
+ * and the image itself is written to.
  */
 bool banger_image_write_recovered(const BangerSettings *settings, const BangerImagePath *where,
                                   const GArray *files, const int *fds, BangerJob *job,

@@ -88,7 +88,7 @@ banger_loop_attach(int backing_fd, const char *path, bool read_only, char **ret_
         fd = configure_loop(number, backing_fd, path, read_only, ret_device);
         if (fd >= 0)
             return fd;
-        /* Somebody was faster, or its node is not there yet. */
+        /* Another program was faster, or its node is not there yet. */
         if (errno != EBUSY && errno != ENOENT && errno != ENXIO)
             break;
         g_usleep(i < ATTACH_TRIES / 2 ? 500 : 20 * 1000);

@@ -18,7 +18,7 @@
  * Attaches @backing_fd, open on @path (for messages), to a free loop device, read-only or not.
  * *@ret_device is "/dev/loopN"; free it. Returns a descriptor open on the device, or -1: the device
  * exists as long as this descriptor or another one is open. Errors: NotSupported (no loop devices),
- * Busy (every attempt lost its device to somebody else), OperationFailed.
+ * Busy (every attempt lost its device to another program), OperationFailed.
  */
 int banger_loop_attach(int backing_fd, const char *path, bool read_only, char **ret_device,
                        GError **error);
@@ -39,8 +39,8 @@ char *banger_loop_path_if_backed_by(dev_t number, dev_t device, ino_t inode);
 
 /*
  * Detaches @loop ("/dev/loopN"), if its backing file lies in the state directory: a device that is
- * not attached is success, one that belongs to somebody else is left alone and NotManaged. Returns
- * when it is gone. One that a dm device is made of is left alone and Busy; one that somebody has
- * open is detached at its last close, and Busy if that does not come within 5 s.
+ * not attached is success, one that belongs to another program is left alone and NotManaged.
+ * Returns when it is gone. One that a dm device is made of is left alone and Busy; one that a
+ * program has open is detached at its last close, and Busy if that does not come within 5 s.
  */
 bool banger_loop_detach(const BangerSettings *settings, const char *loop, GError **error);

@@ -229,7 +229,7 @@ remove_again(gpointer name)
 }
 
 /*
- * The loops need no undo: they are detached when their descriptors close, unless the device holds
+ * The loops need no undo: they are detached when their descriptors close, unless the device keeps
  * them by then.
  */
 static bool
@@ -346,7 +346,7 @@ banger_op_remove_dm_snapshot(const BangerSettings *settings, const BangerRequest
 
 /*
  * Detaches @loop, if it is given and still the caller's to detach. The numbers of loops are used
- * again: once the device is gone (@is_device_gone), what is there now may be somebody else's.
+ * again: once the device is gone (@is_device_gone), what is there now may be another program's.
  */
 static bool
 detach_loop(const BangerSettings *settings, const char *loop, bool is_device_gone, GError **error)

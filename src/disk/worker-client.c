@@ -156,8 +156,10 @@ receive_streamed(BangerWorker *worker, size_t max, BangerWorkerReply *ret_reply,
     return true;
 }
 
-/* Takes a worker, sends it @request and receives the answer of at most @max bytes. @fds has the
- * image, and what else the request needs. */
+/*
+ * Takes a worker, sends it @request and receives the answer of at most @max bytes. @fds has the
+ * image, and what else the request needs.
+ */
 static bool
 ask_worker(BangerWorker *worker, const BangerSettings *settings, const Request *request,
            const int *fds, size_t n_fds, size_t max, BangerWorkerReply *ret_reply,
@@ -410,8 +412,9 @@ recover_image(const BangerSettings *settings, int fd, BangerJob *job, bool *ret_
 }
 
 /*
- * What e2fsck has begun to mend cannot be undone. So it only looks at first, for as long as that can
- * be broken off, and is let to mend when there is something to mend, or the superblock asks for it.
+ * What e2fsck has begun to mend cannot be undone. So it only looks at first, for as long as that
+ * can be broken off, and is let to mend when there is something to mend, or the superblock asks for
+ * it.
  */
 static bool
 repair_image(const BangerSettings *settings, int fd, BangerJob *job, bool *ret_corrected,

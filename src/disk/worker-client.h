@@ -30,20 +30,20 @@ typedef struct {
 } BangerReadTo;
 
 /*
- * Reads the file @guest_path, with @to NULL at most BANGER_GUEST_FILE_MAX bytes. @fd is open for reading. If
- * *@ret_needs_recovery is true after a success there is no data: the journal must be replayed by
- * banger_image_check() first. With NULL what the journal holds does not count.
+ * Reads the file @guest_path, with @to NULL at most BANGER_GUEST_FILE_MAX bytes. @fd is open for
+ * reading. If *@ret_needs_recovery is true after a success there is no data: the journal must be
+ * replayed by banger_image_check() first. With NULL what is only in the journal does not count.
  */
 bool banger_image_read(const BangerSettings *settings, int fd, const char *path,
                        const char *guest_path, const BangerReadTo *to, bool *ret_needs_recovery,
                        GBytes **ret_data, GError **error);
 
 /*
- * Writes @files (of BangerExt4File), all or none, flushed to the disk, with their content from @fds,
- * one a file, if that is not NULL. @fd is open for reading and writing. @room is what a snapshot
- * takes of changes, and NULL if the image is a file. @job is cancelled in vain once all is prepared
- * and the image itself is written to. If *@ret_recovery is set after a success,
- * nothing was written: it says what must be done first, by BANGER_IMAGE_RECOVER. Free it.
+ * Writes @files (of BangerExt4File), all or none, flushed to the disk, with their content from
+ * @fds, one a file, if that is not NULL. @fd is open for reading and writing. @room is what a
+ * snapshot takes of changes, and NULL if the image is a file. @job is cancelled in vain once all is
+ * prepared and the image itself is written to. If *@ret_recovery is set after a success, nothing
+ * was written: it says what must be done first, by BANGER_IMAGE_RECOVER. Free it.
  */
 bool banger_image_write(const BangerSettings *settings, int fd, const char *path,
                         const GArray *files, const int *fds, const BangerDmRoom *room,

@@ -176,7 +176,7 @@ banger_worker_spawn(BangerWorker *worker, uid_t uid, gid_t gid, const char *comm
         return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, status, "cannot start %s",
                                 arguments[0]);
     }
-    /* Not reaped before banger_worker_wait(): the number cannot be anybody else's. */
+    /* Not reaped before banger_worker_wait(): the number cannot be another process's. */
     worker->pidfd = (int)syscall(SYS_pidfd_open, worker->pid, 0);
     if (worker->pidfd < 0)
         return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
@@ -210,8 +210,8 @@ check_time(const BangerWorker *worker, GError **error)
 }
 
 /*
- * Waits until one of the two @fds (the second's fd may be -1) is ready. False, with @error, when the
- * worker's time is over, or its job was cancelled.
+ * Waits until one of the two @fds (the second's fd may be -1) is ready. False, with @error, when
+ * the worker's time is over, or its job was cancelled.
  */
 static bool
 wait_ready(const BangerWorker *worker, struct pollfd fds[2], GError **error)

@@ -32,10 +32,10 @@ typedef struct {
     }
 
 /*
- * Starts a worker that runs e2fsck, by the word @command, with @image_fd as its block device. It
- * must be done in @timeout_usec microseconds. What it reports of its progress is read from @request.
- * Errors: OperationFailed, NotSupported if the worker's user does not exist. Here and below, with
- * @worker->job set, those of banger_job_check() too.
+ * Starts a worker that runs e2fsck, by the command @command, with @image_fd as its block device. It
+ * must be done in @timeout_usec microseconds. What it reports of its progress is read from
+ * @request. Errors: OperationFailed, NotSupported if the worker's user does not exist. Here and
+ * below, with @worker->job set, those of banger_job_check() too.
  */
 bool banger_worker_start(BangerWorker *worker, const BangerSettings *settings, const char *command,
                          int image_fd, gint64 timeout_usec, GError **error);

@@ -13,8 +13,10 @@ static const unsigned int limits[BANGER_WORKER_N_SLOTS] = {
     [BANGER_WORKER_SLOT_E2FSCK] = 4,
 };
 
-/* The places that are free: semaphores (EFD_SEMAPHORE in eventfd(2)), which can be waited for
- * together with a job's end. */
+/*
+ * The places that are free: semaphores (EFD_SEMAPHORE in eventfd(2)), which can be waited for
+ * together with a job's end.
+ */
 static int semaphores[BANGER_WORKER_N_SLOTS];
 
 static void

@@ -82,13 +82,15 @@ on_signal(void *user_data)
 {
     Daemon *daemon = user_data;
 
-    /* Not in leave_bus(): at an idle exit a call that just came in may take all the time it needs. */
+    /*
+     * Not in leave_bus(): at an idle exit a call that just came in may take all the time it needs.
+     */
     banger_service_stop(daemon->service);
     leave_bus(daemon);
     return G_SOURCE_CONTINUE;
 }
 
-/* The bus went away: nobody can be answered any more, but what is in flight is finished. */
+/* The bus went away: no caller can be answered any more, but what is in flight is finished. */
 static void
 on_disconnected(void *user_data)
 {
@@ -100,11 +102,12 @@ on_disconnected(void *user_data)
 }
 
 /*
- * What a flood sends lies in the bus's memory until the main thread has read it, and when the bus has
- * 127 MiB for one connection (max_outgoing_bytes in dbus-daemon(1)), it refuses everyone's calls to
- * it. To read and drop a message takes a third of the time that the bus takes for it, but the kernel
- * holds only fifty or so: the thread has to have a processor when it wants one. So auditd(8) does it,
- * for the same reason. To nice(2) the threads of the pool, which was made before, are like others.
+ * What a flood sends lies in the bus's memory until the main thread has read it, and when the bus
+ * has 127 MiB for one connection (max_outgoing_bytes in dbus-daemon(1)), it refuses everyone's
+ * calls to it. To read and drop a message takes a third of the time that the bus takes for it, but
+ * the kernel keeps only fifty or so: the thread has to have a processor when it wants one. So
+ * auditd(8) does it, for the same reason. To nice(2) the threads of the pool, which was made
+ * before, are like others.
  */
 static void
 raise_priority(void)
@@ -132,8 +135,10 @@ banger_daemon_run(const BangerSettings *settings, GError **error)
     daemon.loop = loop;
     source = banger_event_source_new(event);
     (void)g_source_attach(source, NULL);
-    /* Before the name is had: the calls that wait for it are there in the same moment. What comes
-     * meanwhile is seen to when the loop runs. */
+    /*
+     * Before the name is had: the calls that wait for it are there in the same moment. What comes
+     * meanwhile is seen to when the loop runs.
+     */
     term = g_unix_signal_add(SIGTERM, on_signal, &daemon);
     interrupt = g_unix_signal_add(SIGINT, on_signal, &daemon);
     daemon.service = banger_service_new(event, settings, &events, &daemon, error);

@@ -8,6 +8,6 @@
  * A GSource that runs @event inside GLib's main loop, as sd_event_get_fd(3) describes: each
  * iteration of the main loop prepares it, waits for nothing, and dispatches at most one of its
  * sources. When @event has come to its end (sd_event_exit(3)), the source removes itself. The
- * caller attaches and unrefs it; it holds a reference on @event.
+ * caller attaches and unrefs it; it has a reference on @event.
  */
 GSource *banger_event_source_new(sd_event *event);

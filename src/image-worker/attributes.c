@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ATTRIBUTES_MAX 8192u /* a block of 64 KiB holds fewer */
+#define ATTRIBUTES_MAX 8192u /* a block of 64 KiB has fewer */
 #define ACCESS_LIST "system.posix_acl_access"
 
 static const char *const kept[] = {
@@ -151,8 +151,10 @@ banger_attributes_read(ext2_filsys fs, ext2_ino_t ino, unsigned int mode,
     return error;
 }
 
-/* The kernel counts what a value in an inode of its own takes as blocks of the file; libext2fs does
- * not. */
+/*
+ * The kernel counts what a value in an inode of its own takes as blocks of the file; libext2fs does
+ * not.
+ */
 static errcode_t
 count_value(ext2_filsys fs, ext2_ino_t ino, size_t length)
 {

@@ -22,13 +22,13 @@ bool banger_failure_set_errno(BangerWorkerFailure *failure, int errnum, const ch
     __attribute__((format(printf, 3, 4)));
 
 /*
- * As banger_failure_set(), with ": " and libext2fs's words for @code at the end; the status follows
- * from @code: features that it does not know are NOT_SUPPORTED, the rest is FAILED.
+ * As banger_failure_set(), with ": " and libext2fs's message for @code at the end; the status
+ * follows from @code: features that it does not know are NOT_SUPPORTED, the rest is FAILED.
  */
 bool banger_failure_set_ext2(BangerWorkerFailure *failure, errcode_t code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The analyser does not see into another file: that the outputs of who failed are never used. */
+/* The analyzer does not see into another file: that the outputs of who failed are never used. */
 #if defined(__clang_analyzer__) && !defined(BANGER_FAILURE_IS_DEFINED_HERE)
 #define banger_failure_set(...) (banger_failure_set(__VA_ARGS__), false)
 #define banger_failure_set_errno(...) (banger_failure_set_errno(__VA_ARGS__), false)

@@ -15,8 +15,10 @@
 #include "image-worker/stream.h"
 
 #define MAGIC_AT (1024 + (off_t)offsetof(struct ext2_super_block, s_magic))
-/* mke2fs(8) has the file system begin at block 1 behind a boot block of 1 KiB, else at 0. Where it
- * begins at 8 or later libext2fs writes over the end of its bitmaps when it reads them. */
+/*
+ * mke2fs(8) has the file system begin at block 1 behind a boot block of 1 KiB, else at 0. Where it
+ * begins at 8 or later libext2fs writes over the end of its bitmaps when it reads them.
+ */
 #define FIRST_BLOCK_MAX 1u
 
 static uint64_t
@@ -121,7 +123,7 @@ banger_file_system_read(const BangerWorkerInputs *inputs, void **ret_data, size_
     /* Not closed: the process ends, and nothing was changed. */
 }
 
-/* What e2fsck -p settles: a journal to replay, inodes to delete since a crash. */
+/* What e2fsck -p mends without a question: a journal to replay, inodes to delete since a crash. */
 static bool
 check_recovered(struct ext2_super_block *super, BangerWorkerFailure *failure)
 {

@@ -21,7 +21,7 @@ bool banger_file_system_read(const BangerWorkerInputs *inputs, void **ret_data, 
 
 /*
  * Writes all files of @inputs into the image at BANGER_WORKER_FD_IMAGE and flushes it to the disk,
- * or leaves it as it was. Refuses a file system with errors or with a feature that nobody here
+ * or leaves it as it was. Refuses a file system with errors or with a feature that nothing here
  * knows how to keep consistent; one whose journal must be replayed first is the status
  * NEEDS_RECOVERY.
  */

@@ -6,7 +6,7 @@
 
 /*
  * What the image at BANGER_WORKER_FD_IMAGE, of @size bytes, is if it is no file system of ours: "a
- * qcow2 disk image", by how it begins. NULL if nobody here knows.
+ * qcow2 disk image", by how it begins. NULL if it is none that is known here.
  */
 const char *banger_foreign_name(uint64_t size);
 

@@ -6,7 +6,7 @@
 #include "image-worker/failure.h"
 
 /*
- * Gives the process, which must have a mount namespace of its own, a root that holds: the
+ * Gives the process, which must have a mount namespace of its own, a root that has: the
  * libraries, read-only; one node of the block device that @image_fd is open on, owned by @uid:@gid
  * with mode 0600; nothing else. Leaves e2fsck open at BANGER_SANDBOX_FD_PROGRAM.
  *

@@ -19,7 +19,7 @@
 
 #define ORPHAN_PRESENT 0x10000u /* EXT4_FEATURE_RO_COMPAT_ORPHAN_PRESENT of e2fsprogs 1.47 */
 
-/* What e2fsck is told to do. */
+/* The arguments of e2fsck. */
 static const char *
 option_of(const char *command)
 {
@@ -60,8 +60,10 @@ banger_fsck_exec(const char *command, BangerWorkerFailure *failure)
                                (char *)BANGER_SANDBOX_DEVICE,
                                NULL};
     const unsigned char work = has_work();
-    /* In the cage nothing says what is mounted: the helper looked, and the device is opened
-     * exclusively, which a mounted one cannot be. */
+    /*
+     * In the cage nothing says what is mounted: the helper looked, and the device is opened
+     * exclusively, which a mounted one cannot be.
+     */
     char *const environment[] = {(char *)"LC_ALL=C", (char *)"EXT2FS_NO_MTAB_OK=1", NULL};
 
     if (dup2(BANGER_WORKER_FD_REPLY, STDERR_FILENO) < 0 ||

@@ -13,7 +13,7 @@
 #include "image-worker/guest-path.h"
 #include "image-worker/soundness.h"
 
-#define ATTRIBUTES_MAX 8192u /* a block of 64 KiB holds fewer */
+#define ATTRIBUTES_MAX 8192u /* a block of 64 KiB has fewer */
 
 /* An inode with everything that may follow its 128 bytes: an inode is at most a block. */
 typedef union {
@@ -123,7 +123,7 @@ first_attribute(char *name, char *value, /* NOLINT(readability-non-const-paramet
     return XATTR_ABORT;
 }
 
-/* Removes every extended attribute, and so the inodes that hold the values of large ones. */
+/* Removes every extended attribute, and so the inodes that store the values of large ones. */
 static errcode_t
 remove_attributes(ext2_filsys fs, ext2_ino_t ino)
 {
@@ -225,7 +225,7 @@ clear_inner_attributes(Inode *inode, int size)
 }
 
 /*
- * Frees what the file @ino holds; leaves @inode, which is still to be written, without content,
+ * Frees the content of the file @ino; leaves @inode, which is still to be written, without content,
  * blocks and attributes. libext2fs keeps the block of the attributes when the last is removed, so
  * that is freed here.
  */
@@ -242,7 +242,7 @@ empty_file(ext2_filsys fs, ext2_ino_t ino, Inode *inode, int size)
         error = ext2fs_read_inode_full(fs, ino, &inode->inode, size);
     if (error == 0 && ext2fs_file_acl_block(fs, &inode->inode) != 0)
         error = ext2fs_free_ext_attr(fs, ino, &inode->large);
-    /* The kernel counts here what the inodes of large attributes hold, libext2fs does not. */
+    /* The kernel counts here what the inodes of large attributes occupy, libext2fs does not. */
     if (error == 0 && ext2fs_has_feature_ea_inode(fs->super))
         error = ext2fs_iblk_set(fs, &inode->inode, 0);
     if (error == 0 && ext2fs_get_stat_i_blocks(fs, &inode->inode) != 0)
@@ -394,7 +394,7 @@ find_or_create(ext2_filsys fs, const char *path, unsigned int mode, BangerGuestE
                                                  path);
 }
 
-/* What a file is to hold: @data, or what is in the blocks of @runs. */
+/* The content of a file: @data, or what is in the blocks of @runs. */
 typedef struct {
     const void *data;
     size_t length;

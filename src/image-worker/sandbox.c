@@ -174,8 +174,10 @@ become_user(uid_t uid, gid_t gid, BangerWorkerFailure *failure)
     return true;
 }
 
-/* Leaves one processor to others, if there are several. Where that cannot be told nothing is lost
- * but time. */
+/*
+ * Leaves one processor to others, if there are several. Where that cannot be known nothing is lost
+ * but time.
+ */
 static void
 leave_a_processor(void)
 {

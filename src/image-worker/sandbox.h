@@ -8,10 +8,10 @@
 /*
  * The worker's cage. Every part is put up or the request is refused (NO_SANDBOX).
  *
- * What the unit of the helper must leave to it for this (docs/trust-model.md, rule 9): the capabilities
- * SETUID, SETGID, SETPCAP and SYS_CHROOT, for e2fsck also SYS_ADMIN, MKNOD, CHOWN and FOWNER; the
- * system calls of @mount, and unshare, mknod, setresuid, setresgid, setgroups, capset, seccomp,
- * execveat; RestrictNamespaces= must allow mnt and net; device access to block-loop and
+ * What the unit of the helper must leave to it for this (docs/trust-model.md, rule 9): the
+ * capabilities SETUID, SETGID, SETPCAP and SYS_CHROOT, for e2fsck also SYS_ADMIN, MKNOD, CHOWN and
+ * FOWNER; the system calls of @mount, and unshare, mknod, setresuid, setresgid, setgroups, capset,
+ * seccomp, execveat; RestrictNamespaces= must allow mnt and net; device access to block-loop and
  * block-device-mapper with "rwm" (mknod asks for m), and to /dev/null with the same.
  */
 typedef enum {
@@ -30,16 +30,19 @@ bool banger_sandbox_enter(BangerSandboxKind kind, uid_t uid, gid_t gid, pid_t pa
                           BangerWorkerFailure *failure);
 
 /*
- * With @sizes bounds what LIBRARY may write, and always what it may allocate on the host's disk, to the size of its
- * image, once that has come. The cage is closed for good then: until here it may receive.
+ * With @sizes bounds what LIBRARY may write, and always what it may allocate on the host's disk, to
+ * the size of its image, once that has come. The cage is closed for good then: until here it may
+ * receive.
  */
 bool banger_sandbox_bound_image(bool sizes, BangerWorkerFailure *failure);
 
 /* Gives LIBRARY more processor time: what has been begun to be written must be finished. */
 bool banger_sandbox_allow_commit(BangerWorkerFailure *failure);
 
-/* Gives LIBRARY a minute more of processor time than it has used, an hour at most: for content that is
- * being streamed, of whatever size. */
+/*
+ * Gives LIBRARY a minute more of processor time than it has used, an hour at most: for content that
+ * is being streamed, of whatever size.
+ */
 bool banger_sandbox_allow_more_time(BangerWorkerFailure *failure);
 
 /* What LIBRARY may allocate in one step, in bytes. */

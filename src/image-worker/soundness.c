@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* The blocks that hold the file system itself; of blocks, also where bigalloc counts clusters. */
+/* The blocks of the file system itself; of blocks, also where bigalloc counts clusters. */
 static ext2fs_block_bitmap system_blocks;
 
 static bool

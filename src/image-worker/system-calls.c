@@ -125,7 +125,7 @@ allow_for_library(scmp_filter_ctx filter)
     if (status == 0)
         status = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
                                   SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-    if (status == 0) /* the request, which brings the image; nobody sends it anything else */
+    if (status == 0) /* the request, which brings the image; nothing else is sent to it */
         status = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(recvmsg), 1,
                                   SCMP_A0(SCMP_CMP_EQ, BANGER_WORKER_FD_REQUEST));
     if (status == 0) /* banger_system_calls_bound(), which ends it */

@@ -60,7 +60,10 @@ banger_base64_decode(const char *text, size_t length, guint8 *out)
 void
 banger_base64_append(GString *out, const guint8 *data, size_t size)
 {
-    /* Four characters for each three bytes begun, and what g_base64_encode_step() may hold back. */
+    /*
+     * Four characters for each three bytes begun, and what g_base64_encode_step() may keep for
+     * later.
+     */
     size_t room = (size / 3 + 1) * 4 + 4;
     size_t used = out->len;
     int state = 0, save = 0;

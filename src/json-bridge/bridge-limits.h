@@ -3,7 +3,7 @@
 
 #include "model/bounds.h"
 
-/* Bounds on what a peer of the JSON socket can make the bridge hold, and for how long. */
+/* Bounds on what a peer of the JSON socket can make the bridge keep in memory, and for how long. */
 
 #define BANGER_REQUEST_MAX (32u << 20)   /* bytes of one request */
 #define BANGER_REQUEST_DEPTH_MAX 64u     /* objects and arrays inside each other */
@@ -11,10 +11,12 @@
 #define BANGER_REQUEST_NUMBER_MAX 128u   /* bytes of one number */
 #define BANGER_RPC_ID_MAX 1024u          /* bytes of the id of a JSON-RPC request */
 
-#define BANGER_CONNECTIONS_MAX 64u          /* of authorised peers */
+#define BANGER_CONNECTIONS_MAX 64u          /* of authorized peers */
 #define BANGER_CALLS_PER_CONNECTION_MAX 32u /* in flight */
-/* In flight, of all connections: a quarter of what the helper lets one user have stays free for what
- * that user asks the helper directly. The bus lets one connection wait for 128 replies. */
+/*
+ * In flight, of all connections: a quarter of what the helper lets one user have stays free for
+ * what that user asks the helper directly. The bus lets one connection wait for 128 replies.
+ */
 #define BANGER_CALLS_MAX (BANGER_OPERATIONS_PER_UID_MAX / 4 * 3)
 #define BANGER_CALL_BYTES_MAX (BANGER_BYTES_PER_UID_MAX / 4 * 3) /* of large messages in flight */
 #define BANGER_CALLS_FRESH_MAX 4u /* of those, begun less than BANGER_CALL_FRESH_MS ago */
@@ -34,8 +36,8 @@
 /*
  * Memory. A request that is being received takes up to twice its size until it is begun: many small
  * ones at a time, and few large ones. An answer that the peer does not read keeps further requests
- * of that connection unread. The first MiB of a connection's answers is always there; what is larger
- * comes out of one budget.
+ * of that connection unread. The first MiB of a connection's answers is always there; what is
+ * larger comes out of one budget.
  */
 #define BANGER_LARGE_REQUEST_MIN (512u << 10) /* bytes, from which on a request is large */
 #define BANGER_LARGE_REQUESTS_MAX 6u          /* being received */

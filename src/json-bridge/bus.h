@@ -34,7 +34,7 @@ sd_bus *banger_bus_get(BangerBus *bus, BangerBusLane lane, GError **error);
 
 /*
  * Counts a call that was sent and one whose callback has run: a connection that was lost is not
- * given up before each of its calls has been told.
+ * given up before each of its calls has been notified.
  */
 void banger_bus_call_begun(BangerBus *bus, BangerBusLane lane);
 void banger_bus_call_ended(BangerBus *bus, BangerBusLane lane);

@@ -220,8 +220,10 @@ take_member(BangerConnection *connection)
     set_next(connection, banger_envelope_open(BANGER_DIALECT_JSONRPC, member), batch);
 }
 
-/* What is answered with an error and ends the connection: nothing behind it can be read, and the
- * memory of what was read goes at once, for the connection may stay for a while. */
+/*
+ * What is answered with an error and ends the connection: nothing behind it can be read, and the
+ * memory of what was read goes at once, for the connection may stay for a while.
+ */
 static void
 refuse_connection(BangerConnection *connection, char *message)
 {
@@ -296,8 +298,10 @@ read_on(BangerConnection *connection, Turn *turn)
     g_assert_not_reached();
 }
 
-/* Answers that are not read keep the next request from being read, but none that has its time limit
- * running already. */
+/*
+ * Answers that are not read keep the next request from being read, but none that has its time limit
+ * running already.
+ */
 static bool
 may_read(const BangerConnection *connection)
 {
@@ -308,7 +312,7 @@ may_read(const BangerConnection *connection)
             banger_reader_is_inside(connection->reader));
 }
 
-/* What has to come after everything before it: the older protocol, and the last word. */
+/* What has to come after everything before it: the older protocol, and the last message. */
 static bool
 is_in_order(const BangerConnection *connection)
 {
@@ -355,8 +359,10 @@ has_nothing_to_do(const BangerConnection *connection)
            connection->batch == NULL && banger_sender_pending(connection->sender) == 0;
 }
 
-/* Everything is answered and sent. Closes at once, unless the peer may still be sending and would
- * lose the answer to it: a socket that is closed with something unread is reset. */
+/*
+ * Everything is answered and sent. Closes at once, unless the peer may still be sending and would
+ * lose the answer to it: a socket that is closed with something unread is reset.
+ */
 static void
 finish_connection(BangerConnection *connection)
 {
@@ -366,8 +372,10 @@ finish_connection(BangerConnection *connection)
         banger_connection_close(connection);
 }
 
-/* Asks the loop for what the connection waits for now, and for nothing else. A hang-up is reported
- * whether it is asked for or not, and again and again: then the loop is not asked at all. */
+/*
+ * Asks the loop for what the connection waits for now, and for nothing else. A hang-up is reported
+ * whether it is asked for or not, and again and again: then the loop is not asked at all.
+ */
 static void
 watch_socket(BangerConnection *connection)
 {

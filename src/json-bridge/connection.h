@@ -8,7 +8,7 @@
 #include "json-bridge/context.h"
 
 /*
- * One connection of an authorised peer. Requests of the older protocol are made one after the
+ * One connection of an authorized peer. Requests of the older protocol are made one after the
  * other: nothing is begun before everything that came earlier on the connection has been answered,
  * and nothing behind them before they have. Requests of JSON-RPC run side by side and are answered
  * as they finish, the members of a batch together. A connection that has as much in flight or

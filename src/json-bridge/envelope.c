@@ -23,8 +23,10 @@ static void G_GNUC_PRINTF(3, 4)
     va_end(args);
 }
 
-/* The caller's op_id, if @value is one. One that is malformed is refused here, and so never makes a
- * record or an answer of its own. */
+/*
+ * The caller's op_id, if @value is one. One that is malformed is refused here, and so never makes a
+ * record or an answer of its own.
+ */
 static void
 take_op_id(BangerEnvelope *envelope, struct json_object *value)
 {
@@ -124,8 +126,10 @@ take_id(BangerEnvelope *envelope, struct json_object *value)
     envelope->id = g_strdup(text);
 }
 
-/* Positional params may have one element more than the method has arguments: as on the bus, the
- * last one is the op_id. */
+/*
+ * Positional params may have one element more than the method has arguments: as on the bus, the
+ * last one is the op_id.
+ */
 static void
 take_rpc_params(BangerEnvelope *envelope, struct json_object *params)
 {
@@ -251,7 +255,9 @@ banger_envelope_end_result(const BangerEnvelope *envelope, GString *out)
     g_string_append_c(out, '}');
 }
 
-/* The message without the " (OP_ID)" at the end of the helper's own: op_id is a member of its own. */
+/*
+ * The message without the " (OP_ID)" at the end of the helper's own: op_id is a member of its own.
+ */
 static void
 append_message(const BangerEnvelope *envelope, const BangerFault *fault, GString *out)
 {
@@ -274,8 +280,10 @@ append_legacy_error(const BangerEnvelope *envelope, const BangerFault *fault, GS
     g_string_append(out, "}}");
 }
 
-/* The specification's own errors have its message, as in its examples; what exactly was wrong is in
- * the data of all. */
+/*
+ * The specification's own errors have its message, as in its examples; what exactly was wrong is in
+ * the data of all.
+ */
 static void
 append_rpc_error(const BangerEnvelope *envelope, const BangerFault *fault, GString *out)
 {

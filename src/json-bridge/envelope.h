@@ -9,8 +9,8 @@
 #include "model/methods.h"
 
 /*
- * The two forms of a request on the JSON socket, told apart by the request itself: an object with
- * a member "jsonrpc" (which has to be "2.0"), and everything in an array, is JSON-RPC 2.0
+ * The two forms of a request on the JSON socket, distinguished by the request itself: an object
+ * with a member "jsonrpc" (which has to be "2.0"), and everything in an array, is JSON-RPC 2.0
  * (jsonrpc.org/specification); all else is the older protocol. Pure: takes a request apart and
  * writes its answer.
  */

@@ -6,7 +6,7 @@
 
 #include "util/error.h"
 
-/* Why a request is not answered with a result, in the words of both forms of the protocol. */
+/* Why a request is not answered with a result, in the terms of both forms of the protocol. */
 typedef enum {
     BANGER_FAULT_UNREADABLE,     /* bad_request, -32700: not JSON, too large, too deep, too slow */
     BANGER_FAULT_BAD_REQUEST,    /* bad_request, -32600: JSON, but no request */

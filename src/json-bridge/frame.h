@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 /*
- * Cuts a connection's bytes into requests. Requests need nothing between them: each ends with its
+ * Splits a connection's bytes into requests. Requests need nothing between them: each ends with its
  * own bracket. Pure: no I/O.
  */
 typedef struct BangerFrame BangerFrame;

@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 /*
- * Accounts of memory that peers make the bridge hold. What an account holds comes out of the budget
+ * Accounts of memory that peers make the bridge use. What an account has comes out of the budget
  * that all share, but for the first BANGER_HELD_FREE, unless it is one of many of a connection.
  */
 typedef struct {
@@ -21,7 +21,7 @@ typedef struct {
 /*
  * Adds @size bytes to @hold; false, with nothing changed, if that is over a limit. Up to
  * BANGER_HELD_ALWAYS bytes are never refused: their number is bounded elsewhere, and an error has
- * to be told.
+ * to be notified.
  */
 bool banger_hold_grow(BangerHold *hold, size_t size);
 

@@ -35,8 +35,10 @@ banger_listener_from_systemd(int *ret_fd, GError **error)
     return true;
 }
 
-/* unix(7): an O_PATH descriptor of the file that a socket is bound to. <linux/un.h> has it, but
- * does not go together with <sys/un.h>. */
+/*
+ * unix(7): an O_PATH descriptor of the file that a socket is bound to. <linux/un.h> has it, but
+ * does not go together with <sys/un.h>.
+ */
 #ifndef SIOCUNIXFILE
 #define SIOCUNIXFILE 0x89e0
 #endif
@@ -62,7 +64,7 @@ remove_stale(const struct sockaddr_un *address, GError **error)
     return true;
 }
 
-/* flock(2) for two seconds at most: anybody who may open the folder may keep it locked. */
+/* flock(2) for two seconds at most: any program that may open the folder may keep it locked. */
 static int
 lock_in_time(int fd)
 {

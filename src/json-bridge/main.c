@@ -99,7 +99,7 @@ serve_callers(const Arguments *arguments, const BangerIdentity *identity, GError
             (void)unlink(arguments->socket_path);
         return false;
     }
-    /* Nobody would start it again where it bound its socket itself. */
+    /* Nothing would start it again where it bound its socket itself. */
     if (arguments->socket_path == NULL)
         options.idle_timeout_sec = (unsigned int)arguments->idle_timeout_sec;
     options.listener = banger_steal_fd(&listener);

@@ -20,8 +20,10 @@ void banger_outbox_init(BangerOutbox *outbox, BangerBudget *budget);
 /* Forgets what was not sent, and everything that is still put in. */
 void banger_outbox_close(BangerOutbox *outbox);
 
-/* Takes @answer; false if there is no room for it, and then @answer stays the caller's. A closed
- * outbox has room for all. */
+/*
+ * Takes @answer; false if there is no room for it, and then @answer stays the caller's. A closed
+ * outbox has room for all.
+ */
 bool banger_outbox_push(BangerOutbox *outbox, GString *answer);
 
 /*

@@ -262,7 +262,7 @@ step_hex(BangerScan *scan, guchar c, GError **error)
     if (--scan->hex_left > 0)
         return true;
     scan->state = STATE_STRING;
-    /* json-c would cut the name there, and so take it for another. */
+    /* json-c would end the name there, and so take it for another. */
     if (scan->hex == 0 && scan->after_string == STATE_COLON)
         return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
                                 "the name of a member of the request contains a NUL");

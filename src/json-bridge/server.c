@@ -38,7 +38,7 @@ on_idle(sd_event_source *source, uint64_t usec, void *user_data)
     (void)usec;
     if (g_hash_table_size(server->connections) == 0 && banger_bus_n_calls(server->context.bus) == 0)
         return sd_event_exit(server->context.event, 0);
-    /* A call may outlive its connection, and its end is told to nobody. */
+    /* A call may outlive its connection, and its end is then reported to no one. */
     restart_idle(server);
     return 0;
 }

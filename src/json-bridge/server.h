@@ -7,8 +7,10 @@
 
 typedef struct {
     int listener; /* a listening stream socket, which the server takes */
-    /* Where the program has bound it itself, else NULL: it is removed and closed as soon as nothing
-     * more is accepted, so that nobody waits there. */
+    /*
+     * Where the program has bound it itself, else NULL: it is removed and closed as soon as nothing
+     * more is accepted, so that no peer waits there.
+     */
     const char *socket_path;
     uid_t owner; /* the one uid beside 0 that may connect */
     unsigned int peer_timeout_sec;
@@ -23,7 +25,7 @@ void banger_server_block_signals(void);
 
 /*
  * Serves the JSON socket until SIGTERM or SIGINT, after which what is in flight is still answered,
- * or until it has been idle for too long. Tells the service manager (sd_notify(3)).
+ * or until it has been idle for too long. Notifies the service manager (sd_notify(3)).
  * Errors: OperationFailed if the event loop cannot be set up.
  */
 bool banger_server_run(const BangerServerOptions *options, GError **error);

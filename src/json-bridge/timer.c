@@ -25,8 +25,10 @@ banger_timer_arm(sd_event *event, sd_event_source **timer, unsigned int seconds,
 {
     int r = set_time(event, timer, seconds * (uint64_t)G_USEC_PER_SEC, handler, user_data);
 
-    /* That is out of memory, which ends a GLib program anywhere: the descriptor that timers take is
-     * there since the server's first. */
+    /*
+     * That is out of memory, which ends a GLib program anywhere: the descriptor that timers take is
+     * there since the server's first.
+     */
     if (r < 0)
         g_error("cannot arm a timer: %s", g_strerror(-r));
 }

@@ -161,8 +161,10 @@ make_ready(BangerTaker *taker)
     check_result(sd_event_source_set_enabled(taker->turns->source, SD_EVENT_ONESHOT));
 }
 
-/* Whether @needs have to wait behind @ahead, which came before and has no room: a large message
- * would never go if smaller ones took its room again and again. */
+/*
+ * Whether @needs have to wait behind @ahead, which came before and has no room: a large message
+ * would never go if smaller ones took its room again and again.
+ */
 static bool
 is_behind(const BangerNeeds *needs, const BangerNeeds *ahead)
 {

@@ -85,8 +85,8 @@ run_disk_thread(void *user_data)
 }
 
 /*
- * Makes both parts, side by side where the root drive is made: in one that is there already nothing is
- * written before the network is there. The network's failure is the one reported if both fail.
+ * Makes both parts, side by side where the root drive is made: in one that is there already nothing
+ * is written before the network is there. The network's failure is the one reported if both fail.
  */
 static bool
 create_parts(BangerCreation *disk, BangerCreation *network, GError **error)

@@ -13,7 +13,7 @@
 
 /*
  * Machines on one bridge are made side by side. Making the bridge and a port of it, and taking both
- * back, is what one of them does at a time: nobody's bridge goes before the port is there.
+ * back, is what one of them does at a time: no bridge of a machine goes before the port is there.
  */
 #define LOCKS 16
 static GMutex bridge_locks[LOCKS];

@@ -25,7 +25,10 @@ void banger_creation_clear(BangerCreation *creation);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(BangerCreation, banger_creation_clear)
 
-/* Says that @step begins, which is from @first to @last (0 to 1) of @creation; the job of it, or NULL. */
+/*
+ * Says that @step begins, which is from @first to @last (0 to 1) of @creation; the job of it, or
+ * NULL.
+ */
 BangerJob *banger_creation_begin(const BangerCreation *creation, const char *step, double first,
                                  double last);
 

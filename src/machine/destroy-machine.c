@@ -158,7 +158,7 @@ check_snapshot(const Remains *remains, GError **error)
                             remains->snapshot, remains->machine->launch.vm_id);
 }
 
-/* Whether nobody but this VMM listens at @path. */
+/* Whether only this VMM listens at @path. */
 static bool
 check_socket(const Remains *remains, const char *path, GError **error)
 {

@@ -18,24 +18,29 @@ typedef struct {
     GArray *found;        /* of BangerReconciled */
 } BangerSweep;
 
-/* Something that is nobody's, as far as it was looked at. */
+/* Something that belongs to no machine, as far as it was looked at. */
 typedef struct {
     const char *kind;
     const char *name;    /* for the caller, and for its patterns */
     const char *machine; /* whose it was, as far as that is known; or "" */
     uint64_t age_s;      /* UINT64_MAX: not known, and taken for old */
     const char *claim;   /* the kind of its key, by which calls wait for each other */
-    /* Looks once more, now that no call works on it, and removes it; *@ret_gone is false if it is in use
-     * after all. */
+    /*
+     * Looks once more, now that no call works on it, and removes it; *@ret_gone is false if it is
+     * in use after all.
+     */
     bool (*remove)(BangerSweep *sweep, const char *name, bool *ret_gone, GError **error);
 } BangerLeftover;
 
-/* Removes @leftover, or says that it would be, unless it is to be kept. True if it is gone, or would be. */
+/*
+ * Removes @leftover, or says that it would be, unless it is to be kept. True if it is gone, or
+ * would be.
+ */
 bool banger_sweep_take(BangerSweep *sweep, const BangerLeftover *leftover);
 
 /* Adds what was done with @name. */
 void banger_sweep_report(BangerSweep *sweep, const char *kind, const char *name,
                          const char *action);
 
-/* Sockets at which nobody listens, and the socket directories of machines that are gone. */
+/* Sockets at which no process listens, and the socket directories of machines that are gone. */
 void banger_sweep_sockets(BangerSweep *sweep);

@@ -37,7 +37,9 @@ matches_any(const GArray *patterns, const char *name)
     return false;
 }
 
-/* Whether @leftover is named in @patterns: by its name, that without directories, or its machine. */
+/*
+ * Whether @leftover is named in @patterns: by its name, that without directories, or its machine.
+ */
 static bool
 is_named(const GArray *patterns, const BangerLeftover *leftover)
 {
@@ -75,7 +77,7 @@ banger_sweep_take(BangerSweep *sweep, const BangerLeftover *leftover)
     }
     claim = banger_object_claim(leftover->claim, leftover->name);
     if (claim == NULL)
-        return false; /* it is somebody's just now */
+        return false; /* it is in use just now */
     if (!leftover->remove(sweep, leftover->name, &gone, &failure)) {
         words = g_strdup_printf("failed: %s", failure->message);
         banger_sweep_report(sweep, leftover->kind, leftover->name, words);
@@ -149,7 +151,7 @@ sweep_taps(BangerSweep *sweep, GHashTable *taps, GHashTable *bridges)
     }
 }
 
-/* One that got a port meanwhile is Busy, and somebody's. */
+/* One that got a port meanwhile is Busy, and in use. */
 static bool
 remove_bridge(BangerSweep *sweep, const char *name, bool *ret_gone, GError **error)
 {
@@ -276,7 +278,7 @@ sweep_snapshots(BangerSweep *sweep, GError **error)
     return true;
 }
 
-/* Puts back what a dry run cannot tell is lacking. */
+/* Puts back what a dry run cannot find to be lacking. */
 static bool
 put_back(BangerSweep *sweep, GError **error)
 {

@@ -65,8 +65,10 @@ bool banger_address_is_network_or_broadcast(const BangerAddress *address, unsign
  */
 bool banger_server_parse(const char *text, BangerServer *ret_server, GError **error);
 
-/* The canonical text of @server: "IPv4:PORT" or "[IPv6]:PORT", with the default port too; "" if
- * none was given. Free with g_free(). */
+/*
+ * The canonical text of @server: "IPv4:PORT" or "[IPv6]:PORT", with the default port too; "" if
+ * none was given. Free with g_free().
+ */
 char *banger_server_format(const BangerServer *server);
 
 /*

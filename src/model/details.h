@@ -16,8 +16,8 @@ typedef void (*BangerDetailVisitor)(const BangerField *field, const char *text, 
  *  - A scalar is its canonical spelling (banger_value_format()).
  *  - A structure is its members, joined by a blank, a path last. Its members follow as details too.
  *  - An array is its elements, joined by a line feed.
- *  - A dictionary within the argument is its keys and values, "KEY=VALUE", joined by a line feed (by
- *    a blank within an array); of an array in it the elements are joined by a comma.
+ *  - A dictionary within the argument is its keys and values, "KEY=VALUE", joined by a line feed
+ *    (by a blank within an array); of an array in it the elements are joined by a comma.
  *  - A key that was not given is "".
  *  - A secret (BANGER_FIELD_SECRET) is "true" where one was given and "" where none was. Within
  *    another text it is left out, as bytes and descriptors are.

@@ -46,8 +46,8 @@ extern const BangerField banger_ext4_file_members[];
 extern const BangerField banger_destination_members[];
 
 /*
- * The keys of the dictionaries that LaunchFirecracker takes, at a BangerLaunchFirecrackerRequest, and
- * CreateMachine and DestroyMachine, at a BangerMachineRequest.
+ * The keys of the dictionaries that LaunchFirecracker takes, at a BangerLaunchFirecrackerRequest,
+ * and CreateMachine and DestroyMachine, at a BangerMachineRequest.
  */
 extern const BangerField banger_launch_members[];
 extern const BangerField banger_create_machine_members[];

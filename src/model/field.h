@@ -40,7 +40,7 @@ typedef struct {
 typedef enum {
     BANGER_KIND_TEXT,         /* any printable UTF-8, at most 4096 bytes */
     BANGER_KIND_LINK_NAME,    /* a name for a network link */
-    BANGER_KIND_TAP_NAME,     /* a link name of one of banger's TAP prefixes */
+    BANGER_KIND_TAP_NAME,     /* a link name of one of the prefixes of managed TAPs */
     BANGER_KIND_ADDRESS,      /* an IPv4 or IPv6 address: BangerAddress */
     BANGER_KIND_SERVER,       /* a DNS server, "ADDRESS" or "ADDRESS:PORT": BangerServer */
     BANGER_KIND_CIDR,         /* a prefix length, or a network with one: BangerPrefix */
@@ -92,7 +92,7 @@ struct BangerField {
     uint64_t max;
 
     /*
-     * STRUCT, ARRAY and DICT: the members, and the size of the struct that holds them. LIST: the one
+     * STRUCT, ARRAY and DICT: the members, and the size of the struct they are in. LIST: the one
      * member that is an element, at the offset 0, and its size. MAP: the key (STRING) and the DICT.
      */
     const BangerField *members;
@@ -100,7 +100,9 @@ struct BangerField {
 
     size_t presence; /* BANGER_FIELD_PRESENCE: where in the struct of the member */
 
-    /* What an optional key that was left out is, unless it is "", 0 or false: the text or number. */
+    /*
+     * What an optional key that was left out is, unless it is "", 0 or false: the text or number.
+     */
     const char *default_text;
     uint64_t default_number;
 };
@@ -134,16 +136,21 @@ bool banger_type_is_number(BangerType type);
 /* The D-Bus type of @type, such as 'u'; 0 for one that is not basic. */
 char banger_type_code(BangerType type);
 
-/* The whole number that the member @field of the struct at @base is; no negative one in requests. */
+/*
+ * The whole number that the member @field of the struct at @base is; no negative one in requests.
+ */
 uint64_t banger_field_number(const BangerField *field, const void *base);
 
-/* Makes @number the whole number or the boolean that the member @field of the struct at @base is. */
+/*
+ * Makes @number the whole number or the boolean that the member @field of the struct at @base is.
+ */
 void banger_field_set_number(const BangerField *field, void *base, uint64_t number);
 
 /* Whether the optional key @field with BANGER_FIELD_PRESENCE was given in the struct at @base. */
 bool banger_field_is_present(const BangerField *field, const void *base);
 
 /*
- * An empty GArray for the elements of @field (ARRAY, LIST or MAP); banger_fields_clear() frees them.
+ * An empty GArray for the elements of @field (ARRAY, LIST or MAP); banger_fields_clear() frees
+ * them.
  */
 GArray *banger_field_new_array(const BangerField *field);

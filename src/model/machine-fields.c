@@ -180,8 +180,8 @@ static const BangerField port_members[] = {
     }
 
 /*
- * The keys of a launch. @required is a flag of those that a launch cannot do without: 0, or OPTIONAL
- * for a method that can. @of_network are the members of network.
+ * The keys of a launch. @required is a flag of those that a launch cannot do without: 0, or
+ * OPTIONAL for a method that can. @of_network are the members of network.
  */
 #define LAUNCH_MEMBERS(required, of_network)                                                       \
     STRING("binary_path", MACHINE(binary_path), BINARY_PATH, required),                            \

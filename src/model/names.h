@@ -7,9 +7,9 @@
 #include "util/path.h"
 
 /*
- * Which names and paths are banger's. All pure: nothing is looked up, so a path that passes here is
- * only well-formed; what it leads to is util/path's to find out. Every refusal is BadParams and
- * names the value.
+ * Which names and paths are the project's own. All pure: nothing is looked up, so a path that
+ * passes here is only well-formed; what it leads to is util/path's to find out. Every refusal is
+ * BadParams and names the value.
  */
 
 #define BANGER_TAP_PREFIX "tap-fc-"
@@ -19,8 +19,10 @@
 #define BANGER_DM_UUID_PREFIX "BANGER-"
 #define BANGER_BINARY_DEFAULT "firecracker" /* what is looked for where no program is named */
 
-/* 1-15 bytes of [A-Za-z0-9._-], not ".", "..", "all" or "default". The kernel would expand "%d" and
- * cut a longer name. */
+/*
+ * 1-15 bytes of [A-Za-z0-9._-], not ".", "..", "all" or "default". The kernel would expand "%d" and
+ * shorten a longer name.
+ */
 bool banger_name_check_link(const char *name, GError **error);
 
 /* A link name that begins with one of the TAP prefixes and has at least one byte more. */

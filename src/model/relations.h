@@ -46,9 +46,10 @@ bool banger_relations_launch_firecracker(BangerRequest *request, const BangerSet
                                          GError **error);
 
 /*
- * CreateMachine: what LaunchFirecracker says, with the snapshot that rootfs_path, cow_path and dm_name
- * ask for as its root drive, which is appended to the drives. What belongs to a guest needs guest_ip,
- * what is written into the root drive a root drive that may be written, resolver a network.
+ * CreateMachine: what LaunchFirecracker says, with the snapshot that rootfs_path, cow_path and
+ * dm_name ask for as its root drive, which is appended to the drives. What belongs to a guest needs
+ * guest_ip, what is written into the root drive a root drive that may be written, resolver a
+ * network.
  */
 bool banger_relations_create_machine(BangerRequest *request, const BangerSettings *settings,
                                      GError **error);
@@ -61,8 +62,10 @@ bool banger_relations_destroy_machine(BangerRequest *request, const BangerSettin
 bool banger_relations_reconcile(BangerRequest *request, const BangerSettings *settings,
                                 GError **error);
 
-/* What several methods check of their members: that *@protocol is "tcp" or "udp", and becomes lower
- * case; the list of networks of SetEgress; the machine of LaunchFirecracker. */
+/*
+ * What several methods check of their members: that *@protocol is "tcp" or "udp", and becomes lower
+ * case; the list of networks of SetEgress; the machine of LaunchFirecracker.
+ */
 bool banger_relations_check_protocol(char **protocol, GError **error);
 bool banger_relations_check_networks(GArray *networks, GError **error);
 bool banger_relations_check_launch(const BangerLaunchFirecrackerRequest *launch, GError **error);

@@ -18,9 +18,10 @@ typedef struct {
 
 /*
  * The requests and replies of the methods as plain structs. They own what they point to and are
- * freed by banger_request_free() and banger_reply_clear(), which walk the method table. They hold
- * values, which are parsed when a message is decoded and nowhere else. A string is never NULL in a
- * decoded request; an optional member that was left out is "" or 0, an address of family 0.
+ * freed by banger_request_free() and banger_reply_clear(), which walk the method table. They
+ * contain values, which are parsed when a message is decoded and nowhere else. A string is never
+ * NULL in a decoded request; an optional member that was left out is "" or 0, an address of family
+ * 0.
  */
 
 typedef struct {

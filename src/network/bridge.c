@@ -115,7 +115,7 @@ has_address(const GArray *addresses, const BangerLinkAddress *wanted)
  * Gives the bridge the address if it lacks it. It is then the wrong ones of the same family that
  * our bridge has, and they go first: where the subnet is the same, the kernel would take the new
  * one away with the old (secondary addresses follow their primary). While the wanted address is
- * there, others that an administrator added are nobody's business. Link-local ones never are wrong:
+ * there, others that an administrator added are not touched. Link-local ones never are wrong:
  * the kernel's own is among them.
  */
 static bool
@@ -158,7 +158,7 @@ ensure_no_router_advertisements(const BangerLink *link, GError **error)
     return false;
 }
 
-/* Brings our bridge @link into order; one message for all that a link can be told in one. */
+/* Brings our bridge @link into order; one message for all that one message can set at a link. */
 static bool
 put_in_order(BangerNetlink *netlink, const BangerLink *link, const GArray *addresses,
              const BangerLinkAddress *wanted, BangerUndo *undo, GArray *removed, GError **error)
@@ -187,7 +187,9 @@ put_in_order(BangerNetlink *netlink, const BangerLink *link, const GArray *addre
     return banger_link_change(netlink, link, &change, error);
 }
 
-/* One attempt at making the bridge; *@ret_lost if somebody else has just made one of that name. */
+/*
+ * One attempt at making the bridge; *@ret_lost if another program has just made one of that name.
+ */
 static bool
 create_bridge(BangerNetlink *netlink, const char *name, BangerUndo *undo, BangerLink *ret_link,
               bool *ret_lost, GError **error)
@@ -254,7 +256,8 @@ has_only_our_taps(BangerNetlink *netlink, const BangerSettings *settings, const 
 
 /*
  * Marks the bridge of the older helper's, and the TAPs on it. Their guests are not registered: what
- * they send passes until they are. The TAPs come first: a bridge that is marked is not adopted again.
+ * they send passes until they are. The TAPs come first: a bridge that is marked is not adopted
+ * again.
  */
 static bool
 adopt_bridge(BangerNetlink *netlink, BangerLink *bridge, GError **error)
@@ -281,8 +284,10 @@ adopt_bridge(BangerNetlink *netlink, BangerLink *bridge, GError **error)
     return true;
 }
 
-/* The bridge @link exists and is not ours: whether it may be used, and how; unless @check, as it is
- * to be. */
+/*
+ * The bridge @link exists and is not ours: whether it may be used, and how; unless @check, as it is
+ * to be.
+ */
 static bool
 accept_foreign(BangerNetlink *netlink, const BangerSettings *settings, BangerLink *link,
                const GArray *addresses, const BangerLinkAddress *wanted, bool check, GError **error)
@@ -346,8 +351,10 @@ has_wrong_address(const GArray *addresses)
     return false;
 }
 
-/* All checks of a bridge that is there; those of its address only if that is new to it. With @check
- * nothing is changed. */
+/*
+ * All checks of a bridge that is there; those of its address only if that is new to it. With @check
+ * nothing is changed.
+ */
 static bool
 check_existing(BangerNetlink *netlink, const BangerSettings *settings, BangerLink *link,
                const GArray *addresses, const BangerLinkAddress *wanted, bool check, GError **error)

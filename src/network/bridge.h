@@ -7,7 +7,7 @@
 #include "util/undo.h"
 
 /*
- * Which bridges are banger's, and how one of them comes to be as it should. The kernel is the only
+ * Which bridges are managed, and how one of them comes to be as it should. The kernel is the only
  * record: a bridge is ours if it has our alias, or the MAC that we give to a bridge of its name
  * (which it has from its first moment, so that being killed before the alias is set does no harm).
  */
@@ -15,22 +15,22 @@
 /* The MAC that our bridge @name has on this machine. */
 void banger_bridge_derive_mac(const char *name, uint8_t ret_mac[BANGER_MAC_LENGTH]);
 
-/* Whether @link is a bridge of banger's. */
+/* Whether @link is a managed bridge. */
 bool banger_bridge_is_ours(const BangerLink *link);
 
 /*
  * Sees to it that the bridge exists with its address, marked and up; *@ret_link is how it was found
  * or made. What is as it should be is not touched. Steps that leave something behind are pushed on
- * @undo, whose data borrow @netlink: it must outlive @undo. Addresses that the bridge had and has no
- * more are appended to @removed, a GArray of BangerLinkAddress.
+ * @undo, whose data borrow @netlink: it must outlive @undo. Addresses that the bridge had and has
+ * no more are appended to @removed, a GArray of BangerLinkAddress.
  *
- * A bridge of another program's is never changed: one that AdoptBridges of @settings names is used as
- * it is, one that the older helper made (its name, no alias, exactly this address, and ports that are
- * all TAPs of the owner's) is marked and keeps its MAC.
+ * A bridge of another program's is never changed: one that AdoptBridges of @settings names is used
+ * as it is, one that the older helper made (its name, no alias, exactly this address, and ports
+ * that are all TAPs of the owner's) is marked and keeps its MAC.
  *
  * Errors: BadParams if the name, the network or its size is not one that @settings allow;
- * AlreadyExists if the network collides with what this host has; NotManaged if the name belongs to a
- * link that is not ours; Busy if the bridge has another address of that family, and guests by it;
+ * AlreadyExists if the network collides with what this host has; NotManaged if the name belongs to
+ * a link that is not ours; Busy if the bridge has another address of that family, and guests by it;
  * NotSupported; OperationFailed.
  */
 bool banger_bridge_ensure(BangerNetlink *netlink, const BangerSettings *settings,

@@ -10,8 +10,10 @@
 
 #include "util/error.h"
 
-/* In CTA_FILTER_ORIG_FLAGS: compare the source address. The kernel has no name for it in its public
- * headers; libnetfilter_conntrack has the same number. */
+/*
+ * In CTA_FILTER_ORIG_FLAGS: compare the source address. The kernel has no name for it in its public
+ * headers; libnetfilter_conntrack has the same number.
+ */
 #define FILTER_SOURCE (1u << 0)
 
 /* With version 0 a deletion is of every family's flows, whatever the family says. */

@@ -8,9 +8,9 @@
 #include "network/netlink.h"
 
 /*
- * Forgets the flows that @guest began, and those that it answered (ctnetlink). A flow that has begun
- * goes on without being looked at again: what was taken out of the rules is ended only by this.
- * @netlink is a NETLINK_NETFILTER socket. A kernel that does not list its flows is a success.
+ * Forgets the flows that @guest began, and those that it answered (ctnetlink). A flow that has
+ * begun goes on without being looked at again: what was taken out of the rules is ended only by
+ * this. @netlink is a NETLINK_NETFILTER socket. A kernel that does not list its flows is a success.
  * Errors: OperationFailed.
  */
 bool banger_conntrack_forget(BangerNetlink *netlink, const BangerAddress *guest, GError **error);

@@ -26,8 +26,10 @@ typedef struct {
 /* A GArray of BangerFilterElement. */
 GArray *banger_elements_new(void);
 
-/* Appends the elements of our bridge @bridge, whose addresses are those in @addresses (a GArray of
- * BangerLinkAddress) with its index. */
+/*
+ * Appends the elements of our bridge @bridge, whose addresses are those in @addresses (a GArray of
+ * BangerLinkAddress) with its index.
+ */
 void banger_elements_add_bridge(GArray *elements, const BangerLink *bridge,
                                 const GArray *addresses);
 
@@ -56,8 +58,10 @@ void banger_elements_add_name(GArray *elements, BangerSetId set, const char *nam
 void banger_elements_add_address(GArray *elements, BangerSetId set, const BangerAddress *address);
 void banger_elements_add_index(GArray *elements, BangerSetId set, int index);
 
-/* Appends one for each set but those that are kept, that no packet matches and that is never taken
- * out: a set without it was flushed by another program. */
+/*
+ * Appends one for each set but those that are kept, that no packet matches and that is never taken
+ * out: a set without it was flushed by another program.
+ */
 void banger_elements_add_anchors(GArray *elements);
 
 /* The element of banger_sets[KNOWN4 or KNOWN6] with @address, its comment not filled in. */

@@ -40,9 +40,11 @@ const BangerSet banger_sets[BANGER_N_SETS] = {
     [BANGER_MAP_EGRESS6] = {I, "egress6", "type ipv6_addr . ifname : verdict", "6n", NULL},
 };
 
-/* Chains are made in this order: each before those that jump to it. Priorities: -300 is before all
+/*
+ * Chains are made in this order: each before those that jump to it. Priorities: -300 is before all
  * that looks at a frame or a mark; -150 is "mangle"; -5 is before iptables' FORWARD and INPUT (0);
- * -100 and 100 are where NAT is done. */
+ * -100 and 100 are where NAT is done.
+ */
 const BangerChain banger_chains[] = {
     {B, "target6", NULL},
     {B, "tap4", NULL},
@@ -298,8 +300,10 @@ banger_filter_rules(const BangerNetworkSettings *settings)
     return rules;
 }
 
-/* How many elements a set may have, its anchor among them: by this the kernel itself keeps to the
- * bounds. 0: no bound. */
+/*
+ * How many elements a set may have, its anchor among them: by this the kernel itself keeps to the
+ * bounds. 0: no bound.
+ */
 static unsigned int
 size_of(BangerSetId id, const BangerNetworkSettings *settings)
 {

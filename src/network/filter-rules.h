@@ -9,8 +9,8 @@
 
 /*
  * The tables `inet banger` and `bridge banger` as nft(8) wants them: their sets, and their rules,
- * which depend on nothing but [Network] of helper.conf. docs/network.md shows them and says why each
- * rule is there. Whoever changes a rule changes nothing else: the comment of both tables has a
+ * which depend on nothing but [Network] of helper.conf. docs/network.md shows them and says why
+ * each rule is there. Whoever changes a rule changes nothing else: the comment of both tables has a
  * checksum of them, by which an upgraded helper, or one with another configuration, sees that a
  * table is of another kind, and replaces it.
  */
@@ -40,7 +40,11 @@ typedef enum {
     BANGER_SET_SOURCE4, /* TAP and its addresses */
     BANGER_SET_SOURCE6,
     BANGER_SET_TARGET6, /* the same, as what neighbour discovery speaks of */
-    BANGER_SET_KNOWN4, /* all registered addresses, and the bridges' own; the comment of an element is TAP and interface, or "bridge" and the bridge */
+    /*
+     * All registered addresses, and the bridges' own; the comment of an element is TAP and
+     * interface, or "bridge" and the bridge.
+     */
+    BANGER_SET_KNOWN4,
     BANGER_SET_KNOWN6,
     BANGER_SET_KNOWN_TARGET6,
     /* inet banger */

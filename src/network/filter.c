@@ -182,7 +182,9 @@ make_whole(const BangerSettings *settings, BangerNetlink *netlink, uint32_t *ret
                             "cannot look at the nftables rules: they keep changing");
 }
 
-/* Whether one of the first @n of @elements, which may be NULL, is the one with the key of @element. */
+/*
+ * Whether one of the first @n of @elements, which may be NULL, is the one with the key of @element.
+ */
 static bool
 has_key(const GArray *elements, unsigned int n, const BangerNftElement *element)
 {

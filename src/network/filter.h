@@ -14,10 +14,10 @@
  * The tables `inet banger` and `bridge banger`: who is registered, in the kernel.
  *
  * The rules never change while the helper runs; what changes are elements of their sets, a few at a
- * time, asked for one by one, in one transaction that the kernel refuses if anybody changed the rules
- * since they were looked at. Whether the tables are whole is looked at only when somebody else has
- * changed something (the kernel counts generations). If they are not, they are written anew from the
- * labels of our links and the guests' files, as a whole and at once.
+ * time, asked for one by one, in one transaction that the kernel refuses if another program changed
+ * the rules since they were looked at. Whether the tables are whole is looked at only when another
+ * program has changed something (the kernel counts generations). If they are not, they are written
+ * anew from the labels of our links and the guests' files, as a whole and at once.
  *
  * One caller at a time in this process, as in the kernel. All functions: NotManaged if there is a
  * table of this name of another program's; NotSupported if the kernel lacks something, which is
@@ -46,6 +46,8 @@ bool banger_filter_find(const BangerSettings *settings, BangerFilterElement *ele
 /* Deletes the chain of a list of networks if no guest has that list any more. */
 void banger_filter_drop_chain(const char *chain);
 
-/* Fills in @reply->warning with what other programs' rules do to guests, a line each, as it was seen
- * when the tables were last looked at. */
+/*
+ * Fills in @reply->warning with what other programs' rules do to guests, a line each, as it was
+ * seen when the tables were last looked at.
+ */
 void banger_filter_warn(BangerReply *reply);

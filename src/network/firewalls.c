@@ -192,8 +192,10 @@ look_at_firewalld(const GPtrArray *chains, bool enter, GString *warnings,
     return true;
 }
 
-/* Of every base chain of others at the forward hook that drops guests; @exist says which families
- * have DOCKER-USER. */
+/*
+ * Of every base chain of others at the forward hook that drops guests; @exist says which families
+ * have DOCKER-USER.
+ */
 static bool
 look_at_all(BangerNetlink *netlink, const bool exist[G_N_ELEMENTS(families)], bool enter,
             GString *warnings, BangerFirewalls *firewalls, GError **error)

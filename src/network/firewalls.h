@@ -21,9 +21,9 @@ typedef struct {
 } BangerFirewalls;
 
 /*
- * Puts our rule first in DOCKER-USER, if that is there and lacks it, and our bridges into the zone of
- * firewalld, and appends to @warnings a line for each base chain that drops guests. @netlink is a
- * NETLINK_NETFILTER socket. Errors: Timeout, OperationFailed.
+ * Puts our rule first in DOCKER-USER, if that is there and lacks it, and our bridges into the zone
+ * of firewalld, and appends to @warnings a line for each base chain that drops guests. @netlink is
+ * a NETLINK_NETFILTER socket. Errors: Timeout, OperationFailed.
  */
 bool banger_firewalls_refresh(BangerNetlink *netlink, GString *warnings,
                               BangerFirewalls *ret_firewalls, GError **error);
@@ -37,6 +37,8 @@ bool banger_firewalls_end(BangerNetlink *netlink, GError **error);
 /* Takes the bridge @bridge, which is gone, out of firewalld's zone. */
 void banger_firewalls_forget_bridge(const char *bridge);
 
-/* The names of bridges by which a default route goes, as a GPtrArray of text. @route is a
- * NETLINK_ROUTE socket. NULL on failure. */
+/*
+ * The names of bridges by which a default route goes, as a GPtrArray of text. @route is a
+ * NETLINK_ROUTE socket. NULL on failure.
+ */
 GPtrArray *banger_firewalls_uplinks(BangerNetlink *route, GError **error);

@@ -133,8 +133,10 @@ forget_guest(BangerNetlink *route, const BangerAddress *guest, const char *inter
     return banger_neighbour_delete(route, link.index, guest, error);
 }
 
-/* The guests that label and file of a TAP have, taken out of the tables; the TAP's own elements go
- * too if @all. */
+/*
+ * The guests that label and file of a TAP have, taken out of the tables; the TAP's own elements go
+ * too if @all.
+ */
 static bool
 remove_guests(const BangerSettings *settings, BangerNetlink *route, const char *tap,
               const char *interface, const BangerLabel *label, const BangerTapFile *file, bool all,
@@ -171,8 +173,10 @@ remove_guests(const BangerSettings *settings, BangerNetlink *route, const char *
     return true;
 }
 
-/* As remove_guests() of one of the TAP's guests; the TAP's element of the family stays while it has
- * others. */
+/*
+ * As remove_guests() of one of the TAP's guests; the TAP's element of the family stays while it has
+ * others.
+ */
 static bool
 remove_one(const BangerSettings *settings, BangerNetlink *route, const BangerAddress *guest,
            const BangerGuestOwner *owner, const BangerLabel *rest, const BangerTapFile *file,

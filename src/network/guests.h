@@ -11,32 +11,34 @@
 #include "util/settings.h"
 
 /*
- * Registering guests. What is registered stands in the label of the TAP and in the tables: the label
- * is written before, and cleared after, so that it says at least what the tables do, whenever the
- * helper is killed.
+ * Registering guests. What is registered stands in the label of the TAP and in the tables: the
+ * label is written before, and cleared after, so that it says at least what the tables do, whenever
+ * the helper is killed.
  */
 
 /* Who has the address @guest, as the tables say it. */
 typedef struct {
-    char tap[IFNAMSIZ];       /* "" if nobody has it */
+    char tap[IFNAMSIZ];       /* "" if no TAP has it */
     char interface[IFNAMSIZ]; /* its packets come in by this */
 } BangerGuestOwner;
 
 bool banger_guest_find(const BangerSettings *settings, const BangerAddress *guest,
                        BangerGuestOwner *ret_owner, GError **error);
 
-/* One registration at a time: nobody else's comes between a look and the change that follows. */
+/* One registration at a time: no other comes between a look and the change that follows. */
 GMutex *banger_guest_lock(void);
 
-/* The interface by which packets from the TAP @tap come in: its bridge, or itself. NotManaged if
- * that has a name that we would not give. */
+/*
+ * The interface by which packets from the TAP @tap come in: its bridge, or itself. NotManaged if
+ * that has a name that we would not give.
+ */
 bool banger_guest_interface(BangerNetlink *route, const BangerLink *tap, BangerLink *ret_interface,
                             GError **error);
 
 /*
- * Takes @guest out of the tables, with its forwarded ports and its restriction, and out of label and
- * file of its TAP if that is there; forgets its flows and its neighbour entry. Not being registered
- * is a success. @owner is what banger_guest_find() said.
+ * Takes @guest out of the tables, with its forwarded ports and its restriction, and out of label
+ * and file of its TAP if that is there; forgets its flows and its neighbour entry. Not being
+ * registered is a success. @owner is what banger_guest_find() said.
  */
 bool banger_guest_remove(const BangerSettings *settings, BangerNetlink *route,
                          const BangerAddress *guest, const BangerGuestOwner *owner, GError **error);
@@ -49,7 +51,9 @@ bool banger_guest_remove_tap(const BangerSettings *settings, BangerNetlink *rout
 bool banger_guest_remove_stale(const BangerSettings *settings, BangerNetlink *route,
                                const char *tap, GError **error);
 
-/* Writes @label as the alias of the TAP @tap. Errors: LimitsExceeded if it is longer than the kernel
- * keeps, NotFound, OperationFailed. */
+/*
+ * Writes @label as the alias of the TAP @tap. Errors: LimitsExceeded if it is longer than the
+ * kernel keeps, NotFound, OperationFailed.
+ */
 bool banger_guest_write_label(BangerNetlink *route, const BangerLink *tap, const BangerLabel *label,
                               GError **error);

@@ -8,15 +8,16 @@
 #include "model/address.h"
 
 /*
- * The alias (IFLA_IFALIAS) of our links: the mark that a link is ours, and after it what only we know
- * of it. It is the record from which the tables are put back when somebody flushed them:
+ * The alias (IFLA_IFALIAS) of our links: the mark that a link is ours, and after it what only we
+ * know of it. It is the record from which the tables are put back when another program flushed
+ * them:
  *
  *     org.banger.Helper1 vm=ID mac=02:00:00:00:00:66 open more 172.16.0.2 fd00::2!
  *
- * "open", on a TAP: it stood on a bridge when that was adopted, and its guest is not registered yet.
- * "at=SECONDS": when it was made, since the boot (CLOCK_BOOTTIME).
- * "more", on a TAP: it has a file in /run/banger-helper/net. "adopted", on a bridge: its MAC is the
- * one it had. "forwarding4", "forwarding6", on a bridge: it was we who switched forwarding on.
+ * "open", on a TAP: it stood on a bridge when that was adopted, and its guest is not registered
+ * yet. "at=SECONDS": when it was made, since the boot (CLOCK_BOOTTIME). "more", on a TAP: it has a
+ * file in /run/banger-helper/net. "adopted", on a bridge: its MAC is the one it had. "forwarding4",
+ * "forwarding6", on a bridge: it was we who switched forwarding on.
  */
 
 #define BANGER_LABEL_GUESTS_MAX 4 /* addresses of one TAP */
@@ -45,8 +46,10 @@ bool banger_label_is_ours(const char *alias);
 /* What @alias says; all empty if it is not a label of ours. What is not understood is left out. */
 void banger_label_parse(const char *alias, BangerLabel *ret_label);
 
-/* The alias that says what @label does, or NULL if that takes more than the kernel keeps. Free with
- * g_free(). */
+/*
+ * The alias that says what @label does, or NULL if that takes more than the kernel keeps. Free with
+ * g_free().
+ */
 char *banger_label_format(const BangerLabel *label);
 
 /* The alias of a link that is made now. Free with g_free(). */

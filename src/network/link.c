@@ -12,7 +12,10 @@
 #include "network/label.h"
 #include "util/error.h"
 
-/* Copies the attribute's string into @buffer, cut if it does not fit; "" without the attribute. */
+/*
+ * Copies the attribute's string into @buffer, truncated if it does not fit; "" without the
+ * attribute.
+ */
 static void
 copy_string(struct nlattr *attribute, char *buffer, size_t size)
 {
@@ -67,7 +70,7 @@ parse_tun(struct nlattr *details, BangerLink *link)
     link->multi_queue = multi_queue != 0;
 }
 
-/* From the IPv6 part of IFLA_AF_SPEC, which holds what /proc/sys/net/ipv6/conf/<name> shows. */
+/* From the IPv6 part of IFLA_AF_SPEC, which has what /proc/sys/net/ipv6/conf/<name> shows. */
 static void
 parse_ipv6(struct nlattr *families, BangerLink *link)
 {

@@ -20,7 +20,7 @@
 #define BANGER_ALIAS_SIZE 256 /* IFALIASZ of linux/if.h, with the NUL */
 
 typedef enum {
-    BANGER_LINK_OTHER, /* anything but the two below: never banger's */
+    BANGER_LINK_OTHER, /* anything but the two below: never managed */
     BANGER_LINK_BRIDGE,
     BANGER_LINK_TAP,
 } BangerLinkType;
@@ -47,7 +47,7 @@ typedef struct {
     uid_t owner;
     bool has_group;
     gid_t group;
-    bool persistent;  /* stays when nobody has it open */
+    bool persistent;  /* stays when no process has it open */
     bool multi_queue; /* only a program that asks for several queues can open it */
 } BangerLink;
 

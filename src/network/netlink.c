@@ -82,7 +82,7 @@ connect_socket(BangerNetlink *netlink, GError **error)
     nl_socket_disable_auto_ack(netlink->socket);
     (void)nl_socket_set_msg_buf_size(netlink->socket, RECEIVE_BUFFER);
     fd = nl_socket_get_fd(netlink->socket);
-    /* All three only add comfort: without them the answers are longer, or have fewer words. */
+    /* All three only add comfort: without them the answers are longer, or say less. */
     (void)setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof on);
     (void)setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on);
     (void)setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof on);

@@ -10,7 +10,7 @@
 
 /*
  * One netlink socket for one operation, on libnl: requests, their answers, and the kernel's own
- * words when it refuses. A socket is used by one thread at a time: an operation opens one, and
+ * reason when it refuses. A socket is used by one thread at a time: an operation opens one, and
  * closes it. A few of each protocol stay open for the next operations. That saves a dozen system
  * calls, and a wait: closing a socket of NETLINK_NETFILTER waits until the kernel has freed what
  * was deleted, which is after an RCU grace period (nft_rcv_nl_event() in nf_tables_api.c), some 10
@@ -32,7 +32,7 @@ typedef void BangerNetlinkReply(struct nlmsghdr *header, void *user_data);
  * answer is only whether it was done. A dump that others changed meanwhile ends in EINTR: ask
  * again.
  *
- * Returns 0, or the positive errno of the kernel's refusal; banger_netlink_words() has its words.
+ * Returns 0, or the positive errno of the kernel's refusal; banger_netlink_words() has its text.
  */
 int banger_netlink_run(BangerNetlink *netlink, struct nl_msg *message, BangerNetlinkReply *reply,
                        void *user_data);
@@ -55,7 +55,7 @@ int banger_netlink_dump(BangerNetlink *netlink, struct nl_msg *message,
                         BangerNetlinkRestart *restart, BangerNetlinkReply *reply, void *user_data);
 
 /*
- * The words of the last refusal: the kernel's extended acknowledgement where there is one
+ * The text of the last refusal: the kernel's extended acknowledgement where there is one
  * (netlink(7), NETLINK_EXT_ACK), or else the text of the errno. Valid until the next request.
  */
 const char *banger_netlink_words(const BangerNetlink *netlink);

@@ -20,7 +20,9 @@
 
 #define TUN "/dev/net/tun"
 
-/* IP forwarding, which guests with NAT need, and which another program may have switched off since. */
+/*
+ * IP forwarding, which guests with NAT need, and which another program may have switched off since.
+ */
 static const struct {
     const char *name, *setting;
     char mark; /* what an address of the family has */
@@ -29,7 +31,9 @@ static const struct {
     {"IPv6", "net/ipv6/conf/all/forwarding", ':'},
 };
 
-/* The first TAP with a guest that has NAT and an address with @mark in it; NULL if there is none. */
+/*
+ * The first TAP with a guest that has NAT and an address with @mark in it; NULL if there is none.
+ */
 static const BangerTapInfo *
 find_guest(GHashTable *taps, char mark)
 {

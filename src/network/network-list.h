@@ -41,7 +41,8 @@ void banger_bridge_info_free(gpointer bridge);
  * Adds the TAPs that bear our mark to @taps, name to BangerTapInfo, and our bridges to @bridges,
  * name to BangerBridgeInfo; either may be NULL. One dump of the links, one of the addresses, and
  * with @resolvers one question to resolved, which is not started for it and has half a second: the
- * resolver is "" without an answer. The keys are parts of the values. Errors: Timeout, OperationFailed.
+ * resolver is "" without an answer. The keys are parts of the values. Errors: Timeout,
+ * OperationFailed.
  */
 bool banger_network_list(GHashTable *taps, GHashTable *bridges, bool resolvers, GError **error);
 

@@ -7,8 +7,10 @@
 
 /* What the methods' files share with network-check.c. */
 
-/* Whether a guest behind @interface, which has @addresses (of BangerLinkAddress), may have the address
- * @guest. Errors: BadParams. */
+/*
+ * Whether a guest behind @interface, which has @addresses (of BangerLinkAddress), may have the
+ * address @guest. Errors: BadParams.
+ */
 bool banger_nat_check_address(const BangerAddress *guest, const GArray *addresses,
                               const char *interface, GError **error);
 
@@ -16,6 +18,8 @@ bool banger_nat_check_address(const BangerAddress *guest, const GArray *addresse
 bool banger_nat_check_owner(BangerNetlink *route, const BangerAddress *guest,
                             const BangerGuestOwner *owner, GError **error);
 
-/* The reason why the TAP that exists already is not ours to touch, or not of use; NULL if it is. Free
- * with g_free(). */
+/*
+ * The reason why the TAP that exists already is not ours to touch, or not of use; NULL if it is.
+ * Free with g_free().
+ */
 char *banger_tap_refuse(const BangerSettings *settings, const BangerLink *tap);

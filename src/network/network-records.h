@@ -7,8 +7,8 @@
 #include "util/settings.h"
 
 /*
- * Adds the names of TAPs of which something is registered, in the tables or in a file, and that are no
- * links, to @names, which owns them. Errors: those of banger_link_list(), OperationFailed.
+ * Adds the names of TAPs of which something is registered, in the tables or in a file, and that are
+ * no links, to @names, which owns them. Errors: those of banger_link_list(), OperationFailed.
  */
 bool banger_network_list_stale(GHashTable *names, GError **error);
 
@@ -16,8 +16,8 @@ bool banger_network_list_stale(GHashTable *names, GError **error);
 bool banger_network_remove_stale(const BangerSettings *settings, const char *tap, GError **error);
 
 /*
- * Puts the tables back whole, and forwarding on where a guest needs it, or removes them with the last of
- * what is ours. *@ret_changed says whether anything was to be done. Errors: those of
+ * Puts the tables back whole, and forwarding on where a guest needs it, or removes them with the
+ * last of what is ours. *@ret_changed says whether anything was to be done. Errors: those of
  * banger_filter_change().
  */
 bool banger_network_put_back(const BangerSettings *settings, bool *ret_changed, GError **error);

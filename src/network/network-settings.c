@@ -51,7 +51,7 @@ banger_port_in_ranges(uint16_t port, const GArray *ranges)
     return false;
 }
 
-/* The words of @value. */
+/* The items of @value. */
 static GStrv
 split_list(const char *value)
 {
@@ -228,7 +228,7 @@ banger_network_settings_set(BangerNetworkSettings *settings, const char *key, co
 
     if (set_value(settings, key, value, &reason))
         return true;
-    /* Whatever a parser calls it: a configuration is nobody's parameter. */
+    /* Whatever a parser calls it: a configuration is no caller's parameter. */
     return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED, "%s", reason->message);
 }
 

@@ -36,7 +36,10 @@ void (*banger_network_test_hook)(const char *tap_name);
 #define TEST_POINT(tap_name) ((void)0)
 #endif
 
-/* Enters the bridge in the tables, unless it is another program's; takes out the addresses @removed. */
+/*
+ * Enters the bridge in the tables, unless it is another program's; takes out the addresses
+ * @removed.
+ */
 static bool
 enter_bridge(const BangerSettings *settings, BangerNetlink *netlink, const BangerLink *bridge,
              const GArray *removed, GError **error)

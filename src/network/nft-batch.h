@@ -8,14 +8,16 @@
 #include "network/netlink.h"
 
 /*
- * Elements of nftables sets, by nfnetlink: one transaction of as many messages as there are changes,
- * whose cost does not depend on what else is in the sets or in the tables of others. libnftables
- * would list these first.
+ * Elements of nftables sets, by nfnetlink: one transaction of as many messages as there are
+ * changes, whose cost does not depend on what else is in the sets or in the tables of others.
+ * libnftables would list these first.
  */
 
 #define BANGER_NFT_KEY_MAX 48
 
-/* One element of a set or map. Each part of a key or of data is filled up to a multiple of 4 bytes. */
+/*
+ * One element of a set or map. Each part of a key or of data is filled up to a multiple of 4 bytes.
+ */
 typedef struct {
     uint8_t family; /* NFPROTO_INET, NFPROTO_BRIDGE */
     const char *table;
@@ -30,8 +32,10 @@ typedef struct {
 
 typedef struct BangerNftBatch BangerNftBatch;
 
-/* A transaction that the kernel refuses with ERESTART if its rules are not those of @generation any
- * more. Free with banger_nft_batch_free(). */
+/*
+ * A transaction that the kernel refuses with ERESTART if its rules are not those of @generation any
+ * more. Free with banger_nft_batch_free().
+ */
 BangerNftBatch *banger_nft_batch_new(uint32_t generation);
 
 void banger_nft_batch_free(BangerNftBatch *batch);
@@ -52,8 +56,10 @@ unsigned int banger_nft_batch_size(const BangerNftBatch *batch);
 /* Commits all of them or none; 0, or the positive errno (banger_netlink_run_batch()). */
 int banger_nft_batch_commit(BangerNetlink *netlink, BangerNftBatch *batch);
 
-/* The number of the rules' present generation: each change of anybody's counts it up by one. Errors:
- * NotSupported without nftables, OperationFailed. */
+/*
+ * The number of the rules' present generation: each change by any program counts it up by one.
+ * Errors: NotSupported without nftables, OperationFailed.
+ */
 bool banger_nft_generation(BangerNetlink *netlink, uint32_t *ret_generation, GError **error);
 
 /*

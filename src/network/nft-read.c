@@ -12,7 +12,7 @@
 #include "network/nft.h"
 #include "util/error.h"
 
-/* A dump that somebody else's transaction interrupted begins again, so often. */
+/* A dump that another program's transaction interrupted begins again, so often. */
 
 /* What libnftnl, and so nft and iptables alike, puts a comment under in a rule's user data. */
 #define USERDATA_COMMENT 0

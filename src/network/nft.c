@@ -12,7 +12,7 @@
 #define CACHE_MAX ((guint64)1 << 20) /* of memory that a context may keep */
 
 /*
- * Contexts are independent, but the initialisation that each of them does is not. One stays for the
+ * Contexts are independent, but the initialization that each of them does is not. One stays for the
  * next commands: closing its socket would wait, see network/netlink.h. That socket is not closed on
  * exec; what the helper starts closes all it was not given (close_range(2)).
  */
@@ -30,9 +30,9 @@ first_complaint(const char *text)
 }
 
 /*
- * The resident memory of this process that is no file's, in bytes; 0 if it cannot be told (proc(5),
- * statm). mallinfo(3) would look at every free piece of memory, and take longer than what is
- * measured.
+ * The resident memory of this process that is no file's, in bytes; 0 if it cannot be known
+ * (proc(5), statm). mallinfo(3) would look at every free piece of memory, and take longer than what
+ * is measured.
  */
 static guint64
 anonymous_memory(void)

@@ -17,7 +17,7 @@
 /*
  * Runs @commands, in the syntax of nft(8), as one transaction: all of them or none. One caller at a
  * time in this process (libnftables has global state); others wait. Errors: OperationFailed with
- * libnftables' words.
+ * libnftables' message.
  */
 bool banger_nft_run(const char *commands, GError **error);
 
@@ -46,8 +46,10 @@ typedef struct {
     bool drops; /* by policy */
 } BangerNftBaseChain;
 
-/* All base chains at the hook forward, as a GPtrArray of BangerNftBaseChain; NULL with
- * OperationFailed. One dump of all chains. */
+/*
+ * All base chains at the hook forward, as a GPtrArray of BangerNftBaseChain; NULL with
+ * OperationFailed. One dump of all chains.
+ */
 GPtrArray *banger_nft_forward_chains(BangerNetlink *netlink, GError **error);
 
 /* Whether there is such a chain. */
@@ -61,7 +63,7 @@ bool banger_nft_find_table(BangerNetlink *netlink, uint8_t family, const char *t
 /*
  * The elements of the set @set of the table @table of @family: their keys as the kernel has
  * them, each part of a concatenation filled up to a multiple of four bytes. A GPtrArray of GBytes;
- * *@ret_exists tells an empty set from none at all. NULL with OperationFailed.
+ * *@ret_exists distinguishes an empty set from none at all. NULL with OperationFailed.
  */
 GPtrArray *banger_nft_elements(BangerNetlink *netlink, uint8_t family, const char *table,
                                const char *set, bool *ret_exists, GError **error);

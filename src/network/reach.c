@@ -69,7 +69,7 @@ write_guest(Guest *guest, const BangerTapFile *file, GError **error)
 {
     bool more = !banger_tap_file_is_empty(file);
 
-    /* The label says at least what there is, whenever this is cut short. */
+    /* The label says at least what there is, whenever this ends early. */
     guest->label.more |= more;
     if (!banger_guest_write_label(guest->route, &guest->tap, &guest->label, error) ||
         !banger_tap_file_write(guest->owner.tap, file, error))
@@ -264,8 +264,10 @@ banger_op_ensure_port_forward(const BangerSettings *settings, const BangerReques
     return true;
 }
 
-/* The commands that make @networks (NULL: nothing) the restriction of the guest, whose present chain
- * is @before, or NULL. */
+/*
+ * The commands that make @networks (NULL: nothing) the restriction of the guest, whose present
+ * chain is @before, or NULL.
+ */
 static char *
 egress_commands(const BangerAddress *address, const char *interface, char *const *networks,
                 const char *before)
@@ -326,8 +328,10 @@ set_egress(const BangerSettings *settings, Guest *guest, const BangerAddress *ad
     if (found ? g_strcmp0(chain, element.element.chain) == 0 : chain == NULL)
         return true;
     banger_tap_file_set_egress(guest->file, address, networks);
-    /* Written before a restriction that is new, and after one that is taken away: whatever comes in
-     * between, nothing is open that should not be. */
+    /*
+     * Written before a restriction that is new, and after one that is taken away: whatever comes in
+     * between, nothing is open that should not be.
+     */
     if (networks != NULL && !write_guest(guest, guest->file, error))
         return false;
     commands = egress_commands(address, guest->owner.interface, networks,

@@ -23,7 +23,8 @@ typedef enum {
 } Outcome;
 
 /*
- * Nobody has the name, and the bus has nothing to start for it, or something that is switched off.
+ * The name has no owner, and the bus has nothing to start for it, or something that is switched
+ * off.
  */
 static bool
 means_unavailable(const sd_bus_error *failure)
@@ -248,8 +249,10 @@ banger_resolve1_route(int link, const BangerServer *server, const char *domain, 
             outcome = OUTCOME_FAILED;
         }
     }
-    /* A server without its domain would be asked for all names. resolved answers in order, so this
-     * also takes back what it comes round to only now. */
+    /*
+     * A server without its domain would be asked for all names. resolved answers in order, so this
+     * also takes back what it comes round to only now.
+     */
     if (begun && outcome != OUTCOME_DONE)
         (void)revert_link(bus, link, NULL);
     if (outcome != OUTCOME_DONE && outcome != OUTCOME_UNAVAILABLE)

@@ -20,8 +20,9 @@ bool banger_resolve1_probe(bool *ret_available, GError **error);
 /*
  * Makes @server the name server of the link with the index @link for names below @domain, and only
  * those: SetLinkDNS (SetLinkDNSEx with a port), SetLinkDomains with @domain for routing only,
- * SetLinkDefaultRoute false; without DNSSEC, TLS, LLMNR and multicast DNS on that link. A link that resolved does not know of yet is retried for up to 1 s. If
- * a later call fails, or the first has no answer in time, the link is reverted.
+ * SetLinkDefaultRoute false; without DNSSEC, TLS, LLMNR and multicast DNS on that link. A link that
+ * resolved does not know of yet is retried for up to 1 s. If a later call fails, or the first has
+ * no answer in time, the link is reverted.
  *
  * Errors: NotFound if resolved knows no such link, Busy if another program manages it, Timeout,
  * OperationFailed.

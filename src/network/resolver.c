@@ -15,7 +15,7 @@
 #define DOMAIN "vm"
 
 /*
- * Looks up the bridge. One that is not banger's is refused: its name servers are not ours to set.
+ * Looks up the bridge. One that is not managed is refused: its name servers are not ours to set.
  */
 static bool
 find_bridge(const char *name, int *ret_index, bool *ret_found, GError **error)

@@ -7,8 +7,8 @@
 #include "network/filter-element.h"
 
 /*
- * What is registered for the guests of a TAP and does not fit in its label: /run/banger-helper/net/TAP,
- * root's and 0600, a line each:
+ * What is registered for the guests of a TAP and does not fit in its label:
+ * /run/banger-helper/net/TAP, root's and 0600, a line each:
  *
  *     egress 172.16.0.2 10.0.0.0/8 192.0.2.1:443/tcp
  *     forward tcp 8080 172.16.0.2 80
@@ -30,8 +30,10 @@ BangerTapFile *banger_tap_file_new(void);
 
 void banger_tap_file_free(BangerTapFile *file);
 
-/* Reads that of @tap; *@ret_file is NULL if there is none. A line that is not understood is
- * OperationFailed: what it restricted must not be open. */
+/*
+ * Reads that of @tap; *@ret_file is NULL if there is none. A line that is not understood is
+ * OperationFailed: what it restricted must not be open.
+ */
 bool banger_tap_file_read(const char *tap, BangerTapFile **ret_file, GError **error);
 
 /* Writes it, whole or not at all; removes it if @file is empty. Errors: OperationFailed. */

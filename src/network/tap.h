@@ -8,7 +8,7 @@
 /*
  * Makes the TAP @name by TUNSETIFF with IFF_TUN_EXCL and gives it to @owner and @group. It lives as
  * long as *@ret_fd is open, and is gone without a trace when that is closed, by whatever: a
- * failure, a crash, a SIGKILL. banger_tap_persist() makes it stay; until then nobody else can
+ * failure, a crash, a SIGKILL. banger_tap_persist() makes it stay; until then no other process can
  * attach to it.
  *
  * Errors: AlreadyExists if the name is taken; NotSupported without /dev/net/tun; OperationFailed.
@@ -16,8 +16,8 @@
 bool banger_tap_create(const char *name, uid_t owner, gid_t group, int *ret_fd, GError **error);
 
 /*
- * Makes @owner and @group those of the existing TAP @name, which means attaching to it for a moment.
- * A TAP in use cannot be attached to and is left as it is: Busy.
+ * Makes @owner and @group those of the existing TAP @name, which means attaching to it for a
+ * moment. A TAP in use cannot be attached to and is left as it is: Busy.
  */
 bool banger_tap_set_owner(const char *name, uid_t owner, gid_t group, GError **error);
 

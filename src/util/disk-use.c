@@ -20,17 +20,17 @@ typedef struct {
 typedef struct {
     Key key;
     bool exclusive;
-} Hold;
+} Entry;
 
 struct BangerDiskClaim {
-    GArray *holds; /* of Hold */
+    GArray *entries; /* of Entry */
 };
 
 static BangerDiskFinder *const *finders;
 
 static GMutex lock;
 static GCond changed;
-static GHashTable *held; /* under the lock: Key to how many share it, or EXCLUSIVE */
+static GHashTable *claimed; /* under the lock: Key to how many share it, or EXCLUSIVE */
 #define EXCLUSIVE (-1)
 
 void
@@ -56,33 +56,33 @@ equal_keys(gconstpointer a, gconstpointer b)
     return left->device == right->device && left->inode == right->inode;
 }
 
-static Hold
-hold_of(const BangerDisk *disk)
+static Entry
+make_entry(const BangerDisk *disk)
 {
-    Hold hold = {.key = {disk->st.st_dev, disk->st.st_ino},
-                 .exclusive = disk->mode != BANGER_DISK_READ};
+    Entry entry = {.key = {disk->st.st_dev, disk->st.st_ino},
+                   .exclusive = disk->mode != BANGER_DISK_READ};
 
     if (S_ISBLK(disk->st.st_mode))
-        hold.key = (Key){disk->st.st_rdev, 0};
-    return hold;
+        entry.key = (Key){disk->st.st_rdev, 0};
+    return entry;
 }
 
 /* Under the lock. */
 static int
 count_of(const Key *key)
 {
-    return held != NULL ? GPOINTER_TO_INT(g_hash_table_lookup(held, key)) : 0;
+    return claimed != NULL ? GPOINTER_TO_INT(g_hash_table_lookup(claimed, key)) : 0;
 }
 
-/* Which of @holds cannot be had now; -1: all can. Under the lock. */
+/* Which of @entries cannot be had now; -1: all can. Under the lock. */
 static int
-find_taken(const GArray *holds)
+find_taken(const GArray *entries)
 {
-    for (unsigned int i = 0; i < holds->len; i++) {
-        const Hold *hold = &g_array_index(holds, Hold, i);
-        int count = count_of(&hold->key);
+    for (unsigned int i = 0; i < entries->len; i++) {
+        const Entry *entry = &g_array_index(entries, Entry, i);
+        int count = count_of(&entry->key);
 
-        if (count == EXCLUSIVE || (hold->exclusive && count != 0))
+        if (count == EXCLUSIVE || (entry->exclusive && count != 0))
             return (int)i;
     }
     return -1;
@@ -94,32 +94,32 @@ set_count(const Key *key, int count)
 {
     Key *copy;
 
-    if (held == NULL)
-        held = g_hash_table_new_full(hash_key, equal_keys, g_free, NULL);
+    if (claimed == NULL)
+        claimed = g_hash_table_new_full(hash_key, equal_keys, g_free, NULL);
     if (count == 0) {
-        g_hash_table_remove(held, key);
+        g_hash_table_remove(claimed, key);
         return;
     }
     copy = g_new(Key, 1);
     *copy = *key;
-    g_hash_table_replace(held, copy, GINT_TO_POINTER(count));
+    g_hash_table_replace(claimed, copy, GINT_TO_POINTER(count));
 }
 
 static bool
-take_keys(const GArray *holds, const BangerDisk *disks, GError **error)
+take_keys(const GArray *entries, const BangerDisk *disks, GError **error)
 {
     gint64 deadline_usec = g_get_monotonic_time() + KEYS_WAIT_USEC;
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lock);
     int taken;
 
-    while ((taken = find_taken(holds)) >= 0)
+    while ((taken = find_taken(entries)) >= 0)
         if (!g_cond_wait_until(&changed, &lock, deadline_usec))
             return banger_set_error(error, BANGER_ERROR_BUSY, "%s is in use by another call",
                                     disks[taken].path);
-    for (unsigned int i = 0; i < holds->len; i++) {
-        const Hold *hold = &g_array_index(holds, Hold, i);
+    for (unsigned int i = 0; i < entries->len; i++) {
+        const Entry *entry = &g_array_index(entries, Entry, i);
 
-        set_count(&hold->key, hold->exclusive ? EXCLUSIVE : count_of(&hold->key) + 1);
+        set_count(&entry->key, entry->exclusive ? EXCLUSIVE : count_of(&entry->key) + 1);
     }
     return true;
 }
@@ -128,14 +128,14 @@ void
 banger_disk_claim_free(BangerDiskClaim *claim)
 {
     g_mutex_lock(&lock);
-    for (unsigned int i = 0; i < claim->holds->len; i++) {
-        const Hold *hold = &g_array_index(claim->holds, Hold, i);
+    for (unsigned int i = 0; i < claim->entries->len; i++) {
+        const Entry *entry = &g_array_index(claim->entries, Entry, i);
 
-        set_count(&hold->key, hold->exclusive ? 0 : count_of(&hold->key) - 1);
+        set_count(&entry->key, entry->exclusive ? 0 : count_of(&entry->key) - 1);
     }
     g_cond_broadcast(&changed);
     g_mutex_unlock(&lock);
-    g_array_unref(claim->holds);
+    g_array_unref(claim->entries);
     g_free(claim);
 }
 
@@ -148,8 +148,10 @@ typedef enum {
 static Lease
 ask_for_lease(int fd, int kind)
 {
-    /* Whoever opens the file while the lease is held is told by this signal: by default SIGIO,
-     * which would end the process; SIGURG is ignored. */
+    /*
+     * Whoever opens the file while the lease lasts is notified by this signal: by default SIGIO,
+     * which would end the process; SIGURG is ignored.
+     */
     if (fcntl(fd, F_SETSIG, SIGURG) < 0)
         return LEASE_NONE;
     if (fcntl(fd, F_SETLEASE, kind) == 0) {
@@ -197,8 +199,10 @@ look_at(const BangerSettings *settings, const BangerDisk *disk, char **ret_who)
     use = ask_finders(settings, disk, ret_who);
     if (use != BANGER_DISK_UNUSED || lease != LEASE_REFUSED)
         return use;
-    /* Perhaps a process that is just being started: it has its parent's descriptors until it
-     * executes its program. */
+    /*
+     * Perhaps a process that is just being started: it has its parent's descriptors until it
+     * executes its program.
+     */
     *ret_who = g_strdup("a process that has it open for writing");
     return BANGER_DISK_PASSING;
 }
@@ -224,15 +228,15 @@ check_disk(const BangerSettings *settings, const BangerDisk *disk, GError **erro
     }
 }
 
-/* Two disks of one request that are one file: harmless only where nobody writes. */
+/* Two disks of one request that are one file: harmless only where nothing writes. */
 static bool
-check_twice(const GArray *holds, const BangerDisk *disks, GError **error)
+check_twice(const GArray *entries, const BangerDisk *disks, GError **error)
 {
-    for (unsigned int i = 0; i < holds->len; i++) {
-        const Hold *one = &g_array_index(holds, Hold, i);
+    for (unsigned int i = 0; i < entries->len; i++) {
+        const Entry *one = &g_array_index(entries, Entry, i);
 
         for (unsigned int j = 0; j < i; j++) {
-            const Hold *other = &g_array_index(holds, Hold, j);
+            const Entry *other = &g_array_index(entries, Entry, j);
 
             if (equal_keys(&one->key, &other->key) && (one->exclusive || other->exclusive))
                 return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
@@ -247,18 +251,18 @@ check_twice(const GArray *holds, const BangerDisk *disks, GError **error)
 BangerDiskClaim *
 banger_disk_claim(const BangerSettings *settings, const BangerDisk *disks, size_t n, GError **error)
 {
-    g_autoptr(GArray) holds = g_array_new(FALSE, FALSE, sizeof(Hold));
+    g_autoptr(GArray) entries = g_array_new(FALSE, FALSE, sizeof(Entry));
     g_autoptr(BangerDiskClaim) claim = NULL;
 
     for (size_t i = 0; i < n; i++) {
-        Hold hold = hold_of(&disks[i]);
+        Entry entry = make_entry(&disks[i]);
 
-        g_array_append_val(holds, hold);
+        g_array_append_val(entries, entry);
     }
-    if (!check_twice(holds, disks, error) || !take_keys(holds, disks, error))
+    if (!check_twice(entries, disks, error) || !take_keys(entries, disks, error))
         return NULL;
     claim = g_new0(BangerDiskClaim, 1);
-    claim->holds = g_steal_pointer(&holds);
+    claim->entries = g_steal_pointer(&entries);
     for (size_t i = 0; i < n; i++)
         if (!check_disk(settings, &disks[i], error))
             return NULL;

@@ -10,18 +10,18 @@
 
 /*
  * One writer a disk. Whatever opens a disk, for itself or for a VMM that it starts, claims it here
- * first and holds the claim until the disk was seen to be open.
+ * first and keeps the claim until the disk was seen to be open.
  *
  * A claim has two parts. Keys (device and inode, or a block device's number) make two calls wait
  * for each other: shared for reading, exclusive otherwise; all of a claim's are taken at once. Then
  * the host is asked who uses the disk. A lease (fcntl(2), F_SETLEASE), which is given back at once,
- * tells whether any process has a file open for writing. Who that is, and who reads it, is what the
+ * says whether any process has a file open for writing. Who that is, and who reads it, is what the
  * rooms look for that know loops, device-mapper and VMMs: they are registered as finders. Where a
  * file system has no leases, or the helper no CAP_LEASE, the finders alone decide.
  */
 
 typedef enum {
-    BANGER_DISK_READ,  /* read, and read on: nobody may write it */
+    BANGER_DISK_READ,  /* read, and read on: no one may write it */
     BANGER_DISK_WRITE, /* no other process may write it, no loop, dm device or VMM read it; an
                           ordinary reader (a backup) may */
     BANGER_DISK_LOG,   /* appended to: it may not be a disk, or of another VM */
@@ -44,8 +44,8 @@ typedef enum {
 
 /*
  * Looks for users of the file or block device of @st: with BANGER_DISK_READ for those that write
- * it, else for all. Anything above UNUSED sets *@ret_who to a description ("loop device /dev/loop3"),
- * to be freed. Called from any thread.
+ * it, else for all. Anything above UNUSED sets *@ret_who to a description ("loop device
+ * /dev/loop3"), to be freed. Called from any thread.
  */
 typedef BangerDiskUse BangerDiskFinder(const BangerSettings *settings, const struct stat *st,
                                        BangerDiskMode mode, char **ret_who);

@@ -25,7 +25,7 @@ typedef enum {
     BANGER_ERROR_NOT_FOUND,        /* the object named does not exist */
     BANGER_ERROR_ALREADY_EXISTS,   /* the name is taken by something that is not the same object */
     BANGER_ERROR_BUSY,             /* in use, and stayed so until the time limit */
-    BANGER_ERROR_NOT_MANAGED,      /* it exists, but is not banger's */
+    BANGER_ERROR_NOT_MANAGED,      /* it exists, but is not managed */
     BANGER_ERROR_NOT_SUPPORTED,    /* this host lacks what it takes */
     BANGER_ERROR_TIMEOUT,          /* a bounded wait ran out */
     BANGER_ERROR_OPERATION_FAILED, /* anything else */
@@ -62,7 +62,7 @@ bool banger_set_error(GError **error, BangerErrorCode code, const char *format, 
 bool banger_set_errno(GError **error, BangerErrorCode code, int errnum, const char *format, ...)
     G_GNUC_PRINTF(4, 5);
 
-/* The analyser does not see into another file: that the outputs of who failed are never used. */
+/* The analyzer does not see into another file: that the outputs of who failed are never used. */
 #if defined(__clang_analyzer__) && !defined(BANGER_ERROR_IS_DEFINED_HERE)
 #define banger_set_error(...) (banger_set_error(__VA_ARGS__), false)
 #define banger_set_errno(...) (banger_set_errno(__VA_ARGS__), false)

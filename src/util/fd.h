@@ -12,12 +12,13 @@
  *     …
  *     return banger_steal_fd(&fd);
  *
- * Initialise it, to -1 if there is nothing to hold yet.
+ * Initialize it, to -1 if there is nothing to close yet.
  */
 #define banger_autofd __attribute__((cleanup(banger_close_fd)))
 
 /*
- * Whether @errnum, of an open(2) or the like, tells of a lack of means and not of what was opened.
+ * Whether @errnum, of an open(2) or the like, says that means are lacking and not of what was
+ * opened.
  */
 static inline bool
 banger_is_shortage(int errnum)

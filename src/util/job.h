@@ -9,7 +9,7 @@
  * operation has it in its request (model/requests.h), reports to it and asks it; the bus shows it
  * as an object (bus/jobs.h) and cancels it. Everything here may be called from any thread.
  *
- * For the operation, where a job may be NULL, which is one that nobody sees or cancels:
+ * For the operation, where a job may be NULL, which is one that no caller sees or cancels:
  *
  *     banger_job_set_step(job, "copying");            what it does now; its progress is unknown
  *     banger_job_set_progress(job, 0.5);              … until it says
@@ -41,11 +41,13 @@ BangerJob *banger_job_new(const char *step, BangerJobChanged *changed, void *use
 BangerJob *banger_job_ref(BangerJob *job);
 void banger_job_unref(BangerJob *job);
 
-/* A job for a part of @job, which reaches from @first to @last (0 to 1) of its progress. NULL if
- * @job is. */
+/*
+ * A job for a part of @job, which reaches from @first to @last (0 to 1) of its progress. NULL if
+ * @job is.
+ */
 BangerJob *banger_job_new_part(BangerJob *job, double first, double last);
 
-/* Says in a word or a few what is done from now on. */
+/* Says in a short phrase what is done from now on. */
 void banger_job_set_step(BangerJob *job, const char *step);
 
 /* How much of it is done, from 0 to 1. */
@@ -54,18 +56,22 @@ void banger_job_set_progress(BangerJob *job, double progress);
 /* Whether it may go on. Errors: OperationFailed, with who cancelled it. */
 bool banger_job_check(BangerJob *job, GError **error);
 
-/* A descriptor that poll(2) finds readable once it is cancelled; not to be read or closed. -1,
- * which poll(2) passes over, without a job. */
+/*
+ * A descriptor that poll(2) finds readable once it is cancelled; not to be read or closed. -1,
+ * which poll(2) passes over, without a job.
+ */
 int banger_job_get_cancel_fd(const BangerJob *job);
 
 /*
- * What follows cannot be undone, or only for a high price: whoever cancels from now on is told that
+ * What follows cannot be undone, or only for a high price: whoever cancels from now on hears that
  * it is too late. Errors: those of banger_job_check(), and then it must not follow.
  */
 bool banger_job_commit(BangerJob *job, GError **error);
 
-/* For the bus: cancels @job; the operation's error says @why ("uid 1000 cancelled it"). Once is
- * enough. Errors: Busy, if what it does cannot be undone any more. */
+/*
+ * For the bus: cancels @job; the operation's error says @why ("uid 1000 cancelled it"). Once is
+ * enough. Errors: Busy, if what it does cannot be undone any more.
+ */
 bool banger_job_cancel(BangerJob *job, const char *why, GError **error);
 
 /* What it says of itself. The step is to be freed. */

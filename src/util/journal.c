@@ -104,7 +104,9 @@ send_to_stderr(const BangerJournalRecord *record)
         banger_json_append_string(line, equals + 1);
     }
     g_string_append(line, "}\n");
-    /* Not g_printerr(), which converts to the locale and would leave "?" for half of the world. */
+    /*
+     * Not g_printerr(), which converts to the locale and would leave "?" for half of the languages.
+     */
     (void)fputs(line->str, stderr);
 }
 
@@ -178,7 +180,7 @@ flush_at_exit(void)
     banger_journal_flush();
 }
 
-/* The writer thread, from the first record on. Called with the lock held. */
+/* The writer thread, from the first record on. The caller has the lock. */
 static bool
 start_writer(void)
 {

@@ -21,9 +21,9 @@ BangerJournalRecord *banger_journal_record_new(int priority, const char *message
 void banger_journal_record_free(BangerJournalRecord *record);
 
 /*
- * Adds @name=@value. @name is [A-Z][A-Z0-9_]*; a NULL or empty @value adds nothing. A value is cut
- * after 4 KiB at a character's end, and bytes that are not UTF-8 are replaced: what a caller sent
- * must not make a record that the journal refuses.
+ * Adds @name=@value. @name is [A-Z][A-Z0-9_]*; a NULL or empty @value adds nothing. A value is
+ * truncated after 4 KiB at a character's end, and bytes that are not UTF-8 are replaced: what a
+ * caller sent must not make a record that the journal refuses.
  */
 void banger_journal_record_add(BangerJournalRecord *record, const char *name, const char *value);
 

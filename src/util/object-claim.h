@@ -4,15 +4,15 @@
 #include <glib.h>
 
 /*
- * Objects that an operation works on and its request does not name: it finds out about them while it
- * runs, on a worker thread. Those that a request names are kept for it by the bus
+ * Objects that an operation works on and its request does not name: it finds out about them while
+ * it runs, on a worker thread. Those that a request names are kept for it by the bus
  * (banger_request_keys()).
  */
 typedef struct BangerObjectClaim BangerObjectClaim;
 
 /*
- * Keeps the object of @kind ("link", "dm", "path", "vm") called @name from the calls that come. NULL
- * if a call that runs has it, the caller's own too. Nothing is waited for.
+ * Keeps the object of @kind ("link", "dm", "path", "vm") called @name from the calls that come.
+ * NULL if a call that runs has it, the caller's own too. Nothing is waited for.
  */
 BangerObjectClaim *banger_object_claim(const char *kind, const char *name);
 
@@ -25,8 +25,10 @@ typedef struct {
     void *user_data;
 } BangerObjectKeeper;
 
-/* Registers @keeper, which is copied; NULL: nobody keeps any, and every claim is granted. While no
- * operation runs. */
+/*
+ * Registers @keeper, which is copied; NULL: nothing is kept, and every claim is granted. While no
+ * operation runs.
+ */
 void banger_object_set_keeper(const BangerObjectKeeper *keeper);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BangerObjectClaim, banger_object_claim_free)

@@ -25,8 +25,10 @@ banger_op_id_mint(void)
 {
     guint8 bytes[6];
 
-    /* At most 256 bytes are never interrupted and never short once the pool is initialised
-     * (getrandom(2)), and that is long before any service starts. */
+    /*
+     * At most 256 bytes are never interrupted and never short once the pool is initialized
+     * (getrandom(2)), and that is long before any service starts.
+     */
     if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
         g_error("getrandom: %s", g_strerror(errno));
     return g_strdup_printf("op-%02x%02x%02x%02x%02x%02x", bytes[0], bytes[1], bytes[2], bytes[3],

@@ -286,8 +286,8 @@ find_created(const BangerSettings *settings, int root_fd, const char *below, con
 }
 
 /*
- * Opens the directory to create @path in, the part of which below @root_fd is @below; if something of
- * its name is there @ret_exists is set instead. In a directory of root's below the trusted one
+ * Opens the directory to create @path in, the part of which below @root_fd is @below; if something
+ * of its name is there @ret_exists is set instead. In a directory of root's below the trusted one
  * nothing is created.
  */
 static int
@@ -342,7 +342,7 @@ create_new(const BangerSettings *settings, int root_fd, const char *below, const
 
     if (parent < 0)
         return -1;
-    /* No mode until it belongs to whom it shall: nobody opens it in between. */
+    /* No mode until it belongs to whom it shall: no process opens it in between. */
     fd = banger_walk_create(parent, name, O_WRONLY | O_APPEND | O_CREAT | O_EXCL, 0);
     *ret_exists = fd < 0 && errno == EEXIST;
     if (fd < 0 && !*ret_exists)

@@ -60,7 +60,7 @@ bool banger_path_check_writable(const BangerSettings *settings, const struct sta
 /*
  * Creates the regular file @path with owner @uid:@gid and @mode, or opens it for appending if it
  * exists already: then owner and mode stay as they are. An existing file must belong to @uid or to
- * the owner (NotManaged): root's own file is not what somebody else's output may go to.
+ * the owner (NotManaged): root's own file is not what another user's output may go to.
  * @ret_created, which may be NULL, says which. Returns a descriptor open for writing, or -1.
  */
 int banger_path_create_file(const BangerSettings *settings, BangerPathRoot root, const char *path,
@@ -81,7 +81,7 @@ int banger_path_open_socket(const BangerSettings *settings, BangerPathRoot root,
                             GError **error);
 
 /*
- * Opens the directory that holds @path, for bind(2) through "/proc/self/fd/N/NAME", inotify(7), or
+ * Opens the directory of @path, for bind(2) through "/proc/self/fd/N/NAME", inotify(7), or
  * banger_path_unlink(). *@ret_name is the last component, a pointer into @path. The last component
  * itself need not exist. Returns an O_PATH descriptor, or -1.
  */

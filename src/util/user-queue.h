@@ -10,7 +10,7 @@
  * puts in delays another by one item at most, however much it is. Items of one user keep their
  * order.
  *
- * It holds pointers and owns none of them. Used from one thread alone.
+ * It keeps pointers and owns none of them. Used from one thread alone.
  */
 typedef struct BangerUserQueue BangerUserQueue;
 

@@ -16,19 +16,19 @@
  * BangerWorkerRequest, and with it the image's descriptor (SCM_RIGHTS) and, for READ_TO and
  * WRITE_FROM, one a file of the caller's; n_files of
  * BangerWorkerFile; and the paths and contents in the same order, path before content, without
- * padding. On BANGER_WORKER_FD_REPLY goes a BangerWorkerReply and `length` bytes. When writing there is a
- * READY before, when all is prepared: the worker waits for one byte on BANGER_WORKER_FD_REQUEST, and
- * only then touches what the file system has in use. The end of file instead of a request, or of that
- * byte, is the end of the worker.
+ * padding. On BANGER_WORKER_FD_REPLY goes a BangerWorkerReply and `length` bytes. When writing
+ * there is a READY before, when all is prepared: the worker waits for one byte on
+ * BANGER_WORKER_FD_REQUEST, and only then touches what the file system has in use. The end of file
+ * instead of a request, or of that byte, is the end of the worker.
  *
- * With CHECK, VERIFY and RECOVER, which run e2fsck, BANGER_WORKER_FD_IMAGE is open on the block device from
- * the start, and no request is read. The reply is RUNNING, and its payload one byte that is not 0 if
- * the superblock asks for more than to be looked at (a journal to replay, a count to reset). What
- * follows until end of file is e2fsck's own output, the exit status is e2fsck's, and on
- * BANGER_WORKER_FD_REQUEST it reports how far it is (-C in e2fsck(8)).
+ * With CHECK, VERIFY and RECOVER, which run e2fsck, BANGER_WORKER_FD_IMAGE is open on the block
+ * device from the start, and no request is read. The reply is RUNNING, and its payload one byte
+ * that is not 0 if the superblock asks for more than to be looked at (a journal to replay, a count
+ * to reset). What follows until end of file is e2fsck's own output, the exit status is e2fsck's,
+ * and on BANGER_WORKER_FD_REQUEST it reports how far it is (-C in e2fsck(8)).
  *
  * Numbers are in the host's byte order: both ends are built together, and `version` says so. Each
- * end trusts no length of the other's: the worker because the request holds a caller's data, the
+ * end trusts no length of the other's: the worker because the request contains a caller's data, the
  * helper because a hostile image may have taken the worker over.
  *
  * No GLib here: the worker starts without it.
@@ -41,7 +41,7 @@
 #define BANGER_WORKER_MAGIC 0x42494d57u /* "BIMW" */
 #define BANGER_WORKER_VERSION 6u
 
-/* Commands, as the words of the command line. */
+/* Commands, as they are on the command line. */
 #define BANGER_WORKER_SERVE "serve"
 #define BANGER_WORKER_CHECK "check"     /* e2fsck -fy */
 #define BANGER_WORKER_VERIFY "verify"   /* e2fsck -fn */
@@ -72,7 +72,7 @@ typedef enum {
 
 typedef enum {
     BANGER_WORKER_READ,      /* one file: its content is the reply */
-    BANGER_WORKER_READ_LIVE, /* the same, and never mind what only the journal holds */
+    BANGER_WORKER_READ_LIVE, /* the same, and never mind what only the journal has */
     BANGER_WORKER_READ_TO,   /* one file, to a descriptor: its size, a uint64_t, is the reply */
     BANGER_WORKER_READ_LIVE_TO,
     BANGER_WORKER_WRITE,      /* all files, or none */

@@ -81,7 +81,7 @@ banger_op_ensure_socket_access(const BangerSettings *settings, const BangerReque
     return false;
 }
 
-/* Who listens at @path; 0 if nobody does, or if that cannot be told. */
+/* Who listens at @path; 0 if no process does, or if that cannot be known. */
 static pid_t
 find_listener(const BangerSettings *settings, const char *path)
 {
@@ -93,7 +93,7 @@ find_listener(const BangerSettings *settings, const char *path)
     if (path_fd < 0)
         return 0;
     fd = banger_unix_socket_connect(path_fd, &peer);
-    /* A listener may have gone and left its socket to a child: then its pid is nobody's. */
+    /* A listener may have gone and left its socket to a child: then no process has its pid. */
     if (fd >= 0)
         (void)banger_process_is_running(settings, (uint32_t)peer, "", &running, NULL);
     return running ? peer : 0;
@@ -142,8 +142,10 @@ banger_op_kill_process(const BangerSettings *settings, const BangerRequest *requ
            banger_machine_kill(settings, &process, error);
 }
 
-/* Whether @process is still that of the machine @vm_id (NULL: any); its number may have been another's
- * in the meantime. */
+/*
+ * Whether @process is still that of the machine @vm_id (NULL: any); its number may have been
+ * another's in the meantime.
+ */
 static bool
 check_machine(const BangerProcess *process, const char *vm_id, GError **error)
 {

@@ -9,7 +9,7 @@
 #define LIBRARY "libcurl.so.4" /* what <curl/curl.h> of 7.80 and later describes */
 
 /*
- * Tells those who make packages what is loaded without being linked
+ * States for those who make packages what is loaded without being linked
  * (systemd.io/ELF_DLOPEN_METADATA): a note of the vendor "FDO" with a JSON text.
  */
 #define NOTE_TYPE_DLOPEN 0x407c0c0au

@@ -23,7 +23,7 @@ typedef struct {
 } BangerCurl;
 
 /*
- * The functions of libcurl.so.4, initialised; it stays loaded. From any thread. NULL with
+ * The functions of libcurl.so.4, initialized; it stays loaded. From any thread. NULL with
  * NotSupported if it cannot be loaded.
  */
 const BangerCurl *banger_curl_get(GError **error);

@@ -14,8 +14,10 @@ typedef struct {
     bool writers_only;
 } Wanted;
 
-/* Whether the link @name of @directory leads to what is wanted. A file system is not asked for
- * anything: one of the owner's might not answer. */
+/*
+ * Whether the link @name of @directory leads to what is wanted. A file system is not asked for
+ * anything: one of the owner's might not answer.
+ */
 static bool
 leads_to(int directory, const char *name, const struct stat *wanted)
 {

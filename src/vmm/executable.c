@@ -62,7 +62,7 @@ open_directory(int directory, const char *name, const char *path, GError **error
 }
 
 /*
- * Walks to the directory that holds the real path @path, judging each on the way. *@ret_name is the
+ * Walks to the directory of the real path @path, checking each on the way. *@ret_name is the
  * last component, a pointer into @path. Returns its descriptor, or -1.
  */
 static int
@@ -83,7 +83,7 @@ open_parent(const char *path, const char **ret_name, GError **error)
     return banger_steal_fd(&fd);
 }
 
-/* Judges the real path @path and everything above it. */
+/* Checks the real path @path and everything above it. */
 static bool
 check_step(const char *path, struct stat *ret_stat, GError **error)
 {
@@ -139,7 +139,7 @@ follow_link(const char *path, const char *rest)
 /*
  * Walks to @requested, an absolute path, one component after the other. Nothing is looked at before
  * the directory that it is in was found to be root's alone and open to everybody: root's rights
- * show callers no more than their own, and nobody can exchange what was judged.
+ * show callers no more than their own, and no caller can exchange what was checked.
  */
 static char *
 walk_path(const char *requested, struct stat *ret_stat, GError **error)

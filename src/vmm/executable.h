@@ -7,7 +7,7 @@
 #include <glib.h>
 
 /*
- * Which programs the helper starts, and recognises by /proc/PID/exe: those that nobody but root can
+ * Which programs the helper starts, and recognizes by /proc/PID/exe: those that only root can
  * have put or changed where they are. A path that passes may be used by name afterwards: only root
  * could make it lead elsewhere.
  */
@@ -24,8 +24,8 @@ bool banger_executable_resolve(const char *requested, char **ret_path, GError **
 
 /*
  * Whether @path, a real path or what readlink(2) said of /proc/PID/exe, is named firecracker or
- * firecracker-something: by that a VMM is told from root's other programs, interpreters for one,
- * whose command line may look alike. Errors: NotManaged.
+ * firecracker-something: by that a VMM is distinguished from root's other programs, interpreters
+ * for one, whose command line may look alike. Errors: NotManaged.
  */
 bool banger_executable_check_name(const char *path, GError **error);
 
@@ -37,7 +37,7 @@ bool banger_executable_check_name(const char *path, GError **error);
 bool banger_executable_check_vmm(const char *path, GError **error);
 
 /*
- * Judges the program a process runs: @path is what readlink(2) said of /proc/PID/exe, @running what
+ * Checks the program a process runs: @path is what readlink(2) said of /proc/PID/exe, @running what
  * stat(2) said of what it leads to. The same rules, except that the file may be gone from @path by
  * now (a package's upgrade replaces it under running processes): then its former directory and the
  * file itself count. Errors: NotManaged.

@@ -61,7 +61,7 @@ open_socket(void *user_data, curlsocktype purpose, struct curl_sockaddr *address
     return api->socket_fd < 0 ? CURL_SOCKET_BAD : api->socket_fd;
 }
 
-/* Called between connecting and sending: speaks to nobody but the process that was started. */
+/* Called between connecting and sending: speaks only to the process that was started. */
 static int
 check_peer(void *user_data, char *remote, /* NOLINT(readability-non-const-parameter) */
            char *local,                   /* NOLINT(readability-non-const-parameter) */
@@ -86,8 +86,8 @@ check_peer(void *user_data, char *remote, /* NOLINT(readability-non-const-parame
 }
 
 /*
- * Called once a second at least: nobody waits for what was cancelled, and who has ended will not answer,
- * whoever holds its sockets now.
+ * Called once a second at least: no caller waits for what was cancelled, and who has ended will not
+ * answer, whoever has its sockets now.
  */
 static int
 check_end(void *user_data, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)

@@ -19,9 +19,9 @@ typedef struct BangerFirecrackerApi BangerFirecrackerApi;
 
 /*
  * A client of @process, which listens at the socket that the O_PATH descriptor @path_fd is open on;
- * both must outlive it. @path is for messages. All requests together may take @timeout_ms; that @job,
- * which may be NULL and must outlive it too, is cancelled ends them within a second. Nothing is
- * connected yet. Errors: OperationFailed.
+ * both must outlive it. @path is for messages. All requests together may take @timeout_ms; that
+ * @job, which may be NULL and must outlive it too, is cancelled ends them within a second. Nothing
+ * is connected yet. Errors: OperationFailed.
  */
 BangerFirecrackerApi *banger_firecracker_api_new(int path_fd, const char *path,
                                                  const BangerProcess *process, int timeout_ms,

@@ -236,7 +236,7 @@ add_interface(GPtrArray *requests, const BangerLaunchFirecrackerRequest *launch,
     add_request(requests, g_strconcat("/network-interfaces/", id, NULL), body);
 }
 
-/* The metadata service, which is told of interfaces that there are. */
+/* The metadata service, which refers to interfaces that there are. */
 static void
 add_mmds(GPtrArray *requests, const BangerMmds *mmds)
 {

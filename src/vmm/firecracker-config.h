@@ -7,7 +7,7 @@
 #include "model/requests.h"
 
 /*
- * What firecracker is told, as its public API specification defines it (v1.7 and later). Pure.
+ * What is sent to firecracker, as its public API specification defines it (v1.7 and later). Pure.
  *
  * The helper writes JSON and never parses it: bodies are put together from validated members, and
  * of an answer, which comes from a program that its guest may have taken over, only the one string

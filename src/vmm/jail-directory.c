@@ -37,8 +37,8 @@ open_all(const BangerJail *jail)
 }
 
 /*
- * Makes the directories of the socket @path of the runtime directory below the VM's own, or sets the
- * @mode of those that are there.
+ * Makes the directories of the socket @path of the runtime directory below the VM's own, or sets
+ * the @mode of those that are there.
  */
 static bool
 make_parents(const BangerJail *jail, const char *path, mode_t mode, GError **error)
@@ -108,7 +108,7 @@ make_sockets_directory(BangerJail *jail, const char *const *sockets, GError **er
     if (parent >= 0)
         sweep_directories(settings, parent);
     former = parent >= 0 ? banger_own_directory_open(parent, jail->vm_id) : -1;
-    /* A new one, which nobody who had the former one open can reach. */
+    /* A new one, which no process that had the former one open can reach. */
     if (former >= 0)
         banger_own_directory_remove(parent, jail->vm_id, former);
     if (parent < 0 || mkdirat(parent, jail->vm_id, 0700) < 0)

@@ -13,8 +13,10 @@
 #define NAMES_MAX 8
 #define IS_LISTENING 0x10000u /* __SO_ACCEPTCON of the kernel's */
 
-/* The name of the socket that @line is about, if it is one: after Num, RefCount, Protocol, Flags,
- * Type, St and Inode. */
+/*
+ * The name of the socket that @line is about, if it is one: after Num, RefCount, Protocol, Flags,
+ * Type, St and Inode.
+ */
 static char *
 take_name(const char *line)
 {

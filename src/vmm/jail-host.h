@@ -14,7 +14,7 @@ void banger_jail_describe_host(const BangerSettings *settings, GPtrArray *warnin
 
 /*
  * The names of the sockets in the abstract name space that are listened at, by @text, which is
- * /proc/net/unix (proc(5)): at most 8 of them, printable, joined by ", ", and "…" if there are more.
- * NULL if there are none. Free with g_free().
+ * /proc/net/unix (proc(5)): at most 8 of them, printable, joined by ", ", and "…" if there are
+ * more. NULL if there are none. Free with g_free().
  */
 char *banger_jail_abstract_listeners(const char *text);

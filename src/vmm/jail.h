@@ -19,7 +19,7 @@
  */
 
 #define BANGER_JAIL_GROUP "banger-vmm" /* of all VMMs and of no person */
-#define BANGER_JAIL_DIRECTORY ".vm"    /* below the runtime directory; holds one for each VM */
+#define BANGER_JAIL_DIRECTORY ".vm"    /* below the runtime directory; has one for each VM */
 
 typedef struct {
     const BangerSettings *settings;

@@ -24,7 +24,8 @@ add_file(Launch *launch, const char *path, int fd, const struct stat *st, bool w
 }
 
 /*
- * The root drive @drive on a dm device: one of banger's snapshots, and nothing else that is there.
+ * The root drive @drive on a dm device: one of the managed snapshots, and nothing else that is
+ * there.
  */
 static bool
 check_device(Launch *launch, const BangerDrive *drive, GError **error)
@@ -171,7 +172,7 @@ banger_launch_check(Launch *launch, GError **error)
     return true;
 }
 
-/* Whether the log and metrics files can be written to, and nobody listens at the sockets. */
+/* Whether the log and metrics files can be written to, and no process listens at the sockets. */
 static bool
 check_outputs(const Launch *launch, GError **error)
 {

@@ -46,7 +46,7 @@ GPtrArray *banger_launch_taps(const Launch *launch);
 /* Looks at everything that has to be there, before anything is made. */
 bool banger_launch_check(Launch *launch, GError **error);
 
-/* Frees what @launch holds; a VMM that was started runs on. */
+/* Frees what @launch has; a VMM that was started runs on. */
 void banger_launch_clear(Launch *launch);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Launch, banger_launch_clear)
@@ -54,7 +54,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Launch, banger_launch_clear)
 /* Creates the log and metrics files, which firecracker before 1.14 wants to exist. */
 bool banger_launch_create_files(Launch *launch, BangerUndo *undo, GError **error);
 
-/* Makes sure that nobody else has what the VMM is going to open, until it has. */
+/* Makes sure that no other process has what the VMM is going to open, until it has. */
 bool banger_launch_claim(Launch *launch, GError **error);
 
 /* Adds to @error how the VMM ended, what it said last, and what this host lacks. */

@@ -189,7 +189,9 @@ revoke_access(void *user_data)
     disown_taps(launch);
 }
 
-/* Lets the VMM into what is its own, now that it has a uid; it opens nothing before it is told to. */
+/*
+ * Lets the VMM into what is its own, now that it has a uid; it opens nothing before it is asked to.
+ */
 static bool
 grant_access(Launch *launch, BangerUndo *undo, GError **error)
 {
@@ -244,7 +246,7 @@ give_vsock(Launch *launch, GError **error)
            banger_vsock_listeners_link_all(&launch->jail, path, error);
 }
 
-/* Waits for the API socket and gives it to the owner. Returns an O_PATH descriptor of it, or -1. */
+/* Waits for the API socket and makes it the owner's. Returns an O_PATH descriptor of it, or -1. */
 static int
 take_api_socket(Launch *launch, GError **error)
 {
@@ -282,7 +284,7 @@ make_request(Launch *launch, BangerFirecrackerApi *api, const BangerFirecrackerR
     return false;
 }
 
-/* Tells the VMM what it is to be. */
+/* Configures the VMM. */
 static bool
 configure_machine(Launch *launch, BangerFirecrackerApi *api, GError **error)
 {
@@ -323,7 +325,7 @@ check_configured(Launch *launch, GError **error)
            banger_jail_close_directory(&launch->jail, sockets, error);
 }
 
-/* Tells the VMM what it is to be, and starts the guest. */
+/* Configures the VMM, and starts the guest. */
 static bool
 configure_and_boot(Launch *launch, GError **error)
 {

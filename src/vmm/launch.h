@@ -24,8 +24,8 @@ typedef struct {
 } BangerLaunchMade;
 
 /*
- * What LaunchFirecracker would be refused on this host as it is, short of what the VMM says; with @claim
- * also for who else has its disks. Nothing is changed. The errors of LaunchFirecracker.
+ * What LaunchFirecracker would be refused on this host as it is, short of what the VMM says; with
+ * @claim also for who else has its disks. Nothing is changed. The errors of LaunchFirecracker.
  */
 bool banger_launch_check_host(const BangerSettings *settings, const BangerLaunchMade *made,
                               const BangerLaunchFirecrackerRequest *request, bool claim,
@@ -34,7 +34,7 @@ bool banger_launch_check_host(const BangerSettings *settings, const BangerLaunch
 /*
  * LaunchFirecracker, for the operation @op_id of @caller_uid, with its @job or NULL, which can be
  * cancelled until the guest has started. @checked: banger_launch_check_host() was
- * asked, and the machine is not launched by anybody else meanwhile.
+ * asked, and the machine is not launched by another call meanwhile.
  */
 bool banger_launch_run(const BangerSettings *settings,
                        const BangerLaunchFirecrackerRequest *request, const char *op_id,

@@ -47,7 +47,7 @@ read_end(int fd, off_t start)
     length = pread(fd, text, TAIL_MAX, from);
     if (length <= 0)
         return NULL;
-    /* What is left of a line that began before does not tell what it is of. */
+    /* What is left of a line that began before does not say what it is of. */
     if (from > start)
         lines = memchr(text, '\n', (size_t)length);
     return lines != NULL ? g_utf8_make_valid(lines, length - (lines - text)) : NULL;

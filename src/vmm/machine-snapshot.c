@@ -182,7 +182,7 @@ write_files(const Snapshot *snapshot, BangerFirecrackerApi *api, GError **error)
 
 /*
  * Opens what the VMM wrote as @part and makes it the owner's, and his alone. Nothing that the VMM
- * still has open of it may matter: it is made somebody else's before it is looked at.
+ * still has open of it may matter: it is made another user's before it is looked at.
  */
 static bool
 take_file(const Snapshot *snapshot, Part *part, GError **error)
@@ -211,7 +211,7 @@ take_file(const Snapshot *snapshot, Part *part, GError **error)
     return part->fd >= 0;
 }
 
-/* Makes sure that nobody can write to the files any more. */
+/* Makes sure that no process can write to the files any more. */
 static bool
 check_writers(Snapshot *snapshot, GError **error)
 {

@@ -116,7 +116,7 @@ read_file(int directory, const char *name, char *buffer, size_t size)
     return (ssize_t)length;
 }
 
-/* The vm_id if @path, of a cgroup, is that of one of banger's units, else NULL. */
+/* The vm_id if @path, of a cgroup, is that of one of the project's units, else NULL. */
 static char *
 vm_id_of_path(const char *path)
 {
@@ -131,9 +131,9 @@ vm_id_of_path(const char *path)
 }
 
 /*
- * The vm_id if @cgroup, the text of /proc/PID/cgroup (cgroups(7)), is that of one of banger's units
- * in a hierarchy of systemd's: the unified one, or its named one on a host that has both. Who is
- * not root makes cgroups only below what systemd delegated, so the path counts from the top.
+ * The vm_id if @cgroup, the text of /proc/PID/cgroup (cgroups(7)), is that of one of the project's
+ * units in a hierarchy of systemd's: the unified one, or its named one on a host that has both. Who
+ * is not root makes cgroups only below what systemd delegated, so the path counts from the top.
  */
 static char *
 vm_id_of_cgroup(const char *cgroup)
@@ -316,8 +316,10 @@ banger_process_wait_end(const BangerProcess *process, int timeout_ms)
     }
 }
 
-/* Whether the command line of the process @pid names @api_sock; -1, with errno set, if that cannot
- * be told. */
+/*
+ * Whether the command line of the process @pid names @api_sock; -1, with errno set, if that cannot
+ * be known.
+ */
 static int
 names_socket(pid_t pid, const char *api_sock)
 {

@@ -12,9 +12,9 @@
 #include "vmm/vm-file.h"
 
 /*
- * Processes, each held by a pidfd (pidfd_open(2)) and one open descriptor of its /proc/PID. Both
- * stand for the one process they were opened for: when the pid is given to another one, reads fail
- * and signals find nobody.
+ * Processes, each referred to by a pidfd (pidfd_open(2)) and one open descriptor of its /proc/PID.
+ * Both stand for the one process they were opened for: when the pid is given to another one, reads
+ * fail and signals reach no process.
  */
 typedef struct {
     pid_t pid;
@@ -50,16 +50,17 @@ banger_process_steal(BangerProcess *process)
 }
 
 /*
- * The one function that decides whether @process is a virtual machine monitor of banger's, which it
- * is if
+ * The one function that decides whether @process is a virtual machine monitor of the project's,
+ * which it is if
  *
  *  - its cgroup is /banger.slice/banger-vm-<vm_id>.service: only systemd, asked by root, puts a
  *    process there; or
  *  - its program is one that banger_executable_resolve() would accept, its command line is such as
  *    firecracker takes (its options and nothing else) with an --api-sock below the runtime
- *    directory, and all its user ids are one: root or the owner. That is what a process looks like that the helper started where there is no systemd, and the
- *    kernel keeps it so for a helper that was started later. The name of the process and the text
- *    of its command line alone prove nothing: anyone can set those.
+ *    directory, and all its user ids are one: root or the owner. That is what a process looks like
+ *    that the helper started where there is no systemd, and the kernel keeps it so for a helper
+ *    that was started later. The name of the process and the text of its command line alone prove
+ *    nothing: anyone can set those.
  *
  * Errors: NotManaged, saying why not; NotFound if it has ended, a zombie included.
  */
@@ -74,8 +75,8 @@ bool banger_process_wait_end(const BangerProcess *process, int timeout_ms);
 
 /*
  * Whether the process @pid runs as a user that a VMM runs as (root, the owner),
- * or in a unit of banger's. Nobody else's command line is to be read: the kernel takes the memory
- * map's lock for that, which a process can have held for as long as it likes (by a page of a file
+ * or in a unit of the project's. No other command line is to be read: the kernel takes the memory
+ * map's lock for that, which a process can keep locked for as long as it likes (by a page of a file
  * system of its own, FUSE, that does not answer), and the reader cannot give up waiting.
  */
 bool banger_process_may_be_vmm(const BangerSettings *settings, pid_t pid);
@@ -90,7 +91,7 @@ bool banger_process_is_in_unit(pid_t pid);
  * *@ret_running says whether @pid is a process (not a thread) that has not ended, and, if @api_sock
  * is not empty, one that may be a VMM with an argument that is @api_sock or --api-sock=@api_sock.
  * Two system calls for most answers of "no", six for a "yes". No process is no error. Errors:
- * OperationFailed if it cannot be told, for want of descriptors for one.
+ * OperationFailed if it cannot be known, for want of descriptors for one.
  */
 bool banger_process_is_running(const BangerSettings *settings, uint32_t pid, const char *api_sock,
                                bool *ret_running, GError **error);

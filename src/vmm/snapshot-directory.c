@@ -68,7 +68,7 @@ banger_snapshot_directory_make(const BangerSettings *settings, const char *vm_id
         return -1;
     if (former >= 0)
         banger_own_directory_remove(parent, vm_id, former);
-    /* A new one, which nobody who had the former one open can reach. */
+    /* A new one, which no process that had the former one open can reach. */
     if (mkdirat(parent, vm_id, 0700) == 0)
         fd = banger_own_directory_open(parent, vm_id);
     if (fd < 0)

@@ -14,7 +14,7 @@
  * the state directory, so what is in it can be renamed.
  */
 
-#define BANGER_SNAPSHOT_DIRECTORY ".vm" /* below the state directory; holds one for each VM */
+#define BANGER_SNAPSHOT_DIRECTORY ".vm" /* below the state directory; has one for each VM */
 
 /* Its path. Free with g_free(). */
 char *banger_snapshot_directory_path(const BangerSettings *settings, const char *vm_id);

@@ -21,8 +21,8 @@ bool banger_machine_find(const BangerSettings *settings, const char *vm_id,
                          bool *ret_found, GError **error);
 
 /*
- * Stops what banger_machine_find() found as StopMachine does; *@ret_how is one of its words. Errors:
- * Timeout.
+ * Stops what banger_machine_find() found as StopMachine does; *@ret_how is one of its values.
+ * Errors: Timeout.
  */
 bool banger_machine_stop(const BangerSettings *settings, const BangerProcess *process,
                          const BangerMachineInfo *machine, uint32_t timeout_s, const char **ret_how,

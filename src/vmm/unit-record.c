@@ -15,7 +15,7 @@ replace_text(char **text, const char *value)
     *text = g_strdup(value);
 }
 
-/* The root drive by the name of its snapshot; one that is no snapshot is nobody's object. */
+/* The root drive by the name of its snapshot; one that is no snapshot is no object. */
 static void
 take_root(BangerMachineInfo *machine, const char *value)
 {

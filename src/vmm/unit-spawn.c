@@ -136,7 +136,7 @@ close_others(int kept)
 }
 
 /*
- * The child, a copy of one thread of many: any lock may be held by a thread that is not there. Only
+ * The child, a copy of one thread of many: any lock may be with a thread that is not there. Only
  * functions that take none (signal-safety(7), and bare system calls) until execve(2).
  */
 static _Noreturn void
@@ -224,7 +224,7 @@ duplicate_fd(int fd)
 
 /*
  * Looks how the child ended, if it has, and leaves it a zombie: while it is one its pid, and the
- * process group of that number, are nobody else's.
+ * process group of that number, are no other process's.
  */
 static bool
 has_ended(BangerUnit *unit, siginfo_t *ret_end)

@@ -211,7 +211,7 @@ start_unit(Systemd *systemd, const BangerUnitSpec *spec, bool *ret_exists, GErro
     }
 }
 
-/* How the main process ended, as systemd tells; NULL if it does not say (yet). */
+/* How the main process ended, as systemd says; NULL if it does not say (yet). */
 static char *
 ask_for_end(Systemd *systemd)
 {
@@ -291,7 +291,7 @@ start_service(BangerUnit *unit, const BangerUnitSpec *spec, GError **error)
     if (!connect_to_systemd(systemd, spec->timeout_ms, error))
         return false;
     if (!start_unit(systemd, spec, &exists, error)) {
-        /* The answer may only be late: what it would have told of must not go on. */
+        /* The answer may only be late: what it would have reported must not go on. */
         if (!exists)
             banger_unit_stop_failed_start(unit, error);
         return false;

@@ -18,7 +18,7 @@
  * systemd.exec(5)); elsewhere a process of its own session. Neither inherits descriptors, signal
  * settings or the umask of the helper, and neither ends with it.
  *
- * A BangerUnit is used by one thread at a time. It holds one connection to the system bus of its
+ * A BangerUnit is used by one thread at a time. It has one connection to the system bus of its
  * own, so no call of it waits for the helper's loop, or the loop for it.
  */
 typedef struct BangerUnit BangerUnit;
@@ -47,8 +47,8 @@ BangerUnit *banger_unit_start(const BangerUnitSpec *spec, GError **error);
 
 /*
  * Waits, for at most 2 s, for units of VMs that systemd is about to start: a helper that was killed
- * may have asked for one, whose process is not to be told from systemd's own until it executes the
- * program. True where systemd answered: who was looked for before may be there now.
+ * may have asked for one, whose process is not to be distinguished from systemd's own until it
+ * executes the program. True where systemd answered: who was looked for before may be there now.
  */
 bool banger_unit_wait_for_starts(void);
 
@@ -57,13 +57,13 @@ const BangerProcess *banger_unit_process(const BangerUnit *unit);
 
 /*
  * How the main process ended, such as "exited with status 1" or "was killed by signal 9 (Killed)",
- * and where its last words are if that is not the log file. NULL while it runs. Free with g_free().
+ * and where its last output is if that is not the log file. NULL while it runs. Free with g_free().
  */
 char *banger_unit_describe_end(BangerUnit *unit);
 
 /*
- * Kills every process of the unit and waits, bounded, until they have ended. Errors: OperationFailed
- * or Timeout, with a message to add to what made it necessary.
+ * Kills every process of the unit and waits, bounded, until they have ended. Errors:
+ * OperationFailed or Timeout, with a message to add to what made it necessary.
  */
 bool banger_unit_stop(BangerUnit *unit, GError **error);
 

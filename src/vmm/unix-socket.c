@@ -31,7 +31,9 @@ banger_unix_socket_connect(int path_fd, pid_t *ret_peer)
     return banger_steal_fd(&fd);
 }
 
-/* Opens the socket @path if it is there; *@ret_path_fd is -1 if not. One that is in use is refused. */
+/*
+ * Opens the socket @path if it is there; *@ret_path_fd is -1 if not. One that is in use is refused.
+ */
 static bool
 find_stale(const BangerSettings *settings, const char *path, int *ret_path_fd, GError **error)
 {
@@ -138,7 +140,7 @@ look_at_socket(const BangerSettings *settings, const char *path, const BangerPro
     return SOCKET_LISTENS;
 }
 
-/* An inotify(7) descriptor that tells of new names in the directory of @path. */
+/* An inotify(7) descriptor that reports new names in the directory of @path. */
 static int
 watch_directory(const BangerSettings *settings, const char *path, GError **error)
 {
@@ -186,7 +188,7 @@ banger_unix_socket_wait(const BangerSettings *settings, const char *path,
         if (left_ms == 0)
             break;
         /*
-         * inotify tells of bind(2). Nothing tells of the listen(2) that follows: look again soon.
+         * inotify reports bind(2). Nothing reports the listen(2) that follows: look again soon.
          */
         if (state == SOCKET_BOUND) {
             left_ms = MIN(left_ms, delay_ms);

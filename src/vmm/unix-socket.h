@@ -11,21 +11,22 @@
 #include "vmm/process.h"
 
 /*
- * Unix sockets in the runtime directory, held by an O_PATH descriptor of banger_path_open_socket():
- * what is connected to is what was checked, whatever the name leads to by then.
+ * Unix sockets in the runtime directory, referred to by an O_PATH descriptor of
+ * banger_path_open_socket(): what is connected to is what was checked, whatever the name leads to
+ * by then.
  */
 
 /*
  * Connects to the socket that the O_PATH descriptor @path_fd is open on, without waiting for room
  * in the listener's queue. *@ret_peer, which may be NULL, is the pid of the process that listens
  * (SO_PEERCRED, unix(7)). Returns a blocking descriptor, or -1 with errno set: ECONNREFUSED if
- * nobody listens, EAGAIN if somebody does but the queue is full.
+ * no process listens, EAGAIN if one does but the queue is full.
  */
 int banger_unix_socket_connect(int path_fd, pid_t *ret_peer);
 
 /*
- * Removes the socket @path if nobody listens there. Absent → success. Errors: AlreadyExists if
- * somebody does; those of banger_path_open_socket() for anything that is no socket.
+ * Removes the socket @path if no process listens there. Absent → success. Errors: AlreadyExists if
+ * one does; those of banger_path_open_socket() for anything that is no socket.
  */
 bool banger_unix_socket_remove_stale(const BangerSettings *settings, const char *path,
                                      GError **error);
@@ -42,14 +43,17 @@ int banger_unix_socket_open(const BangerSettings *settings, const char *path, ui
                             unsigned int links_max, GError **error);
 
 /*
- * Waits until @process, of @uid, listens at @path, for at most @timeout_ms. Returns an O_PATH descriptor of
- * the socket, or -1. @job, which may be NULL, is the one for which it waits. Errors: OperationFailed
- * if @process ended; Timeout; NotManaged if somebody else listens there; those of banger_job_check().
+ * Waits until @process, of @uid, listens at @path, for at most @timeout_ms. Returns an O_PATH
+ * descriptor of the socket, or -1. @job, which may be NULL, is the one for which it waits. Errors:
+ * OperationFailed if @process ended; Timeout; NotManaged if another process listens there; those of
+ * banger_job_check().
  */
 int banger_unix_socket_wait(const BangerSettings *settings, const char *path,
                             const BangerProcess *process, uid_t uid, int timeout_ms, BangerJob *job,
                             GError **error);
 
-/* Makes the socket @path the owner's and the owner's group's, mode 0600. Errors: NotManaged for a
- * socket of root's where no VMM listens. */
+/*
+ * Makes the socket @path the owner's and the owner's group's, mode 0600. Errors: NotManaged for a
+ * socket of root's where no VMM listens.
+ */
 bool banger_unix_socket_give(const BangerSettings *settings, const char *path, GError **error);

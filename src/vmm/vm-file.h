@@ -19,7 +19,7 @@ typedef struct {
 } BangerVmFile;
 
 /*
- * How many bytes of memory the files themselves may take, counted as the VM's: those of the writable
- * ones that are on a tmpfs (statfs(2)).
+ * How many bytes of memory the files themselves may take, counted as the VM's: those of the
+ * writable ones that are on a tmpfs (statfs(2)).
  */
 uint64_t banger_vm_files_in_memory(const BangerVmFile *files, size_t n_files);

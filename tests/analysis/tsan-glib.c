@@ -4,7 +4,7 @@
  * Part of the helper in a build with --enable-tsan only. GLib's locks and queues are futexes of its
  * own, in a library that is not instrumented: ThreadSanitizer sees nothing of the order they make,
  * and would call every hand-over a race. These stand in front of GLib's functions for the helper's
- * code, and tell it.
+ * code, and say so.
  */
 #include <dlfcn.h>
 #include <glib.h>
@@ -83,13 +83,13 @@ g_cond_wait(GCond *cond, GMutex *mutex)
 gboolean
 g_cond_wait_until(GCond *cond, GMutex *mutex, gint64 end_time)
 {
-    gboolean signalled;
+    gboolean signaled;
 
     look_up();
     __tsan_release(mutex);
-    signalled = real.cond_wait_until(cond, mutex, end_time);
+    signaled = real.cond_wait_until(cond, mutex, end_time);
     __tsan_acquire(mutex);
-    return signalled;
+    return signaled;
 }
 
 /* What a pool's function was made with; as long as the process lives. */
@@ -160,8 +160,10 @@ drop_callback(gpointer user_data)
 
 extern const char __executable_start[], etext[]; /* by the linker */
 
-/* What a library's own sources call may have other arguments: only the helper's functions are stood
- * in for. */
+/*
+ * What a library's own sources call may have other arguments: only the helper's functions are stood
+ * in for.
+ */
 void
 g_source_set_callback(GSource *source, GSourceFunc func, gpointer data, GDestroyNotify notify)
 {

@@ -48,7 +48,7 @@ on_answer(sd_bus_message *reply, void *user_data, sd_bus_error *ret_error)
     return 0;
 }
 
-/* One call while nobody owns the helper's name: the bus starts it. */
+/* One call while the helper's name has no owner: the bus starts it. */
 static bool
 activate(Bench *bench, Moments *moments, Stages *stages)
 {

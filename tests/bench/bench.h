@@ -9,7 +9,7 @@
 
 /*
  * The benchmark: the helper, called over D-Bus, beside the processes it replaces. Everything that
- * is compared is measured in turn in one run, and only ratios of one run are judged.
+ * is compared is measured in turn in one run, and only ratios of one run are compared.
  *
  * It runs as root where the helper is on the system bus: in the bus tier's rig, or in a virtual
  * machine with the package installed.
@@ -28,7 +28,7 @@ typedef struct {
 
 typedef struct {
     sd_bus *root;  /* the helper's caller as root … */
-    sd_bus *owner; /* … and as the owner, whom polkit judges */
+    sd_bus *owner; /* … and as the owner, whom polkit decides about */
     uid_t owner_uid;
     gid_t owner_gid;
     char *state_directory;
@@ -72,15 +72,17 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(BenchSeries, bench_series_free)
 
 /* A connection to the system bus as @uid; NULL if there is none. */
 sd_bus *bench_peer_open(uid_t uid, gid_t gid);
-/* Calls the helper. @types as in sd_bus_message_append(3), without the op_id, which is left to the
- * helper. On failure prints why. @ret_reply may be NULL. */
+/*
+ * Calls the helper. @types as in sd_bus_message_append(3), without the op_id, which is left to the
+ * helper. On failure prints why. @ret_reply may be NULL.
+ */
 bool bench_call(sd_bus *bus, sd_bus_message **ret_reply, const char *member, const char *types,
                 ...);
 /* WriteExt4Files of @n files /bench/fileN of @size bytes. */
 bool bench_call_write(sd_bus *bus, const char *image, guint n, gsize size);
 /* org.freedesktop.DBus.Peer.Ping of the helper. */
 bool bench_ping(sd_bus *bus);
-/* The pid behind the helper's name; 0 if nobody owns it. Starts nothing. */
+/* The pid behind the helper's name; 0 if it has no owner. Starts nothing. */
 pid_t bench_helper_pid(sd_bus *bus);
 /* Ends the helper and waits until its name and process are gone. */
 bool bench_helper_stop(sd_bus *bus);
@@ -88,11 +90,15 @@ bool bench_helper_stop(sd_bus *bus);
 bool bench_ask_polkit(sd_bus *root, const char *subject);
 
 /* spawn.c: the processes the helper replaces. */
-/* Runs a program to its end, its output thrown away; whether it exited with 0. The arguments end
- * in NULL. */
+/*
+ * Runs a program to its end, its output thrown away; whether it exited with 0. The arguments end
+ * in NULL.
+ */
 bool bench_run(const char *program, ...) G_GNUC_NULL_TERMINATED;
-/* As bench_run(), with what it wrote to its output in @ret_output (g_free(), white space at the
- * end cut off). */
+/*
+ * As bench_run(), with what it wrote to its output in @ret_output (g_free(), white space at the
+ * end missing).
+ */
 bool bench_run_output(char **ret_output, const char *program, ...) G_GNUC_NULL_TERMINATED;
 /* Whether @program is in the PATH. */
 bool bench_has(const char *program);

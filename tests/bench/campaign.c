@@ -39,8 +39,10 @@ make_call(sd_bus *bus, const char *interface, const char *member)
                : message;
 }
 
-/* One call in the @way: well-formed, malformed and long, of a built-in interface, of a reader of
- * properties; with a reply that is wanted, and not read, in every second one of them. */
+/*
+ * One call in the @way: well-formed, malformed and long, of a built-in interface, of a reader of
+ * properties; with a reply that is wanted, and not read, in every second one of them.
+ */
 static sd_bus_message *
 flood_message(sd_bus *bus, unsigned int way)
 {

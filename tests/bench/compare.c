@@ -53,8 +53,10 @@ rounds(Bench *bench, const BenchCase *one, BenchComparison *comparison)
                 !turn(bench, one, side, i < warm_up ? NULL : comparison->series[side]))
                 return false;
         }
-        /* Root's call, which begins the next round, finds the caches as the processes left them: so
-         * does what its time is compared with, and it must not be that which warms them. */
+        /*
+         * Root's call, which begins the next round, finds the caches as the processes left them: so
+         * does what its time is compared with, and it must not be that which warms them.
+         */
         if (one->least != NULL && one->reference != NULL &&
             !turn(bench, one, BENCH_REFERENCE, NULL))
             return false;

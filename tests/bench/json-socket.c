@@ -49,8 +49,10 @@ ask(int fd)
     return strstr(reply, "\"running\":true") != NULL || strstr(reply, "\"running\": true") != NULL;
 }
 
-/* A call on one connection, a call on a connection of its own, the owner's own D-Bus call, whom
- * polkit judges as it does the bridge, and root's, whom nobody judges. */
+/*
+ * A call on one connection, a call on a connection of its own, the owner's own D-Bus call, whom
+ * polkit decides about as about the bridge, and root's, which needs no decision.
+ */
 static bool
 measure(Bench *bench, const char *path, BenchSeries **series)
 {

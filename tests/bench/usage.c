@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Idle threads go after a while: that long a count may take to settle. */
+/* Idle threads go after a while: that long a count may take to become steady. */
 #define SETTLE_MSEC 20000
 
 long

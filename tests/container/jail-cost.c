@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * Not a test: what the jail adds to a launch (tools/bench --jail). Launches of a machine with the jail
- * and with Jail=no, in turn, beside 0, 99 and 399 other machines.
+ * Not a test: what the jail adds to a launch (tools/bench --jail). Launches of a machine with the
+ * jail and with Jail=no, in turn, beside 0, 99 and 399 other machines.
  */
 
 #include <signal.h>
@@ -31,7 +31,9 @@ new_machine(unsigned int i)
     return machine;
 }
 
-/* Launches the first machine and ends it again. Returns how long the launch took, in milliseconds. */
+/*
+ * Launches the first machine and ends it again. Returns how long the launch took, in milliseconds.
+ */
 static double
 time_launch(void)
 {

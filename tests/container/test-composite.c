@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * CreateMachine, DestroyMachine and Reconcile under a real systemd, where a machine is a unit in a jail
- * with a record of its own.
+ * CreateMachine, DestroyMachine and Reconcile under a real systemd, where a machine is a unit in a
+ * jail with a record of its own.
  */
 
 #include <signal.h>
@@ -102,7 +102,10 @@ check_objects(pid_t pid)
     objects_assert(composite_bus, BRIDGE, OBJECT_BRIDGE, "Addresses", "172.16.0.1/24");
 }
 
-/* The VMM is a unit in its jail: a user of its own, no capability, sockets in a directory of its own. */
+/*
+ * The VMM is a unit in its jail: a user of its own, no capability, sockets in a directory of its
+ * own.
+ */
 static void
 check_jail(pid_t pid)
 {

@@ -125,7 +125,7 @@ START_TEST(has_no_level)
     }
     ck_assert_uint_ge(n, 3);
     sd_journal_close(journal);
-    /* Under the operation's id there is nothing but the helper's word. */
+    /* Under the operation's id there is nothing but the helper's record. */
     rig_wait_for(has_a_record, (void *)(uintptr_t) "OP_ID=op-spoken", "the helper's record");
     ck_assert_uint_eq(count("OP_ID=op-spoken", "panic"), 0);
     ck_assert_uint_eq(count("OP_ID=op-spoken", "helper rpc completed"), 1);

@@ -212,7 +212,10 @@ append_no_start(sd_bus_message *message)
     return sd_bus_message_append(message, "{sv}", "start", "b", 0);
 }
 
-/* Before its guest starts a VMM can fill its socket directory: with it no more than its file system. */
+/*
+ * Before its guest starts a VMM can fill its socket directory: with it no more than its file
+ * system.
+ */
 START_TEST(sockets_have_a_bound)
 {
     struct statvfs own, run;
@@ -239,7 +242,7 @@ START_TEST(sockets_have_a_bound)
 }
 END_TEST
 
-/* The runtime directory may hold sockets in a directory for each VM too. */
+/* The runtime directory may have sockets in a directory for each VM too. */
 START_TEST(sockets_in_a_directory)
 {
     Machine *machine = machine_new("victim");

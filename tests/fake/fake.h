@@ -8,7 +8,7 @@
 /*
  * A TEST DOUBLE of firecracker: it answers the API as firecracker's public specification (v1.7 and
  * later) defines it, and is strict about it; it really opens the files, the TAP and the sockets it
- * is told of, as the user it runs as; and it runs no guest. It does not need /dev/kvm.
+ * is asked for, as the user it runs as; and it runs no guest. It does not need /dev/kvm.
  *
  * What it shall do wrong stands in the file <api-sock>.fake, one order a line; or, for a VMM in a
  * jail, which does not see that file, in lines "ID ORDER" at the end of the program itself, after a

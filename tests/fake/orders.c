@@ -49,7 +49,7 @@ fake_orders_load(const char *api_sock, const char *id)
         orders = read_own_orders(id);
 }
 
-/* Writes the text after the first word as many times as that says, a line each. */
+/* Writes the text after the number as many times as that says, a line each. */
 static void
 print(const char *text)
 {
@@ -79,7 +79,7 @@ crash(void)
     _exit(1);
 }
 
-/* Makes the first word of @text, a path, a link to the second. */
+/* Makes the first part of @text, a path, a link to the second. */
 static void
 replace(const char *text)
 {

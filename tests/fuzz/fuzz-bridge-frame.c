@@ -2,8 +2,8 @@
 
 /*
  * Framing and envelopes. The first byte says how large the pieces are in which the rest arrives.
- * What must hold: the pieces make no difference, what is taken as a request can be read again, and
- * every answer is one JSON object.
+ * What must be true: the pieces make no difference, what is taken as a request can be read again,
+ * and every answer is one JSON object.
  */
 #include <string.h>
 

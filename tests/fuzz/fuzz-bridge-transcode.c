@@ -2,8 +2,8 @@
 
 /*
  * JSON params to a D-Bus message and back. The first byte picks the method, the rest is the params.
- * What must hold: the message has the types of the method table, reads back as JSON, and that JSON
- * makes the same message again.
+ * What must be true: the message has the types of the method table, reads back as JSON, and that
+ * JSON makes the same message again.
  */
 #include <string.h>
 

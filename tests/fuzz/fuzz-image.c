@@ -3,7 +3,7 @@
 /*
  * The image worker's own code and libext2fs under it, on damaged file systems. mke2fs and debugfs
  * make the sound ones when the target starts; the bytes say which, what is done with it, and which
- * of its bytes are changed before. What must hold besides memory safety: a write that failed
+ * of its bytes are changed before. What must be true besides memory safety: a write that failed
  * has changed nothing.
  */
 #include <fcntl.h>

@@ -2,9 +2,9 @@
 
 /*
  * Calls as they come by D-Bus, the machine dictionary among them: the bytes choose the method and
- * fill its arguments, with the wrong keys and types where a dictionary lets them. What must hold: a
- * request that was decoded and found valid is valid in its canonical form too, stays within the
- * managed folders, and everything is freed.
+ * fill its arguments, with the wrong keys and types where a dictionary lets them. What must be
+ * true: a request that was decoded and found valid is valid in its canonical form too, stays within
+ * the managed folders, and everything is freed.
  */
 #include <string.h>
 
@@ -208,8 +208,10 @@ append_dict(sd_bus_message *message, const BangerField *dict, Input *input)
     return r < 0 ? r : sd_bus_message_close_container(message);
 }
 
-/* Details of a valid request: no control characters but the line feeds between the elements of an
- * array and in JSON text, no path out of the tree. */
+/*
+ * Details of a valid request: no control characters but the line feeds between the elements of an
+ * array and in JSON text, no path out of the tree.
+ */
 static void
 check_scalar(const BangerField *field, const char *text, gpointer user_data)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * Names, paths and addresses. What must hold: whatever is accepted cannot mean anything else to the
- * kernel or to a file system than what it says, and its canonical form is accepted too.
+ * Names, paths and addresses. What must be true: whatever is accepted cannot mean anything else to
+ * the kernel or to a file system than what it says, and its canonical form is accepted too.
  */
 #include <signal.h>
 #include <string.h>

@@ -2,9 +2,9 @@
 
 /*
  * What the root process reads of programs it cannot trust: a VMM's answer to a refused request, and
- * the command line of any process. The first byte says which. What must hold: nothing is read past
- * the end, what is shown is short, valid UTF-8 and without control characters, and a socket that is
- * found lies within the command line.
+ * the command line of any process. The first byte says which. What must be true: nothing is read
+ * past the end, what is shown is short, valid UTF-8 and without control characters, and a socket
+ * that is found lies within the command line.
  */
 #include <string.h>
 

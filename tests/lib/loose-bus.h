@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 /*
- * A bus that nobody answers on and nothing is sent to: sd-bus makes messages only for one that was
+ * A bus that no one answers on and nothing is sent to: sd-bus makes messages only for one that was
  * started. For what turns data into messages and back, without a bus daemon.
  */
 static inline sd_bus *

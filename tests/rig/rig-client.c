@@ -327,7 +327,9 @@ rig_polkit_set_rules(const char *name, const char *rules)
         ck_assert_int_eq(unlink(path), 0);
     else
         ck_assert(g_file_set_contents(path, rules, -1, NULL));
-    /* A new one, started by the bus when it is needed, has read the folder as it is now; the old
-     * one would have to be waited for, and says nothing of when it has. */
+    /*
+     * A new one, started by the bus when it is needed, has read the folder as it is now; the old
+     * one would have to be waited for, and says nothing of when it has.
+     */
     rig_stop_service("org.freedesktop.PolicyKit1", SIGKILL);
 }

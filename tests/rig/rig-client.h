@@ -16,8 +16,8 @@
  */
 
 /*
- * How long to wait for what must come: half a minute, times $CK_TIMEOUT_MULTIPLIER as libcheck's own
- * limits, since a test that shares the machine, or runs under a sanitizer, may take longer.
+ * How long to wait for what must come: half a minute, times $CK_TIMEOUT_MULTIPLIER as libcheck's
+ * own limits, since a test that shares the machine, or runs under a sanitizer, may take longer.
  */
 gint64 rig_timeout_usec(void);
 
@@ -31,8 +31,10 @@ gint64 rig_timeout_usec(void);
  */
 void rig_enter(const char *program, char **argv, const char *const *options);
 
-/* A connection to the rig's bus as the user @uid, with that user's groups. Close it with
- * sd_bus_flush_close_unrefp(). */
+/*
+ * A connection to the rig's bus as the user @uid, with that user's groups. Close it with
+ * sd_bus_flush_close_unrefp().
+ */
 sd_bus *rig_bus_open(uid_t uid);
 
 /* As rig_bus_open(); NULL if the bus refuses it. */
@@ -52,8 +54,10 @@ sd_bus_message *rig_call(sd_bus *bus, const char *member, sd_bus_error *error, c
 /* As rig_call(), with a message made before; takes the message over. */
 sd_bus_message *rig_call_message(sd_bus *bus, sd_bus_message *message, sd_bus_error *error);
 
-/* Calls @member and requires that it succeeds, or fails with the D-Bus error @name (such as
- * "org.banger.Helper1.Error.BadParams") and a message that ends in " (op_id)". */
+/*
+ * Calls @member and requires that it succeeds, or fails with the D-Bus error @name (such as
+ * "org.banger.Helper1.Error.BadParams") and a message that ends in " (op_id)".
+ */
 #define rig_call_ok(bus, member, ...) sd_bus_message_unref(rig_call(bus, member, NULL, __VA_ARGS__))
 void rig_call_fails(sd_bus *bus, const char *name, const char *member, const char *types, ...);
 
@@ -91,11 +95,13 @@ void rig_monitor_free(RigMonitor *monitor);
  */
 GHashTable *rig_journal_wait(const char *op_id);
 
-/* All records so far whose field @name is @value (NULL: any), oldest first. Free with
- * g_ptr_array_unref(). */
+/*
+ * All records so far whose field @name is @value (NULL: any), oldest first. Free with
+ * g_ptr_array_unref().
+ */
 GPtrArray *rig_journal_find(const char *name, const char *value);
 
-/* The process that owns @bus_name; 0 if nobody does. Never starts a service. */
+/* The process that owns @bus_name; 0 if none does. Never starts a service. */
 pid_t rig_pid_of(const char *bus_name);
 
 /* A process of the rig called @name, as /proc/PID/comm has it; 0 if there is none. */
@@ -104,12 +110,16 @@ pid_t rig_find_process(const char *name);
 /* Waits until @pid is gone (a zombie is). */
 void rig_wait_pid_gone(pid_t pid);
 
-/* Waits until @condition(@data), asked every 10 ms, is true; fails the test with @what if that
- * takes longer than rig_timeout_usec(). */
+/*
+ * Waits until @condition(@data), asked every 10 ms, is true; fails the test with @what if that
+ * takes longer than rig_timeout_usec().
+ */
 void rig_wait_for(bool (*condition)(void *data), void *data, const char *what);
 
-/* Ends the process that owns @bus_name, if there is one, by @signal, and waits until the bus knows:
- * the next call starts a new one. */
+/*
+ * Ends the process that owns @bus_name, if there is one, by @signal, and waits until the bus knows:
+ * the next call starts a new one.
+ */
 void rig_stop_service(const char *bus_name, int signal);
 
 /* Writes @rules to /etc/polkit-1/rules.d/@name (NULL: removes it) and lets polkitd read it anew. */

@@ -17,7 +17,7 @@
  * The reading end of the journal's native protocol
  * (https://systemd.io/JOURNAL_NATIVE_PROTOCOL/): a datagram of fields, each either "NAME=value\n"
  * or "NAME\n", the value's length as 64 bits little-endian, the value, "\n"; or an empty datagram
- * with a file descriptor of a memfd that holds the same.
+ * with a file descriptor of a memfd with the same.
  */
 
 #define RECORD_MAX (4 << 20)

@@ -7,5 +7,5 @@
 #define RIG_UID_MEMBER 64003   /* "member", who is in the group "banger" too */
 #define RIG_UID_STRANGER 64004 /* "stranger" */
 #define RIG_UID_POLKITD 64010
-#define RIG_UID_USERS 64100 /* "user0" … "user19", nobody in particular */
+#define RIG_UID_USERS 64100 /* "user0" … "user19", of no special role */
 #define RIG_N_USERS 20

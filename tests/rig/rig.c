@@ -31,7 +31,7 @@
 
 #define PREFIX "banger-rig-"
 
-/* How long what runs in the rig has to end when it is told to, and the bus to come up. */
+/* How long what runs in the rig has to end when it is asked to, and the bus to come up. */
 #define PATIENCE_MSEC 15000
 
 void
@@ -96,7 +96,7 @@ is_left_over(const char *name, const char *path)
            st.st_mtime < time(NULL) - 60;
 }
 
-/* Removes what rigs that were killed left behind: folders that nobody holds the lock of. */
+/* Removes what rigs that were killed left behind: folders that no process has locked. */
 static void
 sweep(const char *base)
 {
@@ -200,7 +200,7 @@ spawn(char **argv, const char *log)
     _exit(127);
 }
 
-/* Whether somebody listens at @path: a socket is there a moment before. */
+/* Whether a process listens at @path: a socket is there a moment before. */
 static bool
 is_listening(const char *path)
 {
@@ -323,7 +323,7 @@ print_how_to_use(const char *directory, pid_t pid)
 }
 
 /*
- * Waits for the end of @command, or for a signal that tells the rig to end, and reaps what else
+ * Waits for the end of @command, or for a signal that asks the rig to end, and reaps what else
  * ends. Returns the exit status.
  */
 static int

@@ -23,7 +23,7 @@ typedef struct {
     char **command;
 } RigOptions;
 
-/* Ends the program with a message, unless @condition holds. */
+/* Ends the program with a message, unless @condition is true. */
 void rig_require(bool condition, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 /* Writes @text to @path, which is made with @mode. */

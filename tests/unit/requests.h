@@ -8,8 +8,10 @@
 /* The settings that the sample requests go with. */
 extern const BangerSettings sample_settings;
 
-/* A request of @method that validation takes; free it with banger_request_free(). Its strings are
- * parsed from what sample_value() says, its arrays have two elements. */
+/*
+ * A request of @method that validation takes; free it with banger_request_free(). Its strings are
+ * parsed from what sample_value() says, its arrays have two elements.
+ */
 BangerRequest *sample_request(const BangerMethod *method);
 
 /* Parses @text as the string @name, an argument or a key of a dictionary, of @request. */

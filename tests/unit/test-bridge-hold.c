@@ -12,7 +12,7 @@
 
 #define MIB (1u << 20)
 
-/* What is small is always there, whatever others hold. */
+/* What is small is always there, whatever others have. */
 START_TEST(small_accounts)
 {
     BangerBudget budget = {BANGER_HELD_MAX};

@@ -388,7 +388,7 @@ can_be_params(const BangerField *fields)
     return true;
 }
 
-/* Every method of the table, arguments and results, without a word about any of them. */
+/* Every method of the table, arguments and results, without code for any of them. */
 START_TEST(every_method)
 {
     const BangerMethod *method = banger_method((BangerMethodId)_i);

@@ -180,8 +180,10 @@ START_TEST(one_leaves)
 }
 END_TEST
 
-/* Large messages go one after the other when there is no room for both; small ones pass them, and
- * no large one passes another. */
+/*
+ * Large messages go one after the other when there is no room for both; small ones pass them, and
+ * no large one passes another.
+ */
 START_TEST(large_messages)
 {
     peers[0].needs.n_bytes = BANGER_CALL_BYTES_MAX - BANGER_SMALL_REQUEST_MAX;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What polkit and the journal are told of a request, and the keys that put calls in order. */
+/* What polkit and the journal get of a request, and the keys that put calls in order. */
 #include <glib.h>
 #include <string.h>
 
@@ -84,7 +84,7 @@ static const struct {
     {BANGER_METHOD_WRITE_EXT4_FILES, "path:/var/lib/banger/image"},
     {BANGER_METHOD_KILL_PROCESS, "pid:3"},
     {BANGER_METHOD_SIGNAL_PROCESS, "pid:3"},
-    /* What only looks waits for nobody. */
+    /* What only looks waits for no other call. */
     {BANGER_METHOD_PROCESS_RUNNING, ""},
     {BANGER_METHOD_RESOLVE_FIRECRACKER_BINARY, ""},
 };
@@ -113,8 +113,10 @@ START_TEST(keys_of_a_launch)
 }
 END_TEST
 
-/* Machines are made side by side on one bridge and of one base image, and DestroyMachine waits for the
- * same objects as CreateMachine. */
+/*
+ * Machines are made side by side on one bridge and of one base image, and DestroyMachine waits for
+ * the same objects as CreateMachine.
+ */
 START_TEST(keys_of_a_machine)
 {
     static const BangerMethodId methods[] = {BANGER_METHOD_CREATE_MACHINE,

@@ -139,7 +139,7 @@ START_TEST(keys)
 }
 END_TEST
 
-/* All of a claim's keys or none: a claim that fails holds nothing up. */
+/* All of a claim's keys or none: a claim that fails delays nothing. */
 START_TEST(all_or_none)
 {
     BangerDisk disks[] = {make_disk("one", BANGER_DISK_WRITE), make_disk("two", BANGER_DISK_READ),
@@ -238,7 +238,7 @@ START_TEST(passing)
 }
 END_TEST
 
-/* Nobody but the caller has it: the processes of all VMMs are not looked through. */
+/* Only the caller has it: the processes of all VMMs are not looked through. */
 START_TEST(nobody_has_it)
 {
     BangerDisk log = in_mode(make_disk("log", BANGER_DISK_LOG), BANGER_DISK_LOG);

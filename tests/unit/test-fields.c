@@ -213,7 +213,7 @@ START_TEST(nested_values)
     ck_assert_str_eq(options->cache, "Writeback");
     ck_assert(options->has_limiter && options->limiter.has_bandwidth);
     ck_assert_uint_eq(options->limiter.bandwidth.refill_ms, 3);
-    /* Defaults hold inside too. */
+    /* Defaults apply inside too. */
     options = &g_array_index(machine->options, WideOptions, 1);
     ck_assert_str_eq(options->cache, "Unsafe");
     ck_assert(!options->has_limiter);

@@ -176,8 +176,10 @@ check_name(GHashTable *seen, const char *file, GString *complaints)
     g_hash_table_replace(seen, name, g_strdup(file));
 }
 
-/* A name that stands in a message, a review or a backtrace leads to one file; each program's main.c
- * is the exception. */
+/*
+ * A name that stands in a message, a review or a backtrace leads to one file; each program's main.c
+ * is the exception.
+ */
 START_TEST(file_names_are_unique)
 {
     g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);

@@ -66,7 +66,7 @@ START_TEST(calls_of_one_user)
 }
 END_TEST
 
-/* Strangers' calls wait at nobody else's cost: no uid's keep another's out, whoever it is. */
+/* Strangers' calls wait at no other's cost: no uid's keep another's out, whoever it is. */
 START_TEST(calls_of_strangers)
 {
     BangerLimits *limits = banger_limits_new(&settings, count_unrecorded, NULL);
@@ -88,7 +88,7 @@ START_TEST(calls_of_strangers)
 END_TEST
 
 /*
- * Only what was authorised counts against the total, and root and the owner have their own share.
+ * Only what was authorized counts against the total, and root and the owner have their own share.
  */
 START_TEST(operations_of_all)
 {
@@ -127,8 +127,10 @@ count_calls(BangerLimits *limits, uid_t uid, bool polkit_decides)
     return n;
 }
 
-/* A stranger's budgets come to an end, each uid's own; a call that is authorised lifts them, until
- * polkit's rules change. */
+/*
+ * A stranger's budgets come to an end, each uid's own; a call that is authorized lifts them, until
+ * polkit's rules change.
+ */
 START_TEST(budgets_of_strangers)
 {
     BangerLimits *limits = banger_limits_new(&settings, count_unrecorded, NULL);

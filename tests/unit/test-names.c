@@ -45,7 +45,7 @@ static const Case cases[] = {
     {banger_name_check_link, "x", true, 0},
     {banger_name_check_link, A15, true, 0},
     {banger_name_check_link, "...", true, 0},
-    {banger_name_check_link, A15 "p", false, 0}, /* the kernel would cut it */
+    {banger_name_check_link, A15 "p", false, 0}, /* the kernel would shorten it */
     {banger_name_check_link, "", false, 0},
     {banger_name_check_link, ".", false, 0},
     {banger_name_check_link, "..", false, 0},

@@ -9,8 +9,10 @@
 #include "network/nft.h"
 #include "util/error.h"
 
-/* Kernels that the tests do not run on: the linker puts this in front of the real function
- * (--wrap), and every request is answered with this errno. */
+/*
+ * Kernels that the tests do not run on: the linker puts this in front of the real function
+ * (--wrap), and every request is answered with this errno.
+ */
 static int answer;
 
 int __wrap_banger_netlink_run(BangerNetlink *netlink, struct nl_msg *message,

@@ -60,7 +60,7 @@ START_TEST(different_objects_side_by_side)
 }
 END_TEST
 
-/* Who needs two objects waits for both, and holds its place in both lines meanwhile. */
+/* Who needs two objects waits for both, and keeps its place in both lines meanwhile. */
 START_TEST(two_objects_at_once)
 {
     g_autoptr(BangerOrder) order = banger_order_new();
@@ -98,7 +98,7 @@ START_TEST(crossed_pairs_do_not_deadlock)
 }
 END_TEST
 
-/* Who leaves before its turn does not go, holds up nobody, and moves nobody up who must wait on. */
+/* Who leaves before its turn does not go, delays none, and moves none up that must wait on. */
 START_TEST(leaves_before_its_turn)
 {
     g_autoptr(BangerOrder) order = banger_order_new();

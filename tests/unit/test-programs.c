@@ -65,8 +65,10 @@ START_TEST(arguments)
 }
 END_TEST
 
-/* What the helper loads without being linked with it stands in its file, for those who make packages
- * of it. */
+/*
+ * What the helper loads without being linked with it stands in its file, for those who make
+ * packages of it.
+ */
 START_TEST(loaded_libraries)
 {
     static const char note[] = "FDO\0[{\"feature\":\"launch\",";

@@ -75,7 +75,7 @@ START_TEST(closes_at_once)
 }
 END_TEST
 
-/* A program that is never executed holds nobody up for ever. */
+/* A program that is never executed delays its caller for a bounded time. */
 START_TEST(waits_no_longer_than_the_bound)
 {
     int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);

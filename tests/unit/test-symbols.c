@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Names in src: one that the linker sees is defined once, and a function's own says what it does. */
+/*
+ * Names in src: one that the linker sees is defined once, and a function's own says what it does.
+ */
 #include <glib.h>
 #include <stdbool.h>
 #include <string.h>
@@ -35,7 +37,9 @@ add_global(Names *names, const char *name, const char *file)
         g_hash_table_insert(names->globals, g_strdup(name), g_strdup(file));
 }
 
-/* A static function has a verb and what it works on: one word says too little to be looked for. */
+/*
+ * A static function has a verb and what it works on: a verb alone says too little to be looked for.
+ */
 static void
 check_static(Names *names, const char *name, const char *file)
 {

@@ -12,7 +12,9 @@
 
 static const char *const languages[] = {"pt_BR", "de", "fr", "es"};
 
-/* The text of the constants @source, which stand one after the other, without quotes and escapes. */
+/*
+ * The text of the constants @source, which stand one after the other, without quotes and escapes.
+ */
 static char *
 join_constants(const char *source)
 {
@@ -105,8 +107,10 @@ compare_texts(gconstpointer a, gconstpointer b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* The placeholders of @text: those of printf(3) in their order, those of polkit in any. Free with
- * g_free(). */
+/*
+ * The placeholders of @text: those of printf(3) in their order, those of polkit in any. Free with
+ * g_free().
+ */
 static char *
 list_placeholders(const char *text)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * How documents, comments and messages are written: without retired words, comments in their form,
+ * How documents, comments and messages are written: without retired terms, comments in their form,
  * and each test with an opening comment.
  */
 #include <string.h>
@@ -8,14 +8,25 @@
 #include "lib/harness.h"
 #include "lib/source-tree.h"
 
-/* Words that people had to guess at, with another sense than the literal one. */
+/* Terms that people had to guess at, with another sense than the literal one; no names of code. */
 #define RETIRED                                                                                    \
-    "\\b(tells?|told|words?|towards|cuts?|judges?|judged|settles?|settled|holds?|held|aid|world|"  \
-    "somebody|nobody|anybody|gives? \\S+( \\S+)? to the owner|root over|without any rights?)\\b|"  \
-    "banger's|'s to say\\b"
+    "(?<![@/])\\b(tells?|told|words?|towards|cuts?|judges?|judged|settles?|settled|holds?|held|"   \
+    "aid|world|somebody|nobody|anybody|gives? \\S+( \\S+)? to the owner|root over|"                \
+    "without any rights?)\\b(?!\\()|banger's|'s to say\\b"
+
+#define CONSTANT "\"(?:[^\"\\\\\n]|\\\\.)*\""
+#define COLUMNS_MAX 100
 
 static const char *const documents[] = {"*.md",      "man/*",  "introspection/*", "polkit/*",
                                         "systemd/*", "dbus/*", "udev/*",          "debian/control"};
+
+static void
+complain_of_line(GString *complaints, const char *path, unsigned int number, const char *line,
+                 const char *regex)
+{
+    if (g_regex_match_simple(regex, line, G_REGEX_CASELESS, 0))
+        g_string_append_printf(complaints, "%s:%u: %s\n", path, number, line);
+}
 
 static void
 complain(GString *complaints, const char *path, const char *text, const char *regex)
@@ -23,8 +34,7 @@ complain(GString *complaints, const char *path, const char *text, const char *re
     g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
 
     for (unsigned int i = 0; lines[i] != NULL; i++)
-        if (g_regex_match_simple(regex, lines[i], G_REGEX_CASELESS, 0))
-            g_string_append_printf(complaints, "%s:%u: %s\n", path, i + 1, g_strstrip(lines[i]));
+        complain_of_line(complaints, path, i + 1, g_strstrip(lines[i]), regex);
 }
 
 static void
@@ -50,7 +60,7 @@ END_TEST
 static void
 check_messages(const char *path, const char *text, gpointer complaints)
 {
-    g_autoptr(GRegex) constant = g_regex_new("\"(?:[^\"\\\\\n]|\\\\.)*\"", 0, 0, NULL);
+    g_autoptr(GRegex) constant = g_regex_new(CONSTANT, 0, 0, NULL);
     g_autoptr(GMatchInfo) match = NULL;
 
     if (!g_str_has_suffix(path, ".c"))
@@ -73,24 +83,48 @@ START_TEST(messages_are_plain)
 }
 END_TEST
 
-/* A comment whose text begins beside its opening, and whose end is alone on a line. */
+/*
+ * Comments have no retired terms and at most 100 columns, and one that has several lines for itself
+ * is of the form of this one.
+ */
 static void
 check_comments(const char *path, const char *text, gpointer complaints)
 {
+    g_autoptr(GRegex) constant = g_regex_new(CONSTANT, 0, 0, NULL);
     g_auto(GStrv) lines = NULL;
-    bool open = false;
+    bool inside = false;
 
     if (!g_str_has_suffix(path, ".c") && !g_str_has_suffix(path, ".h"))
         return;
     lines = g_strsplit(text, "\n", -1);
     for (unsigned int i = 0; lines[i] != NULL; i++) {
-        const char *line = g_strstrip(lines[i]);
+        g_autofree char *code = g_regex_replace_literal(constant, lines[i], -1, 0, "", 0, NULL);
+        const char *comment = inside ? code : strstr(code, "/*");
+        bool begins = !inside;
 
-        if (open && g_str_equal(line, "*/"))
-            g_string_append_printf(complaints, "%s:%u: a torn comment\n", path, i + 1);
-        if (g_str_has_prefix(line, "/*") || strstr(line, "*/") != NULL)
-            open = strstr(line, "*/") == NULL && !g_str_equal(line, "/*");
+        if (comment == NULL)
+            continue;
+        if (g_utf8_strlen(lines[i], -1) > COLUMNS_MAX)
+            g_string_append_printf(complaints, "%s:%u: too wide\n", path, i + 1);
+        complain_of_line(complaints, path, i + 1, comment, RETIRED);
+        inside = strstr(comment + (begins ? 2 : 0), "*/") == NULL;
+        if (begins && inside && g_str_has_prefix(g_strstrip(code), "/*") && code[2] != '\0')
+            g_string_append_printf(complaints, "%s:%u: \"/*\" is not alone\n", path, i + 1);
     }
+}
+
+/* The comments of shell scripts, which are lines of their own. */
+static void
+check_scripts(const char *path, const char *text, gpointer complaints)
+{
+    g_auto(GStrv) lines = NULL;
+
+    if (!g_str_has_prefix(text, "#!") && !g_str_has_prefix(text, "# shellcheck"))
+        return;
+    lines = g_strsplit(text, "\n", -1);
+    for (unsigned int i = 0; lines[i] != NULL; i++)
+        if (g_str_has_prefix(g_strstrip(lines[i]), "#"))
+            complain_of_line(complaints, path, i + 1, lines[i], RETIRED);
 }
 
 START_TEST(comments_have_their_form)
@@ -99,6 +133,7 @@ START_TEST(comments_have_their_form)
 
     ck_assert_uint_gt(source_tree_visit("src", check_comments, complaints), 100);
     ck_assert_uint_gt(source_tree_visit("tests", check_comments, complaints), 100);
+    (void)source_tree_visit("", check_scripts, complaints);
     ck_assert_msg(complaints->len == 0, "%s", complaints->str);
 }
 END_TEST

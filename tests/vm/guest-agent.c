@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 /*
- * In the real guest of tests/vm/guest/55-real, linked statically: vsock both ways. Says hello to the
- * host's port 5000, then answers each connection to port 52 with what it was sent.
+ * In the real guest of tests/vm/guest/55-real, linked statically: vsock both ways. Says hello to
+ * the host's port 5000, then answers each connection to port 52 with what it was sent.
  */
 
 static int

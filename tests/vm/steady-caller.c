@@ -7,9 +7,9 @@
 #include <systemd/sd-bus.h>
 
 /*
- * For tests/vm/guest/82-upgrade: a caller that stays connected to the bus, and calls the helper again and
- * again until the file that its argument names is there. Prints how many calls were answered; one that fails
- * ends it.
+ * For tests/vm/guest/82-upgrade: a caller that stays connected to the bus, and calls the helper
+ * again and again until the file that its argument names is there. Prints how many calls were
+ * answered; one that fails ends it.
  */
 
 static int

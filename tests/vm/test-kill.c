@@ -20,7 +20,10 @@
 
 #define STATE BANGER_STATE_DIRECTORY "/"
 #define RUN BANGER_RUNTIME_DIRECTORY "/"
-/* So many, if BANGER_KILLS does not say; where a kill takes long, what time there is for, but not fewer. */
+/*
+ * So many, if BANGER_KILLS does not say; where a kill takes long, what time there is for, but not
+ * fewer.
+ */
 #define KILLS_DEFAULT 200
 #define KILLS_AT_LEAST 50
 #define KILLS_TIME_USEC (G_GINT64_CONSTANT(240) * G_USEC_PER_SEC)
@@ -309,8 +312,10 @@ check_nothing_is_left(unsigned int round)
     ck_assert_msg(found[0] == '\0', "after kill %u there is left:%s", round, found);
 }
 
-/* How long each of the operations takes, in @ret_durations; that of the second time, when the
- * helper runs. */
+/*
+ * How long each of the operations takes, in @ret_durations; that of the second time, when the
+ * helper runs.
+ */
 static void
 measure(sd_bus *bus, gint64 ret_durations[N_OPERATIONS])
 {
@@ -339,7 +344,10 @@ longest_of(const gint64 durations[N_OPERATIONS], unsigned int chosen)
     return longest;
 }
 
-/* Kills the helper with the @chosen operations in flight; whether that came before all was answered. */
+/*
+ * Kills the helper with the @chosen operations in flight; whether that came before all was
+ * answered.
+ */
 static bool
 kill_once(sd_bus *bus, unsigned int chosen, gulong after_usec)
 {

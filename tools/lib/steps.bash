@@ -9,7 +9,7 @@
 declare -A usual_seconds=([style]=10 [lint]=140 [unit]=40 [bus]=170 [container]=160 [sanitizers]=500 [tsan]=200
     [variants]=120 [valgrind]=120 [coverage]=240 [fuzz]=170 [distcheck]=120 [package]=180 [web]=150 [vm]=500 [trixie]=900)
 
-# root reads a tree that is somebody else's, which git refuses unless it is told.
+# root reads a tree that is another user's, which git refuses unless it is configured to accept it.
 export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
 
 is_one_of() {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * bangerctl doctor on hosts with one fault each: it names the fault and a cure, and does not once the
- * cure was applied.
+ * bangerctl doctor on hosts with one fault each: it names the fault and a cure, and does not once
+ * the cure was applied.
  */
 #include <string.h>
 
@@ -17,7 +17,9 @@
               "&& " NAT
 #define NAT BANGERCTL "nat 172.16.0.2 tap-fc-1 on"
 
-/* A fault as others cause it, how doctor names it, a part of the cure that it names, and that cure. */
+/*
+ * A fault as others cause it, how doctor names it, a part of the cure that it names, and that cure.
+ */
 static const struct {
     const char *cause, *name, *cure, *apply;
 } faults[] = {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * The commands of the documentation: docs/life-of-a-vm.md from its first to its last, with the double
- * of firecracker; the rules of docs/polkit-recipes.md; the examples of the man pages that are commands.
+ * The commands of the documentation: docs/life-of-a-vm.md from its first to its last, with the
+ * double of firecracker; the rules of docs/polkit-recipes.md; the examples of the man pages that
+ * are commands.
  */
 #include <string.h>
 
@@ -58,7 +59,10 @@ START_TEST(life)
 
     ck_assert_uint_gt(n, 20);
     ck_assert(g_file_set_contents("/run/life.sh", script, -1, NULL));
-    /* Of its own what the page takes from elsewhere, and the bridge's address, which the fixture has. */
+    /*
+     * Of its own what the page takes from elsewhere, and the bridge's address, which the fixture
+     * has.
+     */
     bangerctl_check("ip link delete tap-fc-other; ip link delete br-fc; cp " MACHINE_STATE
                     "kernel /run/vmlinux",
                     0, "");

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* bangerctl on images: files of any size by descriptor, from and to what is no file, and a check. */
+/*
+ * bangerctl on images: files of any size by descriptor, from and to what is no file, and a check.
+ */
 #include <string.h>
 
 #include "bus/bangerctl/bangerctl-fixture.h"

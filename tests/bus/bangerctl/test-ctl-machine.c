@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* bangerctl on machines, with the double of firecracker: list, status, show, kill, stop, and the text
- * of metrics, which promtool checks. */
+/*
+ * bangerctl on machines, with the double of firecracker: list, status, show, kill, stop, and the
+ * text of metrics, which promtool checks.
+ */
 #include <string.h>
 
 #include "bus/bangerctl/bangerctl-fixture.h"
@@ -129,8 +131,10 @@ END_TEST
 
 #define CONNECT(name) "socat -u /dev/null UNIX-CONNECT:" MACHINE_RUN name ".sock"
 
-/* Who launched a machine connects to its socket, another member of no group does not; root's
- * machines are the owner's alone. */
+/*
+ * Who launched a machine connects to its socket, another member of no group does not; root's
+ * machines are the owner's alone.
+ */
 START_TEST(creator)
 {
     g_autofree char *one = launch_command("one");

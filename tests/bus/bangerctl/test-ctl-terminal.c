@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * bangerctl in a terminal, under tmux: tables at 80 and 200 columns, colours and NO_COLOR, the pager,
- * watch, the line of progress, the agent that asks for a password; and completion in bash and zsh.
+ * bangerctl in a terminal, under tmux: tables at 80 and 200 columns, colors and NO_COLOR, the
+ * pager, watch, the line of progress, the agent that asks for a password; and completion in bash
+ * and zsh.
  */
 #include <string.h>
 
@@ -29,7 +30,9 @@ has_no_server(void *data)
     return rig_find_process("tmux: server") == 0;
 }
 
-/* It ends a moment after its last session; until then it takes the next one, and ends that with it. */
+/*
+ * It ends a moment after its last session; until then it takes the next one, and ends that with it.
+ */
 static void
 wait_no_server(void)
 {
@@ -75,7 +78,7 @@ send_keys(const char *keys)
     g_autofree char *text = bangerctl_print(command);
 }
 
-/* What the terminal shows, with its colours. */
+/* What the terminal shows, with its colors. */
 static char *
 read_screen(void)
 {
@@ -96,8 +99,10 @@ wait_screen(const char *part)
     rig_wait_for(shows, (void *)(gsize)part, part);
 }
 
-/* Types @command and waits until the shell is ready again; the screen. What is waited for is not in
- * the line that was typed, and another one for each command. */
+/*
+ * Types @command and waits until the shell is ready again; the screen. What is waited for is not in
+ * the line that was typed, and another one for each command.
+ */
 static char *
 type_command(const char *command)
 {
@@ -111,7 +116,7 @@ type_command(const char *command)
     return read_screen();
 }
 
-/* The longest line of @screen, in characters, without what switches colours. */
+/* The longest line of @screen, in characters, without what switches colors. */
 static glong
 longest_line(const char *screen)
 {
@@ -156,16 +161,16 @@ START_TEST(widths)
 }
 END_TEST
 
-START_TEST(colours)
+START_TEST(colors)
 {
-    g_autofree char *coloured = NULL, *plain = NULL;
+    g_autofree char *colored = NULL, *plain = NULL;
 
     if (skip_without("tmux"))
         return;
     make_wide_table();
     open_terminal(120, "sh");
-    coloured = type_command("bangerctl taps");
-    network_assert_contains(coloured, "\033[4m");
+    colored = type_command("bangerctl taps");
+    network_assert_contains(colored, "\033[4m");
     plain = type_command("NO_COLOR=1 bangerctl taps");
     network_assert_lacks(plain, "\033[4m");
     network_assert_contains(plain, "NAME");
@@ -192,7 +197,9 @@ END_TEST
 
 #define IMAGE BANGER_STATE_DIRECTORY "/ctl.img"
 
-/* A file that comes slowly: a line shows how far it is, and the first interrupt has it cancelled. */
+/*
+ * A file that comes slowly: a line shows how far it is, and the first interrupt has it cancelled.
+ */
 START_TEST(progress)
 {
     if (skip_without("tmux"))
@@ -232,8 +239,10 @@ END_TEST
     "EXIT\\n"                                                                                      \
     "trap exit TERM\\nwhile :; do sleep 0.1; done\\n"
 
-/* Before a call that may need a password the agent is started, and ended after it; not for root, not
- * with --no-ask-password. */
+/*
+ * Before a call that may need a password the agent is started, and ended after it; not for root,
+ * not with --no-ask-password.
+ */
 START_TEST(agent)
 {
     g_autofree char *forbidden = NULL, *root = NULL, *asked = NULL, *ended = NULL;
@@ -329,7 +338,7 @@ main(int argc, char **argv)
     tcase_set_timeout(tcase, 120);
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, widths);
-    tcase_add_test(tcase, colours);
+    tcase_add_test(tcase, colors);
     tcase_add_test(tcase, pager);
     tcase_add_test(tcase, progress);
     tcase_add_test(tcase, watching);

@@ -6,7 +6,10 @@
 
 #include "rig/rig-client.h"
 
-/* Many calls, and who does not wait for them: what the tests of floods and of stuck connections share. */
+/*
+ * Many calls, and who does not wait for them: what the tests of floods and of stuck connections
+ * share.
+ */
 
 /* What came back on a connection. */
 typedef struct {
@@ -20,7 +23,7 @@ void load_count_answers(sd_bus *bus, CallAnswers *answers);
 /* Handles all that came back on @bus until now. */
 void load_handle_answers(sd_bus *bus);
 
-/* Sends @message, which it takes over; a reply is wanted, and nobody waits for it. */
+/* Sends @message, which it takes over; a reply is wanted, and not waited for. */
 void load_send(sd_bus *bus, sd_bus_message *message);
 
 /* A call of @member of an @interface that sd-bus answers itself. */

@@ -371,7 +371,7 @@ START_TEST(polkitd_killed_twice)
 }
 END_TEST
 
-/* A polkitd that hangs delays nobody but whom it is asked about, and those are denied. */
+/* A polkitd that hangs delays only those it is asked about, and those are denied. */
 START_TEST(polkitd_stopped)
 {
     sd_bus *waiting = rig_bus_open(RIG_UID_MEMBER);

@@ -64,8 +64,10 @@ START_TEST(op_id_minted)
     g_autofree char *op_id = NULL;
     g_autoptr(GHashTable) record = NULL;
 
-    /* The records of what a stranger is refused have a budget, which the test before has used; a
-     * new helper has all of it. */
+    /*
+     * The records of what a stranger is refused have a budget, which the test before has used; a
+     * new helper has all of it.
+     */
     if (_i == 0)
         rig_stop_service(BANGER_BUS_NAME, SIGTERM);
     message = refusal(method, "", &name);
@@ -321,7 +323,7 @@ has_record(void *data)
     return found->len > 0;
 }
 
-/* A caller that does not wait for its answer is recorded all the same, and harms nobody. */
+/* A caller that does not wait for its answer is recorded all the same, and does no harm. */
 START_TEST(caller_that_leaves)
 {
     /* Names that are gone before the bus was asked share one budget for records, of fifty. */

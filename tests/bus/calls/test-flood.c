@@ -13,8 +13,10 @@
 #define KNOWN_MAX 64u
 #define N_REFUSED 62 /* more than have a record, and fewer than are dropped */
 
-/* Sends FLOOD calls, of DeleteTap, or of @member of sd-bus's own @interface; not more at a time
- * than the bus lets one connection wait for. */
+/*
+ * Sends FLOOD calls, of DeleteTap, or of @member of sd-bus's own @interface; not more at a time
+ * than the bus lets one connection wait for.
+ */
 static void
 flood(sd_bus *bus, const char *interface, const char *member)
 {
@@ -95,7 +97,7 @@ START_TEST(first_call_of_a_connection)
 }
 END_TEST
 
-/* Who was authorised is no stranger: a thousand calls, and each is answered. */
+/* Who was authorized is no stranger: a thousand calls, and each is answered. */
 START_TEST(member_has_no_budget)
 {
     sd_bus *bus = rig_bus_open(RIG_UID_MEMBER);
@@ -196,7 +198,7 @@ START_TEST(records_of_refused_calls)
 }
 END_TEST
 
-/* Before a caller is authorised not more than 64 bytes of what he sent go back to him. */
+/* Before a caller is authorized not more than 64 bytes of what he sent go back to him. */
 START_TEST(refusals_quote_little)
 {
     const BangerMethod *method = banger_method((BangerMethodId)_i);
@@ -231,8 +233,9 @@ START_TEST(refusals_quote_little)
 END_TEST
 
 /*
- * What sd-bus answers itself, with a text of the caller's that is longer than all there is. @text: where
- * it is, p path, o path of an object, i interface, m member, 1 the first argument, 2 the second.
+ * What sd-bus answers itself, with a text of the caller's that is longer than all there is. @text:
+ * where it is, p path, o path of an object, i interface, m member, 1 the first argument, 2 the
+ * second.
  */
 static const struct {
     char where;

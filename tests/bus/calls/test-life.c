@@ -82,7 +82,7 @@ START_TEST(sigterm_finishes_what_is_in_flight)
 }
 END_TEST
 
-/* The helper is told to end again and again while calls come in: each of them is answered. */
+/* The helper is asked to end again and again while calls come in: each of them is answered. */
 START_TEST(sigterm_drops_no_call)
 {
     sd_bus *callers[8];
@@ -191,7 +191,7 @@ read_nice(pid_t helper, const char *thread, int *ret_nice, char **ret_name)
     return true;
 }
 
-/* The thread that reads from the bus comes before those that work, who come before nobody. */
+/* The thread that reads from the bus comes before those that work, which come before none. */
 START_TEST(priority_of_threads)
 {
     sd_bus *bus = rig_bus_open(0);

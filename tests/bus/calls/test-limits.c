@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The limits on operations, on the size of messages and arguments, on connections and on records. */
+/*
+ * The limits on operations, on the size of messages and arguments, on connections and on records.
+ */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +16,7 @@
 #define USERS (BANGER_OPERATIONS_MAX / BANGER_OPERATIONS_PER_UID_MAX)
 #define PER_USER BANGER_OPERATIONS_PER_UID_MAX
 
-/* More records than the socket of the journal and the line for strangers hold. */
+/* More records than the socket of the journal and the line for strangers have room for. */
 #define N_BEHIND 3000
 
 static RigPending *
@@ -37,7 +39,7 @@ check_alive(pid_t helper)
 /*
  * Fills the helper with operations that wait for a polkitd that is stopped: 64 each of four users.
  * The next one of the same user is refused at once; another user's waits as they do: what was not
- * authorised does not count against the total.
+ * authorized does not count against the total.
  */
 START_TEST(operations_in_flight)
 {
@@ -199,8 +201,10 @@ count_records(const char *op_id_prefix)
     return n;
 }
 
-/* The journal reads nothing for a while: no record of an authorised call is lost, whatever strangers
- * do meanwhile, and nobody waits for it. */
+/*
+ * The journal reads nothing for a while: no record of an authorized call is lost, whatever
+ * strangers do meanwhile, and no one waits for it.
+ */
 START_TEST(records_while_the_journal_is_behind)
 {
     sd_bus *stranger = rig_bus_open(RIG_UID_USERS + 19);

@@ -6,7 +6,7 @@
 
 #define DENIED "org.freedesktop.DBus.Error.AccessDenied"
 
-/* On a machine without polkit root may do everything, and nobody else anything. */
+/* On a machine without polkit root may do everything, and no one else anything. */
 
 START_TEST(root_is_allowed)
 {

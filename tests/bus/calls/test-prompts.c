@@ -15,7 +15,7 @@
 #include "util/settings.h"
 
 /*
- * Calls that wait for somebody's password. The somebody is a polkit agent of the test's that never
+ * Calls that wait for a person's password. The person is a polkit agent of the test's that never
  * answers, as a stranger may bring along one.
  */
 
@@ -30,7 +30,7 @@ typedef struct {
     int to_fd;   /* a byte sets it to work, closing it ends the stranger */
 } Stranger;
 
-static unsigned int dialogues;
+static unsigned int dialogs;
 static unsigned int cancelled;
 
 static int
@@ -40,7 +40,7 @@ on_agent_call(sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
     (void)ret_error;
     if (sd_bus_message_is_method_call(message, "org.freedesktop.PolicyKit1.AuthenticationAgent",
                                       "BeginAuthentication") > 0)
-        dialogues++;
+        dialogs++;
     else if (sd_bus_message_is_method_call(message,
                                            "org.freedesktop.PolicyKit1.AuthenticationAgent",
                                            "CancelAuthentication") > 0)
@@ -84,7 +84,7 @@ start_interactive(sd_bus *bus, const char *op_id)
 }
 
 /*
- * Handles what comes in until polkit has opened, or cancelled, as @counter says, @count dialogues.
+ * Handles what comes in until polkit has opened, or cancelled, as @counter says, @count dialogs.
  */
 static bool
 wait_for_count(sd_bus *bus, const unsigned int *counter, unsigned int count)
@@ -100,8 +100,10 @@ wait_for_count(sd_bus *bus, const unsigned int *counter, unsigned int count)
     return *counter >= count;
 }
 
-/* Makes this process the stranger's, with an agent; returns 'y', or a letter for what did not come
- * out. */
+/*
+ * Makes this process the stranger's, with an agent; returns 'y', or a letter for what did not come
+ * out.
+ */
 static char
 be_stranger(sd_bus **ret_bus)
 {
@@ -114,9 +116,9 @@ be_stranger(sd_bus **ret_bus)
     return register_agent(*ret_bus) ? 'y' : 'a';
 }
 
-/* Opens as many dialogues as may be, and tries one more. */
+/* Opens as many dialogs as may be, and tries one more. */
 static char
-hold_dialogues(sd_bus *bus)
+hold_dialogs(sd_bus *bus)
 {
     RigPending *pending[PROMPTS];
     RigPending *refused;
@@ -126,7 +128,7 @@ hold_dialogues(sd_bus *bus)
 
         pending[i] = start_interactive(bus, op_id);
     }
-    if (!wait_for_count(bus, &dialogues, PROMPTS))
+    if (!wait_for_count(bus, &dialogs, PROMPTS))
         return 'd';
     refused = start_interactive(bus, "one-prompt-too-many");
     rig_pending_wait(bus, refused);
@@ -138,9 +140,9 @@ hold_dialogues(sd_bus *bus)
     return 'y';
 }
 
-/* Opens as many dialogues as may be and leaves them, again and again, while the agent stays. */
+/* Opens as many dialogs as may be and leaves them, again and again, while the agent stays. */
 static char
-leave_dialogues(sd_bus *agent)
+leave_dialogs(sd_bus *agent)
 {
     for (unsigned int round = 1; round <= 3; round++) {
         sd_bus *caller = NULL;
@@ -149,7 +151,7 @@ leave_dialogues(sd_bus *agent)
             return 'b';
         for (unsigned int i = 0; i < PROMPTS; i++)
             (void)start_interactive(caller, "");
-        if (sd_bus_flush(caller) < 0 || !wait_for_count(agent, &dialogues, round * PROMPTS))
+        if (sd_bus_flush(caller) < 0 || !wait_for_count(agent, &dialogs, round * PROMPTS))
             return 'd';
         sd_bus_close_unref(caller);
         if (!wait_for_count(agent, &cancelled, round * PROMPTS))
@@ -169,7 +171,7 @@ make_a_call(sd_bus *bus)
                : 'c';
 }
 
-/* Forks the stranger, who says that it is there, does @work when it is told to, and says so. */
+/* Forks the stranger, who says that it is there, does @work when it is asked to, and says so. */
 static Stranger
 start_stranger(char (*work)(sd_bus *bus))
 {
@@ -225,12 +227,12 @@ end_stranger(Stranger *stranger)
 }
 
 /*
- * A stranger may hold four dialogues, not one more; nobody else is kept from anything by them; and
- * they end, as denied, when the stranger leaves.
+ * A stranger may keep four dialogs open, not one more; no one else is kept from anything by them;
+ * and they end, as denied, when the stranger leaves.
  */
-START_TEST(dialogues_are_bounded)
+START_TEST(dialogs_are_bounded)
 {
-    Stranger stranger = start_stranger(hold_dialogues);
+    Stranger stranger = start_stranger(hold_dialogs);
     sd_bus *owner = rig_bus_open(RIG_UID_OWNER);
     sd_bus *root = rig_bus_open(0);
 
@@ -264,10 +266,10 @@ have_stranger_do(char (*work)(sd_bus *bus))
     end_stranger(&stranger);
 }
 
-/* A dialogue ends with its caller, and makes room for another one at once. */
-START_TEST(dialogues_end_with_their_caller)
+/* A dialog ends with its caller, and makes room for another one at once. */
+START_TEST(dialogs_end_with_their_caller)
 {
-    have_stranger_do(leave_dialogues);
+    have_stranger_do(leave_dialogs);
 }
 END_TEST
 
@@ -278,8 +280,10 @@ has_no_helper(void *data)
     return rig_pid_of(BANGER_BUS_NAME) == 0;
 }
 
-/* A helper that was told to end opens no dialogue: it would wait for a person, two minutes long. */
-START_TEST(no_dialogue_after_sigterm)
+/*
+ * A helper that was asked to end opens no dialog: it would wait for a person, two minutes long.
+ */
+START_TEST(no_dialog_after_sigterm)
 {
     Stranger stranger = start_stranger(make_a_call);
     sd_bus *owner = rig_bus_open(RIG_UID_OWNER);
@@ -351,9 +355,9 @@ main(int argc, char **argv)
     suite = suite_create("prompts");
     tcase = tcase_create("prompts");
     tcase_set_timeout(tcase, 60);
-    tcase_add_test(tcase, dialogues_are_bounded);
-    tcase_add_test(tcase, dialogues_end_with_their_caller);
-    tcase_add_test(tcase, no_dialogue_after_sigterm);
+    tcase_add_test(tcase, dialogs_are_bounded);
+    tcase_add_test(tcase, dialogs_end_with_their_caller);
+    tcase_add_test(tcase, no_dialog_after_sigterm);
     tcase_add_test(tcase, descriptors_are_refused);
     suite_add_tcase(suite, tcase);
     return harness_run("bus/prompts", suite);

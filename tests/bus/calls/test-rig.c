@@ -36,7 +36,8 @@ check_record(const char *op_id, const char *value)
 }
 
 /*
- * One line, several lines (sent with a length), and more than a datagram holds (sent as a memfd).
+ * One line, several lines (sent with a length), and more than fits into a datagram (sent as a
+ * memfd).
  */
 START_TEST(journal_records)
 {

@@ -2,9 +2,9 @@
 /* The first call is answered although SIGTERM comes with it; and the debug record of an arrival. */
 
 /*
- * The first moments of the helper. It runs under strace(1), which holds it up for a while after
- * everything that it receives, the bus's word that the name is its own included; and at the debug
- * level.
+ * The first moments of the helper. It runs under strace(1), which delays it for a while after
+ * everything that it receives, the bus's message that the name is its own included; and at the
+ * debug level.
  */
 #include <signal.h>
 
@@ -37,7 +37,7 @@ typedef struct {
     uint32_t pid;
 } Helper;
 
-/* On one connection: the bus would tell the helper of each that ends, and that is slow here. */
+/* On one connection: the bus would report each that ends to the helper, and that is slow here. */
 static bool
 has_the_name(void *data)
 {

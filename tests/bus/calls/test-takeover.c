@@ -159,7 +159,7 @@ START_TEST(stuck_connection_is_replaced)
 }
 END_TEST
 
-/* A stuck helper ends when it is told to, whether the name was taken over already or not. */
+/* A stuck helper ends when it is asked to, whether the name was taken over already or not. */
 START_TEST(stuck_helper_ends)
 {
     g_autofree char *first = NULL;
@@ -196,9 +196,11 @@ count_sockets(pid_t pid)
     return n;
 }
 
-/* The reader never reads: after 30 s the former connection is closed. (dbus-daemon does not look at it
- * while it is stuck, so who waits for a reply that it has waits as long as for any.) The call was
- * made, and has its record. */
+/*
+ * The reader never reads: after 30 s the former connection is closed. (dbus-daemon does not look at
+ * it while it is stuck, so who waits for a reply that it has waits as long as for any.) The call
+ * was made, and has its record.
+ */
 START_TEST(former_connection_is_closed)
 {
     g_autofree char *first = NULL;
@@ -224,7 +226,10 @@ START_TEST(former_connection_is_closed)
     for (int i = 0; i < 900 && count_sockets(helper) > n_sockets; i++)
         g_usleep(G_USEC_PER_SEC / 10);
     ck_assert_msg(count_sockets(helper) <= n_sockets, "the former connection stays");
-    /* The caller's own limit may be long: the helper may be idle for long enough until then to exit. */
+    /*
+     * The caller's own limit may be long: the helper may be idle for long enough until then to
+     * exit.
+     */
     ck_assert_int_eq(rig_pid_of(BANGER_BUS_NAME), helper);
     rig_pending_wait(owner, pending);
     ck_assert_str_eq(pending->error_name, "org.freedesktop.DBus.Error.NoReply");
@@ -284,8 +289,10 @@ is_served(void *data)
     return served;
 }
 
-/* A bus of dbus-broker's beside the rig's own, on which from now on all is. It activates nothing
- * without systemd. */
+/*
+ * A bus of dbus-broker's beside the rig's own, on which from now on all is. It activates nothing
+ * without systemd.
+ */
 static void
 move_to_broker(void)
 {
@@ -329,8 +336,8 @@ count_changes(sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
 }
 
 /*
- * The bus takes nothing for a while, whichever bus it is (1: dbus-broker): another connection takes the
- * name without a moment in which nobody has it, and no call that the first one has is lost.
+ * The bus takes nothing for a while, whichever bus it is (1: dbus-broker): another connection takes
+ * the name without a moment in which it has no owner, and no call that the first one has is lost.
  */
 START_TEST(no_gap)
 {

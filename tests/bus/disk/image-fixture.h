@@ -36,8 +36,10 @@ char *image_path_of(const char *name);
 /* Makes the file @path with @size bytes (sparse) for the owner. */
 void image_make_file(const char *path, uint64_t size);
 
-/* Makes the image @name of @size bytes with `mke2fs @options` (words, separated by spaces, or ""),
- * and returns its path. Free it. */
+/*
+ * Makes the image @name of @size bytes with `mke2fs @options` (separated by spaces, or ""),
+ * and returns its path. Free it.
+ */
 char *image_make(const char *name, uint64_t size, const char *options);
 
 /* Requires that `e2fsck -fn` finds nothing to say. */
@@ -49,9 +51,11 @@ uint64_t image_count(const char *image, const char *field);
 /* A digest of the bytes of @path. Free it. */
 char *image_digest(const char *path);
 
-/* Calls WriteExt4Files. Returns the D-Bus error's name (without "org.banger.Helper1.Error."), or
+/*
+ * Calls WriteExt4Files. Returns the D-Bus error's name (without "org.banger.Helper1.Error."), or
  * NULL for success; the message in @ret_message, which may be NULL. Static and owned by the
- * caller, in this order. */
+ * caller, in this order.
+ */
 const char *image_write(const char *image, const ImageFile *files, size_t n_files,
                         char **ret_message);
 void image_write_ok(const char *image, const ImageFile *files, size_t n_files);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Code generators take the introspection XML as it is, what they make can be used, and so can the
- * helper by other libraries. */
+/*
+ * Code generators take the introspection XML as it is, what they make can be used, and so can the
+ * helper by other libraries.
+ */
 #include <glib/gstdio.h>
 #include <string.h>
 
@@ -142,8 +144,8 @@ END_TEST
 
 /*
  * Libraries that need nothing but the helper on the bus, or its XML. Each program writes the file
- * argv[2] with TEXT into the image argv[1], reads it, prints it, and then the property Version; that a
- * path is not there is the D-Bus error NotFound to it.
+ * argv[2] with TEXT into the image argv[1], reads it, prints it, and then the property Version;
+ * that a path is not there is the D-Bus error NotFound to it.
  */
 #define TEXT "a line\nand one more\n"
 #define ESCAPED_TEXT "a line\\nand one more\\n"

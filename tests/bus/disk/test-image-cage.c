@@ -22,7 +22,7 @@
 #define CALL_MAX (20 * G_USEC_PER_SEC)
 #define WORKER_TIMEOUT_MSEC "4000"
 
-/* What the worker does, and what the caller is told. */
+/* What the worker does, and what the caller learns. */
 START_TEST(worker_misbehaves)
 {
     static const struct {

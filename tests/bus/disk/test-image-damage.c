@@ -91,7 +91,7 @@ START_TEST(cut_short)
 }
 END_TEST
 
-/* A compatible feature that nobody here knows is no reason not to write: so does the kernel. */
+/* A compatible feature that is unknown here is no reason not to write: so does the kernel. */
 START_TEST(compatible_feature)
 {
     g_autofree char *image =

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Good images of twenty feature sets, of whose metadata 1 to 64 bits are flipped, and three files
- * written into each, by turns from the message and from descriptors. No worker may crash; and either the write is refused and the image as it was,
- * or e2fsck has no worse to say than before and the superblock is there.
+ * written into each, by turns from the message and from descriptors. No worker may crash; and
+ * either the write is refused and the image as it was, or e2fsck has no worse to say than before
+ * and the superblock is there.
  *
- * BANGER_FUZZ_COUNT is how many images (60 by default), BANGER_FUZZ_SEED where they begin: the image
- * number N is the same in every run.
+ * BANGER_FUZZ_COUNT is how many images (60 by default), BANGER_FUZZ_SEED where they begin: the
+ * image number N is the same in every run.
  */
 #include <fcntl.h>
 #include <string.h>

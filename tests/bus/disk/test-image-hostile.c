@@ -92,8 +92,10 @@ pick_offset(GRand *rand)
     }
 }
 
-/* libext2fs would write over the end of its block bitmap (s_first_data_block, at 0x14 of the
- * superblock). */
+/*
+ * libext2fs would write over the end of its block bitmap (s_first_data_block, at 0x14 of the
+ * superblock).
+ */
 START_TEST(first_block)
 {
     g_autofree char *image = make_base(flavours[0]);
@@ -160,7 +162,7 @@ START_TEST(truncated)
 }
 END_TEST
 
-/* Numbers in the superblock that nobody can have memory for. */
+/* Numbers in the superblock that no one can have memory for. */
 START_TEST(absurd_sizes)
 {
     static const struct {
@@ -195,8 +197,10 @@ END_TEST
 #define N_HOSTILE 12
 #define N_GROUPS 9000000u
 
-/* Changes the superblock of @image into one of N_GROUPS block groups, whose descriptors alone would
- * take 288 MB of memory. */
+/*
+ * Changes the superblock of @image into one of N_GROUPS block groups, whose descriptors alone would
+ * take 288 MB of memory.
+ */
 static void
 make_many_groups(const char *image)
 {

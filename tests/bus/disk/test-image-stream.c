@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ReadExt4FileTo and WriteExt4FilesFrom: every kind of image and of descriptor, what is refused, and
- * how much memory a worker takes. BANGER_STREAM_SIZE is the size in bytes of the large file of the
- * last (64 MiB by default).
+ * ReadExt4FileTo and WriteExt4FilesFrom: every kind of image and of descriptor, what is refused,
+ * and how much memory a worker takes. BANGER_STREAM_SIZE is the size in bytes of the large file of
+ * the last (64 MiB by default).
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -204,7 +204,7 @@ feed(void *data)
     return NULL;
 }
 
-/* Pipes, blocking and not, both ways: of what is in them nobody knows the size before. */
+/* Pipes, blocking and not, both ways: the size of what is in them is not known before. */
 START_TEST(pipes)
 {
     g_autofree char *image = image_make("image", 64 * MIB, "-t ext4");

@@ -205,7 +205,7 @@ START_TEST(symbolic_links)
 }
 END_TEST
 
-/* Makes an image whose journal holds what is nowhere else: copied while mounted and dirty. */
+/* Makes an image whose journal has what is nowhere else: copied while mounted and dirty. */
 static char *
 make_dirty_image(const char *options)
 {
@@ -216,7 +216,7 @@ make_dirty_image(const char *options)
     banger_autofd int fd = -1;
 
     ck_assert_int_eq(mkdir(mount_point, 0755), 0);
-    /* In data=journal mode a synchronised file is in the journal and not in its place yet. */
+    /* In data=journal mode a synchronized file is in the journal and not in its place yet. */
     g_free(image_run_words(NULL, "mount", "-o", "loop,data=journal", image, mount_point));
     fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     ck_assert_int_ge(fd, 0);

@@ -70,7 +70,7 @@ check_by_debugfs(const char *image, const ImageFile *file)
 
     g_free(image_run_words(NULL, "debugfs", "-R", command, image));
     ck_assert(g_file_get_contents(copy, &content, &length, NULL));
-    /* debugfs 1.47.0 writes all of what an inode could hold inline. */
+    /* debugfs 1.47.0 writes all of what an inode could have inline. */
     ck_assert(length == file->length || (file->length < 60 && length == 60));
     ck_assert_int_eq(memcmp(content, file->data, file->length), 0);
     (void)unlink(copy);
@@ -303,7 +303,7 @@ START_TEST(uncounted_directory)
 }
 END_TEST
 
-/* A file larger than what may be read is told so, with both numbers. */
+/* A file larger than what may be read is refused, with both numbers. */
 START_TEST(read_limit)
 {
     g_autofree char *image = image_make("image", 64 * MIB, "-t ext4");

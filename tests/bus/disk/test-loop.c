@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Loop devices by themselves: attached with what they must have, detached, and refusals. */
 
-/* Loop devices by themselves, in this process and in a rig: what the storage methods, which need
- * device-mapper too, are built on. */
+/*
+ * Loop devices by themselves, in this process and in a rig: what the storage methods, which need
+ * device-mapper too, are built on.
+ */
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/loop.h>
@@ -155,8 +157,10 @@ START_TEST(no_backing_file)
 }
 END_TEST
 
-/* One that an administrator left, without AUTOCLEAR and with nobody who has it open; its file may
- * be deleted by now. */
+/*
+ * One that an administrator left, without AUTOCLEAR and with no process that has it open; its file
+ * may be deleted by now.
+ */
 START_TEST(detach)
 {
     bool deleted = _i == 1;
@@ -176,7 +180,7 @@ START_TEST(detach)
     (void)close(fd);
     (void)close(backing);
     if (deleted) {
-        /* By its other name the rig can tell whose the device is if this fails. */
+        /* By its other name the rig can find whose the device is if this fails. */
         ck_assert_int_eq(link(MANAGED, MANAGED ".other"), 0);
         ck_assert_int_eq(unlink(MANAGED), 0);
     }
@@ -191,7 +195,7 @@ START_TEST(detach)
 }
 END_TEST
 
-/* Neither what is in use is detached at once, nor what is somebody else's at all. */
+/* Neither what is in use is detached at once, nor what is another program's at all. */
 START_TEST(detach_is_refused)
 {
     const char *path = _i == 0 ? MANAGED : FOREIGN;

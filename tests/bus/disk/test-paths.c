@@ -42,7 +42,7 @@ create_snapshot(const char *base, const char *cow, const char *name)
     return result;
 }
 
-/* Every way for a path to be no file of banger's, in the state directory. */
+/* Every way for a path to be no file of the owner's, in the state directory. */
 static void
 make_hostile_files(void)
 {
@@ -455,8 +455,10 @@ take_lease(const char *path)
     return pid;
 }
 
-/* The kernel would let the helper wait for it as long as /proc/sys/fs/lease-break-time says, 45 s
- * by default, which is more than a call of these tests may take. */
+/*
+ * The kernel would let the helper wait for it as long as /proc/sys/fs/lease-break-time says, 45 s
+ * by default, which is more than a call of these tests may take.
+ */
 START_TEST(leases)
 {
     g_autofree char *image = image_make("image", 4 * MIB, "");
@@ -480,7 +482,7 @@ START_TEST(leases)
 END_TEST
 
 /*
- * Mounts FUSE at @path for @uid; nobody answers what is asked of it. Returns its descriptor, or -1.
+ * Mounts FUSE at @path for @uid; no one answers what is asked of it. Returns its descriptor, or -1.
  */
 static int
 mount_fuse(const char *path, uid_t uid)

@@ -200,7 +200,7 @@ START_TEST(reads_and_writes)
 }
 END_TEST
 
-/* More changes than the COW file can hold: an error of writing, and it can be removed. */
+/* More changes than the COW file has room for: an error of writing, and it can be removed. */
 START_TEST(cow_overflow)
 {
     g_autofree char *data = image_bytes(6, MIB);

@@ -9,7 +9,7 @@
 
 /*
  * The JSON socket's side of the bus tier: the built bridge, run as its users start it, and a client
- * that does only what it is told. What cannot do its work fails the running test.
+ * that does only what it is asked to. What cannot do its work fails the running test.
  */
 
 #define BRIDGE_SOCKET "/run/banger-root/bangerd-root.sock"
@@ -17,14 +17,16 @@
 /* Whether there is a bridge, whosever it is. */
 bool client_listens(void);
 
-/* Starts the bridge with `--socket BRIDGE_SOCKET` and @arguments (NULL, or ending in NULL), as the
- * owner, and waits until it listens. */
+/*
+ * Starts the bridge with `--socket BRIDGE_SOCKET` and @arguments (NULL, or ending in NULL), as the
+ * owner, and waits until it listens.
+ */
 pid_t client_start(const char *const *arguments);
 
 /* Sends SIGTERM and requires that the bridge ends in time and with status 0. */
 void client_stop(pid_t pid);
 
-/* Runs the bridge with @arguments and requires that it ends with status 1 and these words. */
+/* Runs the bridge with @arguments and requires that it ends with status 1 and this text. */
 void client_check_refuses(const char *const *arguments, const char *words);
 
 /* A connection to the socket by @uid. */

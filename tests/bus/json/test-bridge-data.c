@@ -118,8 +118,8 @@ START_TEST(file_too_large)
 END_TEST
 
 /*
- * 64 answers of up to 22 MiB each that nobody reads: most of them are refused room, the peer is cut
- * off in the end, and another connection does not notice.
+ * 64 answers of up to 22 MiB each that no one reads: most of them are refused room, the peer is
+ * disconnected in the end, and another connection does not notice.
  */
 START_TEST(answers_that_nobody_reads)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * However much some peers of the JSON bridge ask for, nobody is refused for it: not they, who wait,
- * not another peer, whose turn comes, and not the owner who asks the helper directly.
+ * However much some peers of the JSON bridge ask for, no peer is refused for it: not they, who
+ * wait, not another peer, whose turn comes, and not the owner who asks the helper directly.
  */
 #include <poll.h>
 #include <string.h>
@@ -114,8 +114,10 @@ END_TEST
 #define N_GREEDY 8
 #define N_QUIET_REQUESTS 40
 
-/* Reads what answers of a greedy peer are there, none of them an error, and asks for as many
- * again. Returns how many. */
+/*
+ * Reads what answers of a greedy peer are there, none of them an error, and asks for as many
+ * again. Returns how many.
+ */
 static unsigned int
 feed(int fd)
 {
@@ -156,8 +158,10 @@ feed_until_answer(const int *greedy, int quiet)
     }
 }
 
-/* While eight peers always have 64 requests waiting, one that makes one at a time is served in
- * turn: between its request and its answer each of them has few. */
+/*
+ * While eight peers always have 64 requests waiting, one that makes one at a time is served in
+ * turn: between its request and its answer each of them has few.
+ */
 START_TEST(a_quiet_peer)
 {
     g_autofree char *requests = repeat(RPC_DELETE, "", 64);

@@ -81,7 +81,9 @@ nobody_listens(void *data)
     return is_refused;
 }
 
-/* One of the older protocol that waits for those before it is no longer begun, and told so. */
+/*
+ * One of the older protocol that waits for those before it is no longer begun, and is answered so.
+ */
 START_TEST(stop_before_waiting)
 {
     pid_t bridge = client_start(NULL);
@@ -186,7 +188,7 @@ START_TEST(stale_socket)
 }
 END_TEST
 
-/* Somebody who keeps the folder locked does not keep the bridge waiting for ever. */
+/* A process that keeps the folder locked does not keep the bridge waiting for ever. */
 START_TEST(locked_folder)
 {
     static const char *const arguments[] = {"--socket", BRIDGE_SOCKET, NULL};
@@ -330,7 +332,7 @@ wait_end(pid_t pid)
     ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
-/* It ends when nobody needs it, and who comes meanwhile is served by the next one. */
+/* It ends when no peer needs it, and who comes meanwhile is served by the next one. */
 START_TEST(socket_activation)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = BRIDGE_SOCKET};

@@ -123,7 +123,7 @@ START_TEST(what_is_not_json)
 }
 END_TEST
 
-/* A request of exactly @size bytes; what is too much is a member that nobody asks for. */
+/* A request of exactly @size bytes; what is too much is a member that no method knows. */
 static char *
 padded_request(size_t size)
 {
@@ -404,7 +404,9 @@ START_TEST(order)
 }
 END_TEST
 
-/* One that never reads: what it sends is not read any more at some point, and it is cut off. */
+/*
+ * One that never reads: what it sends is not read any more at some point, and it is disconnected.
+ */
 START_TEST(never_reads)
 {
     g_autoptr(GString) requests = g_string_new(NULL);
@@ -431,8 +433,10 @@ START_TEST(never_reads)
 }
 END_TEST
 
-/* Half a request has a time limit from its first byte, however often another byte comes; a
- * connection between requests has none. */
+/*
+ * Half a request has a time limit from its first byte, however often another byte comes; a
+ * connection between requests has none.
+ */
 START_TEST(slow_senders)
 {
     int idle = client_connect(0);

@@ -27,7 +27,7 @@ tear_down(void)
 
 /*
  * Makes the call as the owner by D-Bus and then by the socket, and requires the same outcome there,
- * byte by byte: @result if it succeeds, else the D-Bus error's own words.
+ * byte by byte: @result if it succeeds, else the D-Bus error's own message.
  */
 static void
 check_method(const char *name, const char *params, const char *result, const char *member,
@@ -398,8 +398,10 @@ START_TEST(socket_is_private)
 }
 END_TEST
 
-/* The helper is not running: the bus starts it. It dies in the middle: that call fails, the next
- * one works. */
+/*
+ * The helper is not running: the bus starts it. It dies in the middle: that call fails, the next
+ * one works.
+ */
 START_TEST(helper_dies)
 {
     int fd = client_connect(RIG_UID_OWNER);
@@ -430,7 +432,7 @@ START_TEST(helper_dies)
 }
 END_TEST
 
-/* A peer that leaves before its answer: the call is made all the same, and nobody else notices. */
+/* A peer that leaves before its answer: the call is made all the same, and no one else notices. */
 START_TEST(peer_leaves)
 {
     pid_t helper;

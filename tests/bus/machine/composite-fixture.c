@@ -157,8 +157,10 @@ char *
 composite_state(void)
 {
     g_autofree char *machines = machine_host_state();
-    /* The carrier of a bridge changes a moment after that of its port, and what it knows of the others;
-     * indices count on. */
+    /*
+     * The carrier of a bridge changes a moment after that of its port, and what it knows of the
+     * others; indices count on.
+     */
     const char *rest = network_run(
         "ip -o -d link show | grep -v ': lo:' | "
         "sed -E 's/^[0-9]+: //; s/<[^>]*>//; s/ state [A-Z]+//; s/ link-netnsid [0-9]+//; "

@@ -19,11 +19,15 @@ extern sd_bus *composite_bus;
  */
 TCase *composite_add_tcase(Suite *suite, const char *name);
 
-/* The machine "whole" with network and COMPOSITE_IMAGE as its root drive. Free with machine_free(). */
+/*
+ * The machine "whole" with network and COMPOSITE_IMAGE as its root drive. Free with machine_free().
+ */
 Machine *composite_new(void);
 
-/* The guest of the machine "whole": its address, which may leave the bridge, two ports, a restriction;
- * what is done to its root drive. For Machine.more. */
+/*
+ * The guest of the machine "whole": its address, which may leave the bridge, two ports, a
+ * restriction; what is done to its root drive. For Machine.more.
+ */
 int composite_append_guest(sd_bus_message *message);
 int composite_append_all(sd_bus_message *message);
 
@@ -33,13 +37,17 @@ pid_t composite_create(const Machine *machine);
 /* Destroys @machine; the test fails if that does. */
 void composite_destroy(const Machine *machine);
 
-/* Calls @method with @machine, which must fail with org.banger.Helper1.Error.@name and @words in its
- * message, and change nothing. */
+/*
+ * Calls @method with @machine, which must fail with org.banger.Helper1.Error.@name and @words in
+ * its message, and change nothing.
+ */
 void composite_fails(const char *method, const Machine *machine, const char *name,
                      const char *words);
 
-/* All that the helper makes: links, addresses, tables, records, files, processes, loops and switches, as a
- * text to compare. Free with g_free(). */
+/*
+ * All that the helper makes: links, addresses, tables, records, files, processes, loops and
+ * switches, as a text to compare. Free with g_free().
+ */
 char *composite_state(void);
 
 /* Fails the test with what differs unless the two states are the same. */

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* A machine of which one step fails, or whose helper is killed: nothing is left, or it can be removed. */
+/*
+ * A machine of which one step fails, or whose helper is killed: nothing is left, or it can be
+ * removed.
+ */
 
 #include <signal.h>
 #include <string.h>
@@ -189,8 +192,10 @@ create_unless_there(void)
     sd_bus_error_free(&error);
 }
 
-/* The helper is killed at moments all over the call: DestroyMachine removes what is left, and the call
- * can be made again. */
+/*
+ * The helper is killed at moments all over the call: DestroyMachine removes what is left, and the
+ * call can be made again.
+ */
 START_TEST(killed)
 {
     g_autofree char *before = NULL;

@@ -155,7 +155,7 @@ START_TEST(of_others)
 }
 END_TEST
 
-/* A socket at which somebody listens, and one of nobody's. */
+/* A socket at which a process listens, and one that none has. */
 START_TEST(sockets)
 {
     network_do("python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"" MACHINE_RUN
@@ -172,7 +172,7 @@ START_TEST(sockets)
 }
 END_TEST
 
-/* A TAP that somebody deletes leaves its registration. */
+/* A TAP that an administrator deletes leaves its registration. */
 START_TEST(record_without_tap)
 {
     network_bridge_and_tap(composite_bus, COMPOSITE_TAP);

@@ -168,7 +168,9 @@ network_monitor_settle(NetworkMonitor *monitor)
     struct pollfd events[] = {{monitor->route, POLLIN, 0}, {monitor->netfilter, POLLIN, 0}};
 
     for (int round = 0; round < 1000; round++) {
-        /* Duplicate address detection is silent for up to 2 s before it reports its end (RFC 4862). */
+        /*
+         * Duplicate address detection is silent for up to 2 s before it reports its end (RFC 4862).
+         */
         int ready = poll(events, G_N_ELEMENTS(events), 2300);
 
         ck_assert_int_ge(ready, 0);

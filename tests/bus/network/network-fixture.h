@@ -9,8 +9,10 @@
 
 /* What the tests of the network methods share. What cannot be done fails the running test. */
 
-/* Runs the shell command and returns what it printed; it must exit with 0. The text is
- * there until network_forget(), which every test ends with. */
+/*
+ * Runs the shell command and returns what it printed; it must exit with 0. The text is
+ * there until network_forget(), which every test ends with.
+ */
 const char *network_run(const char *format, ...) G_GNUC_PRINTF(1, 2);
 void network_forget(void);
 
@@ -27,8 +29,10 @@ void network_assert_lacks(const char *text, const char *part);
 /* Whether there is a link @name. */
 bool network_link_exists(const char *name);
 
-/* Deletes every link but lo, every nftables table, every address set by hand: the network of a new
- * machine. Every test begins with it. */
+/*
+ * Deletes every link but lo, every nftables table, every address set by hand: the network of a new
+ * machine. Every test begins with it.
+ */
 void network_clear_network(void);
 
 /* What a test begins and ends with: the network of a new machine, and a connection of root's. */
@@ -42,10 +46,10 @@ const char *network_look(const char *name);
 void network_bridge_and_tap(sd_bus *bus, const char *tap);
 
 /*
- * What the kernel tells everyone about links, addresses, forwarding and nftables.
- * network_monitor_assert_quiet() fails the test if it told anything since the monitor was opened.
- * network_monitor_settle() forgets it, and waits until there is no more: the kernel reports the carrier
- * of a link up to a second after it changed.
+ * What the kernel announces to everyone about links, addresses, forwarding and nftables.
+ * network_monitor_assert_quiet() fails the test if it announced anything since the monitor was
+ * opened. network_monitor_settle() forgets it, and waits until there is no more: the kernel reports
+ * the carrier of a link up to a second after it changed.
  */
 typedef struct {
     int route;
@@ -57,7 +61,9 @@ void network_monitor_settle(NetworkMonitor *monitor);
 void network_monitor_assert_quiet(NetworkMonitor *monitor);
 void network_monitor_close(NetworkMonitor *monitor);
 
-/* Starts @n calls of @member at once, each on a connection of its own by root; message @i is filled
- * in by @fill. All must succeed. */
+/*
+ * Starts @n calls of @member at once, each on a connection of its own by root; message @i is filled
+ * in by @fill. All must succeed.
+ */
 void network_call_at_once(guint n, const char *member,
                           void (*fill)(sd_bus_message *message, guint i));

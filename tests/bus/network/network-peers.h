@@ -51,8 +51,10 @@ const char *peers_ask(const char *name, const char *address);
 int peers_open_flow(const char *name, const char *address);
 const char *peers_ask_again(int flow);
 
-/* Require an answer, however long a loaded machine takes, and that it is @expected (NULL: any). For
- * "no answer" use the two above, when one that must come has come that way before. */
+/*
+ * Require an answer, however long a loaded machine takes, and that it is @expected (NULL: any). For
+ * "no answer" use the two above, when one that must come has come that way before.
+ */
 void peers_assert_answer(const char *name, const char *address, const char *expected);
 void peers_assert_flow(int flow, const char *expected);
 
@@ -67,19 +69,21 @@ void peers_await_silence(void);
 void peers_nat(sd_bus *bus, const char *guest, const char *tap, bool enable);
 
 /*
- * All of it: the host outside, br-fc with the TAP tap-fc-1, the guest behind it, and a server on the
- * host, which the guest reaches: what fails afterwards does not fail for lack of a wire.
+ * All of it: the host outside, br-fc with the TAP tap-fc-1, the guest behind it, and a server on
+ * the host, which the guest reaches: what fails afterwards does not fail for lack of a wire.
  */
 void peers_make_with_guest(sd_bus *bus);
 
-/* What Docker does with @iptables, "iptables" or "ip6tables": FORWARD drops by policy and has a
- * chain DOCKER-USER with rules of an administrator's. */
+/*
+ * What Docker does with @iptables, "iptables" or "ip6tables": FORWARD drops by policy and has a
+ * chain DOCKER-USER with rules of an administrator's.
+ */
 void peers_docker_chains(const char *iptables);
 
-/* All nftables rules but banger's, handles included; there until network_forget(). */
+/* All nftables rules but the helper's, handles included; there until network_forget(). */
 const char *peers_foreign_rules(void);
 
-/* Fails unless there is nothing of banger's, as nft(8) sees it and as iptables(8) does. */
+/* Fails unless there is nothing of the helper's, as nft(8) sees it and as iptables(8) does. */
 void peers_assert_no_rules(void);
 
 /* Ends all programs of the peers. */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* Which networks and bridges the owner may have: [Network] of helper.conf, what the host has
- * already, bridges of others, DeleteBridge. */
+/*
+ * Which networks and bridges the owner may have: [Network] of helper.conf, what the host has
+ * already, bridges of others, DeleteBridge.
+ */
 #include "bus/network/network-fixture.h"
 #include "util/settings.h"
 
@@ -36,8 +38,10 @@ unconfigure(void)
     rig_stop_service(BANGER_BUS_NAME, SIGTERM);
 }
 
-/* EnsureBridge and CreateTap of a new bridge are refused with @error and @part in the message, and
- * leave nothing. */
+/*
+ * EnsureBridge and CreateTap of a new bridge are refused with @error and @part in the message, and
+ * leave nothing.
+ */
 static void
 assert_refused(const char *address, const char *cidr, const char *error, const char *part)
 {

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* Beside a real firewalld: guests get out, whenever it starts, reloads or ends, and nothing else is
- * opened by that. */
+/*
+ * Beside a real firewalld: guests get out, whenever it starts, reloads or ends, and nothing else is
+ * opened by that.
+ */
 #include <string.h>
 #include <unistd.h>
 

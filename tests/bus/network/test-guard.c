@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* The tables' rules with real packets: who reaches whom, beside the firewalls that hosts have, and
- * what a guest may send. */
+/*
+ * The tables' rules with real packets: who reaches whom, beside the firewalls that hosts have, and
+ * what a guest may send.
+ */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/if_ether.h>
@@ -40,8 +42,10 @@ teardown(void)
     network_forget();
 }
 
-/* A host with two bridges: "guest" and "other" on br-fc, "far" on br-two; all may leave, in both
- * families. */
+/*
+ * A host with two bridges: "guest" and "other" on br-fc, "far" on br-two; all may leave, in both
+ * families.
+ */
 static void
 make_guests(void)
 {
@@ -284,7 +288,7 @@ START_TEST(host_becomes_no_router)
     assert_reaches("guest", PEERS_ADDRESS, PEERS_HOST, true);
     assert_reaches("outside", "198.51.100.2", NULL, false);
     peers_await_silence();
-    /* A VPN or a container network that starts later is not ours to judge. */
+    /* A VPN or a container network that starts later is not checked. */
     make_side("later", "203.0.113");
     assert_reaches("outside", "203.0.113.2", PEERS_ADDRESS, true);
     /* With the last bridge, forwarding is not switched off under it, and the others stay closed. */
@@ -422,7 +426,7 @@ static const struct {
      false, false},
 };
 
-/* From 02:00:00:00:00:77, by the frame's head or by ARP's word. */
+/* From 02:00:00:00:00:77, by the frame's head or by what ARP says. */
 static const char *const other_macs[] = {
     "ffffffffffff 020000000077 0800 4500001c 00000000 40110000 " GUEST_HEX
     " ffffffff 1111 1111 0008 0000",

@@ -31,7 +31,7 @@ START_TEST(guests_are_masqueraded)
     peers_nat(bus, PEERS_GUEST, "tap-fc-1", true);
     peers_assert_answer("guest", PEERS_ADDRESS, PEERS_HOST);
     ck_assert_str_eq(network_run("cat /proc/sys/net/ipv4/ip_forward"), "1\n");
-    /* Not towards the bridge, or the host. */
+    /* Not to the bridge, or the host. */
     peers_assert_answer("guest", "172.16.0.1", PEERS_GUEST);
     /* IPv6 is not part of it until asked for. */
     ck_assert_str_eq(peers_ask("guest", PEERS_ADDRESS6), "");
@@ -69,8 +69,10 @@ START_TEST(begun_flows_are_cut)
     peers_assert_flow(other, PEERS_HOST6);
     peers_nat(bus, PEERS_GUEST6, "tap-fc-1", false);
     ck_assert_str_eq(peers_ask_again(other), "");
-    /* The neighbour's flow was not begun anew: its source port, as the host outside sees it, has not
-     * changed, or it would be another entry. */
+    /*
+     * The neighbour's flow was not begun anew: its source port, as the host outside sees it, has
+     * not changed, or it would be another entry.
+     */
     peers_assert_flow(neighbour, PEERS_HOST);
     ck_assert_str_eq(
         network_run("grep -c 'src=172.16.0.3 dst=192.0.2.2' /proc/net/nf_conntrack || :"), "1\n");

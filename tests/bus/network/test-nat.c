@@ -160,7 +160,7 @@ START_TEST(record_goes_with_the_tap)
     rig_call_ok(bus, "DeleteTap", "ss", "tap-fc-1", "");
     ck_assert_str_eq(registered(), empty);
     peers_nat(bus, "172.16.0.2", "tap-fc-1", false);
-    /* One that somebody deleted by hand: the next TAP of that name has none of its guests. */
+    /* One that was deleted by hand: the next TAP of that name has none of its guests. */
     peers_nat(bus, "172.16.0.2", "tap-fc-2", true);
     network_do("ip link del tap-fc-2");
     network_bridge_and_tap(bus, "tap-fc-2");
@@ -171,7 +171,7 @@ START_TEST(record_goes_with_the_tap)
     ck_assert_str_eq(registered(), empty);
     rig_call_ok(bus, "DeleteBridge", "ss", "br-fc", "");
     ck_assert_str_eq(network_run("nft list ruleset"), "");
-    /* We switched it on, and nobody came who may count on it. */
+    /* We switched it on, and nothing came that may count on it. */
     ck_assert_str_eq(network_run("cat /proc/sys/net/ipv4/ip_forward"), "0\n");
 }
 END_TEST

@@ -3,8 +3,10 @@
  * The network's races: two threads at once, links that vanish, and a process killed in the middle.
  */
 
-/* What the bus cannot show of the network methods: the same operations in this process, in a rig's
- * network, with something going wrong at a chosen moment, and without the bus's order of calls. */
+/*
+ * What the bus cannot show of the network methods: the same operations in this process, in a rig's
+ * network, with something going wrong at a chosen moment, and without the bus's order of calls.
+ */
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>

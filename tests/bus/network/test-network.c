@@ -36,7 +36,7 @@ START_TEST(bridge_is_made)
     network_assert_contains(link, ",UP");
     network_assert_contains(link, "inet 172.16.0.1/24 ");
     ck_assert_str_eq(network_run("cat /proc/sys/net/ipv6/conf/br-fc/accept_ra"), "0\n");
-    /* Set by somebody (NET_ADDR_SET), so it does not follow the ports; and locally administered. */
+    /* Set explicitly (NET_ADDR_SET), so it does not follow the ports; and locally administered. */
     ck_assert(network_true("ip link show dev br-fc | grep -q 'link/ether .[26ae]:'"));
 }
 END_TEST

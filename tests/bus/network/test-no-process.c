@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The network methods start no process. */
 
-/* The network methods start no process: the helper runs under strace(1), which sees one execve, its
- * own. */
+/*
+ * The network methods start no process: the helper runs under strace(1), which sees one execve, its
+ * own.
+ */
 #include <signal.h>
 #include <string.h>
 

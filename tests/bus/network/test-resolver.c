@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* SyncResolverRouting and ClearResolverRouting, with a stand-in for systemd-resolved. */
 
-/* SyncResolverRouting and ClearResolverRouting against a mock of org.freedesktop.resolve1 that
- * records its calls; the real one is in the VM tier. */
+/*
+ * SyncResolverRouting and ClearResolverRouting against a mock of org.freedesktop.resolve1 that
+ * records its calls; the real one is in the VM tier.
+ */
 #include <net/if.h>
 #include <poll.h>
 #include <string.h>

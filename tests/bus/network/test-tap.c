@@ -166,7 +166,7 @@ START_TEST(delete_spares_what_is_no_tap)
     ck_assert(network_link_exists("tap-fc-1"));
     network_do("ip link del tap-fc-1; ip tuntap add tap-fc-1 mode tun");
     rig_call_fails(bus, RIG_ERROR("NotManaged"), "DeleteTap", "ss", "tap-fc-1", "");
-    /* A TAP of somebody else, under a second name. */
+    /* A TAP of another program, under a second name. */
     network_do("ip link del tap-fc-1; ip tuntap add vpn0 mode tap; "
                "ip link property add dev vpn0 altname tap-fc-vpn");
     rig_call_fails(bus, RIG_ERROR("NotManaged"), "DeleteTap", "ss", "tap-fc-vpn", "");

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* Guests that run on while the helper is another one: upgraded from version 1.0, put in the place of
- * the older helper, killed again and again. */
+/*
+ * Guests that run on while the helper is another one: upgraded from version 1.0, put in the place
+ * of the older helper, killed again and again.
+ */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,8 +75,10 @@ START_TEST(first_version_is_replaced)
 }
 END_TEST
 
-/* The older helper's bridge: guests go out by rules that are not ours, as before, until they are
- * registered. */
+/*
+ * The older helper's bridge: guests go out by rules that are not ours, as before, until they are
+ * registered.
+ */
 START_TEST(guests_of_the_older_helper_go_on)
 {
     int flow;
@@ -169,8 +173,10 @@ fill_nat(sd_bus *caller, unsigned int i)
     return message;
 }
 
-/* Has the callers make the calls of @order, one each at a time; @kills: so often the helper is killed
- * meanwhile, and calls may fail. */
+/*
+ * Has the callers make the calls of @order, one each at a time; @kills: so often the helper is
+ * killed meanwhile, and calls may fail.
+ */
 static void
 call_all(Fill *fill, const unsigned int *order, unsigned int n, unsigned int kills)
 {

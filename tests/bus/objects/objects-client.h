@@ -13,13 +13,16 @@
 
 /*
  * What GetManagedObjects says: "path interface.property" to the value as a text (numbers in
- * decimal, with two places after the point if they are not whole, "true", "false", texts as they are, the members of an array separated by blanks), and
- * "path interface" to "" for each of our interfaces. Free with g_hash_table_unref().
+ * decimal, with two places after the point if they are not whole, "true", "false", texts as they
+ * are, the members of an array separated by blanks), and "path interface" to "" for each of our
+ * interfaces. Free with g_hash_table_unref().
  */
 GHashTable *objects_managed(sd_bus *bus);
 
-/* The property @name of the object @path, in the same form; NULL if the answer is an error. Free
- * with g_free(). */
+/*
+ * The property @name of the object @path, in the same form; NULL if the answer is an error. Free
+ * with g_free().
+ */
 char *objects_get(sd_bus *bus, const char *path, const char *interface, const char *name);
 
 /* Fails unless objects_get() says @expected (NULL: an error). */

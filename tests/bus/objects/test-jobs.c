@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Jobs: their properties and signals, who may cancel them, and what is left then. The worker is
- * started by a script that stops itself when a file says so, so each stage lasts as long as it must.
+ * started by a script that stops itself when a file says so, so each stage lasts as long as it
+ * must.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -335,7 +336,9 @@ START_TEST(who_may_cancel)
 }
 END_TEST
 
-/* What e2fsck is let to mend cannot be undone: until then nothing has changed, and then it is done. */
+/*
+ * What e2fsck is let to mend cannot be undone: until then nothing has changed, and then it is done.
+ */
 START_TEST(cancel_of_a_repair)
 {
     static const char *const damages[] = {
@@ -585,7 +588,9 @@ holds(const char *image, const char *data, size_t length)
     ck_assert_int_eq(memcmp(got, data, length), 0);
 }
 
-/* At any moment: what was cancelled has written nothing, and what was not has written everything. */
+/*
+ * At any moment: what was cancelled has written nothing, and what was not has written everything.
+ */
 START_TEST(cancel_at_any_moment)
 {
     g_autofree char *image = image_make("image", 64 * MIB, "-t ext4");

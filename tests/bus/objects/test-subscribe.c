@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* Subscriptions and the signals of links; those of machines are in test-machine-objects. The time
- * limit of this rig's helper.conf is one second. */
+/*
+ * Subscriptions and the signals of links; those of machines are in test-machine-objects. The time
+ * limit of this rig's helper.conf is one second.
+ */
 #include <signal.h>
 #include <string.h>
 

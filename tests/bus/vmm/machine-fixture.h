@@ -75,8 +75,8 @@ void machine_add_drive(Machine *machine, const char *id, const char *path, bool 
 void machine_order(const char *name, const char *orders);
 
 /*
- * What the order "record MACHINE_RUN@name.record" of the machine @name has recorded so far, or NULL.
- * In a jail that directory is the VM's own. Free with g_free().
+ * What the order "record MACHINE_RUN@name.record" of the machine @name has recorded so far, or
+ * NULL. In a jail that directory is the VM's own. Free with g_free().
  */
 char *machine_record(const char *name);
 
@@ -106,8 +106,10 @@ uint32_t machine_find(sd_bus *bus, const char *api_sock);
 /* What ProcessRunning says. */
 bool machine_is_running(sd_bus *bus, uint32_t pid, const char *api_sock);
 
-/* Starts @argv as @uid in a session of its own, as the helper would start a VMM, and waits until it
- * was executed. */
+/*
+ * Starts @argv as @uid in a session of its own, as the helper would start a VMM, and waits until it
+ * was executed.
+ */
 pid_t machine_start_program(uid_t uid, const char *const *argv);
 
 /* Waits until @pid, a child that was forked, has executed another program. */

@@ -65,7 +65,7 @@ START_TEST(refuses)
 
         launch_fails(orders, "OperationFailed", words);
     }
-    /* That its arguments are not told is what every failure is looked at for. */
+    /* That its arguments are not in the message is what every failure is looked at for. */
     launch_fails("refuse /boot-source what is token=s3cret", "OperationFailed",
                  "PUT /boot-source was refused, with a text that shows kernel arguments");
     launch_fails("refuse /boot-source s3cret", "OperationFailed", "PUT /boot-source was refused");
@@ -242,7 +242,7 @@ START_TEST(binary_is_a_script)
 }
 END_TEST
 
-/* firecracker's own exit codes are said in words. */
+/* firecracker's own exit codes are explained. */
 START_TEST(exit_codes)
 {
     launch_fails("exit /actions 148", "OperationFailed",

@@ -212,7 +212,7 @@ check_stop(const char *orders, uint32_t timeout_s, const char *expected)
     machine_free(machine);
 }
 
-/* The double ends by itself when it is told of Ctrl-Alt-Del. */
+/* The double ends by itself on Ctrl-Alt-Del. */
 START_TEST(stop_by_the_guest)
 {
     check_stop(NULL, 20, "guest");

@@ -260,7 +260,7 @@ START_TEST(binaries)
     }
     machine_set(machine, "binary_path", "/usr/local/bin/fc-absent");
     machine_launch_fails(machine_bus, machine, "NotFound", "fc-absent");
-    /* It could be launched, and be found and killed by nobody afterwards. */
+    /* It could be launched, and could not be found and killed afterwards. */
     machine_install_double("/usr/local/bin/vmm", 0, 0755);
     machine_set(machine, "binary_path", "/usr/local/bin/vmm");
     machine_launch_fails(machine_bus, machine, "NotManaged",

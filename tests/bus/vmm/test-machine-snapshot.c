@@ -169,7 +169,9 @@ START_TEST(taken)
 }
 END_TEST
 
-/* A guest that is not to go on stands still, and one that stood still before does after a failure. */
+/*
+ * A guest that is not to go on stands still, and one that stood still before does after a failure.
+ */
 START_TEST(stands_still)
 {
     pid_t pid = launch("");

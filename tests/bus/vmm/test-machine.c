@@ -300,7 +300,7 @@ START_TEST(launched_twice)
     machine_launch_fails(bus, same_vsock, "AlreadyExists", "twice.vsock is in use");
     ck_assert_uint_eq(machine_find(bus, MACHINE_RUN "twice.sock"), (uint32_t)pid);
 
-    /* Its sockets stay when it dies; they are nobody's, and in nobody's way. */
+    /* Its sockets stay when it dies; they belong to no one, and are in no one's way. */
     kill_machine(pid);
     ck_assert_int_eq(access(MACHINE_RUN "twice.sock", F_OK), 0);
     ck_assert_int_eq(access(MACHINE_RUN "twice.vsock", F_OK), 0);

@@ -36,7 +36,7 @@ START_TEST(running)
     ck_assert(!machine_is_running(machine_bus, 0, ""));
     ck_assert(!machine_is_running(machine_bus, UINT32_MAX, ""));
     ck_assert(!machine_is_running(machine_bus, 0x7fffffff, MACHINE_RUN "signals.sock"));
-    /* One outside the runtime directory is nobody of ours. */
+    /* One outside the runtime directory is none of ours. */
     ck_assert(!machine_is_running(machine_bus, (uint32_t)pid, "/tmp/x.sock"));
     ck_assert(!machine_is_running(machine_bus, (uint32_t)pid, "x"));
     rig_call_ok(machine_bus, "KillProcess", "us", (uint32_t)pid, "");

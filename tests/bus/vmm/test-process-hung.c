@@ -17,9 +17,9 @@
 #include "util/settings.h"
 
 /*
- * A stranger's process whose command line nobody can read: what is mapped there is a file of a file
+ * A stranger's process whose command line no one can read: what is mapped there is a file of a file
  * system of the stranger's own, FUSE, which does not answer. One thread reads that mapping by
- * /proc/self/mem, which holds the memory map's lock for as long; another waits to change the map;
+ * /proc/self/mem, which keeps the memory map locked for as long; another waits to change the map;
  * and who wants to read the command line waits behind that, for ever, SIGKILL or not.
  */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A pid that is another process's by now is never signalled. */
+/* A pid that is another process's by now is never signaled. */
 #include <errno.h>
 #include <linux/sched.h>
 #include <sched.h>
