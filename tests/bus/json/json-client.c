@@ -245,6 +245,16 @@ client_expect_end(int fd)
 }
 
 char *
+client_padded_request(size_t size)
+{
+    static const char head[] = "{\"method\":\"priv.delete_tap\",\"params\":{\"tap_name\":"
+                               "\"tap-fc-none\"},\"padding\":\"";
+    g_autofree char *padding = g_strnfill(size - strlen(head) - strlen("\"}"), 'x');
+
+    return g_strconcat(head, padding, "\"}", NULL);
+}
+
+char *
 client_ask(const char *text)
 {
     int fd = client_connect(0);

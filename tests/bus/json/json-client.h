@@ -49,11 +49,25 @@ void client_expect_words(int fd, const char *words);
 /* Requires that the bridge closes without another byte. */
 void client_expect_end(int fd);
 
+/*
+ * A request of exactly @size bytes, which deletes the TAP tap-fc-none: what is too much is a member
+ * that no method knows. Free with g_free().
+ */
+char *client_padded_request(size_t size);
+
 /* What one line is answered to @text, sent by root on a connection of its own. */
 char *client_ask(const char *text);
 
 /* As client_ask(), and requires that answer. */
 void client_check(const char *text, const char *expected);
 
-/* The peak of @pid's memory (VmHWM), in bytes. */
+/*
+ * The peak of @pid's memory (VmHWM), in bytes. Under a sanitizer, whose own memory is in it, it may
+ * be CLIENT_MEMORY_FACTOR times as much.
+ */
+#ifdef __SANITIZE_ADDRESS__
+#define CLIENT_MEMORY_FACTOR 8u
+#else
+#define CLIENT_MEMORY_FACTOR 1u
+#endif
 size_t client_memory_peak(pid_t pid);

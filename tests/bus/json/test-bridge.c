@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The JSON socket: who may connect, both protocols, errors, records. */
+/* The JSON socket: who may connect, the older protocol, errors, records. */
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -214,103 +214,6 @@ START_TEST(half_closed)
 }
 END_TEST
 
-/* The specification's chapter 7, with the answers of a server that has none of those methods. */
-START_TEST(rpc_examples)
-{
-#define RPC_ERROR(code, message, id)                                                               \
-    "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":" code ",\"message\":\"" message "\"},\"id\":" id "}"
-#define NOT_FOUND(id) RPC_ERROR("-32601", "Method not found", id)
-#define INVALID RPC_ERROR("-32600", "Invalid Request", "null")
-#define PARSE RPC_ERROR("-32700", "Parse error", "null")
-    static const char *const examples[][2] = {
-        {"{\"jsonrpc\": \"2.0\", \"method\": \"subtract\", \"params\": [42, 23], \"id\": 1}",
-         NOT_FOUND("1")},
-        {"{\"jsonrpc\": \"2.0\", \"method\": \"subtract\", \"params\": {\"subtrahend\": 23, "
-         "\"minuend\": 42}, \"id\": 3}",
-         NOT_FOUND("3")},
-        {"{\"jsonrpc\": \"2.0\", \"method\": \"foobar\", \"id\": \"1\"}", NOT_FOUND("\"1\"")},
-        {"{\"jsonrpc\": \"2.0\", \"method\": \"foobar, \"params\": \"bar\", \"baz]", PARSE},
-        {"{\"jsonrpc\": \"2.0\", \"method\": 1, \"params\": \"bar\"}", INVALID},
-        {"[\n  {\"jsonrpc\": \"2.0\", \"method\": \"sum\", \"params\": [1,2,4], \"id\": \"1\"},\n"
-         "  {\"jsonrpc\": \"2.0\", \"method\"\n]",
-         PARSE},
-        {"[]", INVALID},
-        {"[1]", "[" INVALID "]"},
-        {"[1,2,3]", "[" INVALID "," INVALID "," INVALID "]"},
-        {"[\n {\"jsonrpc\": \"2.0\", \"method\": \"sum\", \"params\": [1,2,4], \"id\": \"1\"},\n"
-         " {\"jsonrpc\": \"2.0\", \"method\": \"notify_hello\", \"params\": [7]},\n"
-         " {\"jsonrpc\": \"2.0\", \"method\": \"subtract\", \"params\": [42,23], \"id\": \"2\"},\n"
-         " {\"foo\": \"boo\"},\n"
-         " {\"jsonrpc\": \"2.0\", \"method\": \"foo.get\", \"params\": {\"name\": \"myself\"}, "
-         "\"id\": \"5\"},\n"
-         " {\"jsonrpc\": \"2.0\", \"method\": \"get_data\", \"id\": \"9\"}\n]",
-         "[" NOT_FOUND("\"1\"") "," NOT_FOUND("\"2\"") "," INVALID "," NOT_FOUND(
-             "\"5\"") "," NOT_FOUND("\"9\"") "]"},
-    };
-
-    for (size_t i = 0; i < G_N_ELEMENTS(examples); i++)
-        client_check(examples[i][0], examples[i][1]);
-}
-END_TEST
-
-#define RPC_DELETE "{\"jsonrpc\":\"2.0\",\"method\":\"priv.delete_tap\",\"params\":"
-#define RPC_DONE(id) "{\"jsonrpc\":\"2.0\",\"result\":{},\"id\":" id "}"
-
-START_TEST(rpc_calls)
-{
-    client_check(RPC_DELETE "[\"tap-fc-none\"],\"id\":1}", RPC_DONE("1"));
-    client_check(RPC_DELETE "[\"tap-fc-none\",\"op-p\"],\"id\":\"x\"}", RPC_DONE("\"x\""));
-    client_check(RPC_DELETE "{\"tap_name\":\"tap-fc-none\",\"op_id\":\"op-n\"},\"id\":null}",
-                 RPC_DONE("null"));
-    client_check(RPC_DELETE "{\"tap_name\":7,\"op_id\":\"op-n\"},\"id\":2}",
-                 "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32602,\"message\":\"tap_name: must be "
-                 "a string\",\"data\":{\"name\":\"org.banger.Helper1.Error.BadParams\","
-                 "\"code\":\"bad_params\",\"message\":\"tap_name: must be a string\","
-                 "\"op_id\":\"op-n\"}},\"id\":2}");
-    client_check("[" RPC_DELETE "[\"tap-fc-none\"],\"id\":1}]", "[" RPC_DONE("1") "]");
-}
-END_TEST
-
-/*
- * Notifications are made, and not answered: what is read is the answer to the request behind them.
- */
-START_TEST(rpc_notifications)
-{
-    int fd = client_connect(0);
-
-    client_send(fd, "[{\"jsonrpc\": \"2.0\", \"method\": \"notify_sum\", \"params\": [1,2,4]},"
-                    "{\"jsonrpc\": \"2.0\", \"method\": \"notify_hello\", \"params\": [7]}]");
-    client_send(fd, "{\"jsonrpc\": \"2.0\", \"method\": \"update\", \"params\": [1,2,3,4,5]}");
-    client_send(fd, "{\"jsonrpc\": \"2.0\", \"method\": \"foobar\"}");
-    client_send(fd, RPC_DELETE "[\"tap-fc-none\",\"op-notified\"]}");
-    client_send(fd, RPC_DELETE "[\"tap-fc-none\"],\"id\":1}");
-    client_expect_line(fd, RPC_DONE("1"));
-    (void)shutdown(fd, SHUT_WR);
-    client_expect_end(fd);
-    (void)close(fd);
-    g_hash_table_unref(rig_journal_wait("op-notified"));
-}
-END_TEST
-
-/* A batch larger than what may be in flight, each answered. */
-START_TEST(rpc_batch)
-{
-    g_autoptr(GString) batch = g_string_new("[");
-    g_autofree char *answer = NULL;
-
-    for (int i = 0; i < 200; i++)
-        g_string_append_printf(batch, "%s" RPC_DELETE "[\"tap-fc-none\"],\"id\":%d}",
-                               i == 0 ? "" : ",", i);
-    g_string_append_c(batch, ']');
-    answer = client_ask(batch->str);
-    for (int i = 0; i < 200; i++) {
-        g_autofree char *expected = g_strdup_printf(RPC_DONE("%d"), i);
-
-        ck_assert_msg(strstr(answer, expected) != NULL, "%d is missing in %s", i, answer);
-    }
-}
-END_TEST
-
 static void
 check_record(const char *op_id, const char *identifier, const char *caller_uid,
              const char *const *fields)
@@ -502,10 +405,6 @@ main(int argc, char **argv)
     tcase_add_test(tcase, ways_of_writing);
     tcase_add_test(tcase, one_after_the_other);
     tcase_add_test(tcase, half_closed);
-    tcase_add_test(tcase, rpc_examples);
-    tcase_add_test(tcase, rpc_calls);
-    tcase_add_test(tcase, rpc_notifications);
-    tcase_add_test(tcase, rpc_batch);
     tcase_add_test(tcase, records);
     tcase_add_test(tcase, other_uids);
     tcase_add_test(tcase, denied_by_polkit);

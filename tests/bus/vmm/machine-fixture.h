@@ -1,43 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include "bus/vmm/machine-request.h"
 #include "rig/rig-client.h"
 
 /*
  * What the tests of the VMM's methods share: a host with the double of firecracker
- * (tests/fake/fake.h) where the helper looks for programs, and requests for LaunchFirecracker that
- * can be spoiled one member at a time.
+ * (tests/fake/fake.h) where the helper looks for programs, and requests for LaunchFirecracker
+ * (bus/vmm/machine-request.h).
  *
  * The programs run in the rig, and on a machine of the VM tier too, where systemd starts the VMM:
  * with BANGER_RIG_DIR set (rig_enter() stays outside then), the owner's uid made RIG_UID_OWNER, and
  * the double's path in BANGER_FAKE_FIRECRACKER.
  */
-
-#define MACHINE_BINARY "/usr/local/bin/firecracker"
-#define MACHINE_STATE BANGER_STATE_DIRECTORY "/"
-#define MACHINE_RUN BANGER_RUNTIME_DIRECTORY "/"
-
-typedef struct {
-    char *id;
-    char *path;
-    int read_only;
-    int is_root;
-} MachineDrive;
-
-typedef struct {
-    const char *key;
-    char type; /* of the variant: s, u, b; d for the drives; 0: left out */
-    char *text;
-    uint32_t number;
-} MachineMember;
-
-#define MACHINE_N_MEMBERS 16
-
-typedef struct {
-    MachineMember members[MACHINE_N_MEMBERS];
-    GArray *drives;                       /* of MachineDrive */
-    int (*more)(sd_bus_message *message); /* appends further keys, or NULL */
-} Machine;
 
 /*
  * Installs the double, makes /dev/net/tun what udev makes of it, and creates the files, the bridge
@@ -57,20 +32,6 @@ void machine_install_double(const char *path, uid_t uid, mode_t mode);
 /* Writes @text to @path, as a file of the owner. */
 void machine_write(const char *path, const char *text);
 
-/*
- * A request for the machine @name: sockets @name.sock and @name.vsock, log @name.log, metrics
- * @name.metrics, the TAP tap-fc-@name, one drive "rootfs". Free with machine_free().
- */
-Machine *machine_new(const char *name);
-void machine_free(Machine *machine);
-
-void machine_set(Machine *machine, const char *key, const char *text);
-void machine_set_number(Machine *machine, const char *key, uint32_t number);
-void machine_set_type(Machine *machine, const char *key, char type);
-void machine_remove(Machine *machine, const char *key);
-void machine_add_drive(Machine *machine, const char *id, const char *path, bool read_only,
-                       bool is_root);
-
 /* What the double shall do wrong with the machine @name, or NULL: nothing. */
 void machine_order(const char *name, const char *orders);
 
@@ -79,11 +40,6 @@ void machine_order(const char *name, const char *orders);
  * NULL. In a jail that directory is the VM's own. Free with g_free().
  */
 char *machine_record(const char *name);
-
-/* The message that launches @machine, or has another @method that takes its dictionary do so. */
-sd_bus_message *machine_call_message(sd_bus *bus, const char *method, const Machine *machine,
-                                     const char *op_id);
-sd_bus_message *machine_message(sd_bus *bus, const Machine *machine, const char *op_id);
 
 /* Launches @machine; the test fails if that does. Returns the pid. */
 pid_t machine_launch(sd_bus *bus, const Machine *machine);
