@@ -72,6 +72,38 @@ command_read(const CommandContext *context, char **arguments)
     return status;
 }
 
+/* The arguments of WriteExt4Files for one file. */
+static int
+append_whole(sd_bus_message *message, char **arguments, const char *data, size_t size)
+{
+    int r = sd_bus_message_append(message, "s", arguments[0]);
+
+    if (r < 0)
+        return r;
+    r = sd_bus_message_open_container(message, 'a', "(sayu)");
+    if (r < 0)
+        return r;
+    r = sd_bus_message_open_container(message, 'r', "sayu");
+    if (r < 0)
+        return r;
+    r = sd_bus_message_append(message, "s", arguments[1]);
+    if (r < 0)
+        return r;
+    r = sd_bus_message_append_array(message, 'y', data, size);
+    if (r < 0)
+        return r;
+    r = sd_bus_message_append(message, "u", 0);
+    if (r < 0)
+        return r;
+    r = sd_bus_message_close_container(message);
+    if (r < 0)
+        return r;
+    r = sd_bus_message_close_container(message);
+    if (r < 0)
+        return r;
+    return sd_bus_message_append(message, "s", "");
+}
+
 static ClientStatus
 write_whole(const CommandContext *context, char **arguments)
 {
@@ -83,23 +115,7 @@ write_whole(const CommandContext *context, char **arguments)
     if (ferror(stdin))
         return client_fail(_("cannot read standard input"), NULL, -errno);
     message = client_message(context->bus, "WriteExt4Files");
-    r = sd_bus_message_append(message, "s", arguments[0]);
-    if (r >= 0)
-        r = sd_bus_message_open_container(message, 'a', "(sayu)");
-    if (r >= 0)
-        r = sd_bus_message_open_container(message, 'r', "sayu");
-    if (r >= 0)
-        r = sd_bus_message_append(message, "s", arguments[1]);
-    if (r >= 0)
-        r = sd_bus_message_append_array(message, 'y', data, size);
-    if (r >= 0)
-        r = sd_bus_message_append(message, "u", 0);
-    if (r >= 0)
-        r = sd_bus_message_close_container(message);
-    if (r >= 0)
-        r = sd_bus_message_close_container(message);
-    if (r >= 0)
-        r = sd_bus_message_append(message, "s", "");
+    r = append_whole(message, arguments, data, size);
     if (r < 0) {
         sd_bus_message_unref(message);
         return client_fail(_("cannot write the file"), NULL, r);

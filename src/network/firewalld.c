@@ -48,17 +48,20 @@ read_members(sd_bus_message *reply, const char *zone, GHashTable *zones)
     if (r <= 0)
         return r;
     r = sd_bus_message_read_basic(reply, 's', &kind);
-    if (r >= 0)
-        r = sd_bus_message_enter_container(reply, 'a', "s");
+    if (r < 0)
+        return r;
+    r = sd_bus_message_enter_container(reply, 'a', "s");
     if (r < 0)
         return r;
     while ((r = sd_bus_message_read_basic(reply, 's', &name)) > 0)
         if (g_str_equal(kind, "interfaces"))
             g_hash_table_insert(zones, g_strdup(name), g_strdup(zone));
-    if (r >= 0)
-        r = sd_bus_message_exit_container(reply);
-    if (r >= 0)
-        r = sd_bus_message_exit_container(reply);
+    if (r < 0)
+        return r;
+    r = sd_bus_message_exit_container(reply);
+    if (r < 0)
+        return r;
+    r = sd_bus_message_exit_container(reply);
     return r < 0 ? r : 1;
 }
 
@@ -71,17 +74,20 @@ read_zone(sd_bus_message *reply, GHashTable *zones)
     if (r <= 0)
         return r;
     r = sd_bus_message_read_basic(reply, 's', &zone);
-    if (r >= 0)
-        r = sd_bus_message_enter_container(reply, 'a', "{sas}");
+    if (r < 0)
+        return r;
+    r = sd_bus_message_enter_container(reply, 'a', "{sas}");
     if (r < 0)
         return r;
     do
         r = read_members(reply, zone, zones);
     while (r > 0);
-    if (r >= 0)
-        r = sd_bus_message_exit_container(reply);
-    if (r >= 0)
-        r = sd_bus_message_exit_container(reply);
+    if (r < 0)
+        return r;
+    r = sd_bus_message_exit_container(reply);
+    if (r < 0)
+        return r;
+    r = sd_bus_message_exit_container(reply);
     return r < 0 ? r : 1;
 }
 

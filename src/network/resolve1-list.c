@@ -49,16 +49,21 @@ ask_resolved(sd_bus *bus, GHashTable *servers)
     int r = sd_bus_message_new_method_call(bus, &message, NAME, "/org/freedesktop/resolve1",
                                            "org.freedesktop.DBus.Properties", "Get");
 
-    if (r >= 0)
-        r = sd_bus_message_append(message, "ss", NAME ".Manager", "DNSEx");
-    if (r >= 0)
-        r = sd_bus_message_set_auto_start(message, false);
-    if (r >= 0)
-        r = sd_bus_call(bus, message, ANSWER_TIMEOUT_USEC, NULL, &reply);
-    if (r >= 0)
-        r = sd_bus_message_enter_container(reply, 'v', "a(iiayqs)");
-    if (r >= 0)
-        r = sd_bus_message_enter_container(reply, 'a', "(iiayqs)");
+    if (r < 0)
+        return r;
+    r = sd_bus_message_append(message, "ss", NAME ".Manager", "DNSEx");
+    if (r < 0)
+        return r;
+    r = sd_bus_message_set_auto_start(message, false);
+    if (r < 0)
+        return r;
+    r = sd_bus_call(bus, message, ANSWER_TIMEOUT_USEC, NULL, &reply);
+    if (r < 0)
+        return r;
+    r = sd_bus_message_enter_container(reply, 'v', "a(iiayqs)");
+    if (r < 0)
+        return r;
+    r = sd_bus_message_enter_container(reply, 'a', "(iiayqs)");
     while (r > 0)
         r = read_server(reply, servers);
     return r;

@@ -215,10 +215,12 @@ ask_systemd(sd_bus *bus, const char *pattern, sd_bus_error *bus_error, const Lis
     int r = sd_bus_message_new_method_call(bus, &message, SYSTEMD, "/org/freedesktop/systemd1",
                                            SYSTEMD ".Manager", "ListUnitsByPatterns");
 
-    if (r >= 0)
-        r = sd_bus_message_append(message, "asas", 0, 1, pattern);
-    if (r >= 0)
-        r = sd_bus_call(bus, message, ANSWER_TIMEOUT_USEC, bus_error, &reply);
+    if (r < 0)
+        return r;
+    r = sd_bus_message_append(message, "asas", 0, 1, pattern);
+    if (r < 0)
+        return r;
+    r = sd_bus_call(bus, message, ANSWER_TIMEOUT_USEC, bus_error, &reply);
     return r < 0 ? r : read_units(reply, list);
 }
 

@@ -54,20 +54,27 @@ append_command(sd_bus_message *message, const BangerUnitSpec *spec)
 {
     int r = sd_bus_message_open_container(message, 'r', "sv");
 
-    if (r >= 0)
-        r = sd_bus_message_append(message, "s", "ExecStart");
-    if (r >= 0)
-        r = sd_bus_message_open_container(message, 'v', "a(sasb)");
-    if (r >= 0)
-        r = sd_bus_message_open_container(message, 'a', "(sasb)");
-    if (r >= 0)
-        r = sd_bus_message_open_container(message, 'r', "sasb");
-    if (r >= 0)
-        r = sd_bus_message_append(message, "s", spec->argv[0]);
-    if (r >= 0)
-        r = append_arguments(message, spec->argv);
-    if (r >= 0)
-        r = sd_bus_message_append(message, "b", 0);
+    if (r < 0)
+        return r;
+    r = sd_bus_message_append(message, "s", "ExecStart");
+    if (r < 0)
+        return r;
+    r = sd_bus_message_open_container(message, 'v', "a(sasb)");
+    if (r < 0)
+        return r;
+    r = sd_bus_message_open_container(message, 'a', "(sasb)");
+    if (r < 0)
+        return r;
+    r = sd_bus_message_open_container(message, 'r', "sasb");
+    if (r < 0)
+        return r;
+    r = sd_bus_message_append(message, "s", spec->argv[0]);
+    if (r < 0)
+        return r;
+    r = append_arguments(message, spec->argv);
+    if (r < 0)
+        return r;
+    r = sd_bus_message_append(message, "b", 0);
     for (int i = 0; r >= 0 && i < 4; i++)
         r = sd_bus_message_close_container(message);
     return r;
@@ -83,14 +90,18 @@ append_log_fields(sd_bus_message *message, const BangerUnitSpec *spec)
     g_autofree char *vm_id = g_strdup_printf("VM_ID=%s", spec->vm_id);
     int r = sd_bus_message_open_container(message, 'r', "sv");
 
-    if (r >= 0)
-        r = sd_bus_message_append(message, "s", "LogExtraFields");
-    if (r >= 0)
-        r = sd_bus_message_open_container(message, 'v', "aay");
-    if (r >= 0)
-        r = sd_bus_message_open_container(message, 'a', "ay");
-    if (r >= 0)
-        r = sd_bus_message_append_array(message, 'y', vm_id, strlen(vm_id));
+    if (r < 0)
+        return r;
+    r = sd_bus_message_append(message, "s", "LogExtraFields");
+    if (r < 0)
+        return r;
+    r = sd_bus_message_open_container(message, 'v', "aay");
+    if (r < 0)
+        return r;
+    r = sd_bus_message_open_container(message, 'a', "ay");
+    if (r < 0)
+        return r;
+    r = sd_bus_message_append_array(message, 'y', vm_id, strlen(vm_id));
     for (int i = 0; r >= 0 && i < 3; i++)
         r = sd_bus_message_close_container(message);
     return r;
@@ -102,12 +113,15 @@ append_environment(sd_bus_message *message, const BangerUnitSpec *spec)
 {
     int r = sd_bus_message_open_container(message, 'r', "sv");
 
-    if (r >= 0)
-        r = sd_bus_message_append(message, "s", "Environment");
-    if (r >= 0)
-        r = sd_bus_message_open_container(message, 'v', "as");
-    if (r >= 0)
-        r = sd_bus_message_append_strv(message, (char **)(void *)spec->environment);
+    if (r < 0)
+        return r;
+    r = sd_bus_message_append(message, "s", "Environment");
+    if (r < 0)
+        return r;
+    r = sd_bus_message_open_container(message, 'v', "as");
+    if (r < 0)
+        return r;
+    r = sd_bus_message_append_strv(message, (char **)(void *)spec->environment);
     for (int i = 0; r >= 0 && i < 2; i++)
         r = sd_bus_message_close_container(message);
     return r;
@@ -137,12 +151,15 @@ banger_unit_append_groups(sd_bus_message *message, gid_t group)
         g_ptr_array_add(groups, g_strdup_printf("%u", group));
     g_ptr_array_add(groups, NULL);
     r = sd_bus_message_open_container(message, 'r', "sv");
-    if (r >= 0)
-        r = sd_bus_message_append(message, "s", "SupplementaryGroups");
-    if (r >= 0)
-        r = sd_bus_message_open_container(message, 'v', "as");
-    if (r >= 0)
-        r = sd_bus_message_append_strv(message, (char **)groups->pdata);
+    if (r < 0)
+        return r;
+    r = sd_bus_message_append(message, "s", "SupplementaryGroups");
+    if (r < 0)
+        return r;
+    r = sd_bus_message_open_container(message, 'v', "as");
+    if (r < 0)
+        return r;
+    r = sd_bus_message_append_strv(message, (char **)groups->pdata);
     for (int i = 0; r >= 0 && i < 2; i++)
         r = sd_bus_message_close_container(message);
     return r;
@@ -226,24 +243,32 @@ banger_unit_append_properties(sd_bus_message *message, const BangerUnitSpec *spe
 {
     int r = sd_bus_message_open_container(message, 'a', "(sv)");
 
-    if (r >= 0)
-        r = append_service(message, spec);
-    if (r >= 0)
-        r = append_command(message, spec);
-    if (r >= 0)
-        r = append_log_fields(message, spec);
-    if (r >= 0)
-        r = append_environment(message, spec);
-    if (r >= 0)
-        r = append_devices(message, spec);
-    if (r >= 0)
-        r = append_sandbox(message);
-    if (r >= 0)
-        r = banger_unit_append_limits(message, spec);
-    if (r >= 0)
-        r = spec->jail != NULL ? banger_unit_append_jail(message, spec, systemd_version)
-                               : append_owner(message, spec);
-    if (r >= 0)
-        r = sd_bus_message_close_container(message);
-    return r;
+    if (r < 0)
+        return r;
+    r = append_service(message, spec);
+    if (r < 0)
+        return r;
+    r = append_command(message, spec);
+    if (r < 0)
+        return r;
+    r = append_log_fields(message, spec);
+    if (r < 0)
+        return r;
+    r = append_environment(message, spec);
+    if (r < 0)
+        return r;
+    r = append_devices(message, spec);
+    if (r < 0)
+        return r;
+    r = append_sandbox(message);
+    if (r < 0)
+        return r;
+    r = banger_unit_append_limits(message, spec);
+    if (r < 0)
+        return r;
+    r = spec->jail != NULL ? banger_unit_append_jail(message, spec, systemd_version)
+                           : append_owner(message, spec);
+    if (r < 0)
+        return r;
+    return sd_bus_message_close_container(message);
 }

@@ -170,17 +170,21 @@ start_transient_unit(Systemd *systemd, const BangerUnitSpec *spec, sd_bus_error 
         sd_bus_message_new_method_call(systemd->bus, &message, SYSTEMD, "/org/freedesktop/systemd1",
                                        MANAGER, "StartTransientUnit");
 
-    if (r >= 0)
-        r = sd_bus_message_append(message, "ss", systemd->name, "fail");
-    if (r >= 0)
-        r = banger_unit_append_properties(message, spec, systemd->version);
-    if (r >= 0)
-        r = sd_bus_message_append(message, "a(sa(sv))", 0);
-    if (r >= 0)
-        r = sd_bus_call(systemd->bus, message, 0, bus_error, &reply);
-    if (r >= 0)
-        r = take_job(systemd, reply);
-    return r;
+    if (r < 0)
+        return r;
+    r = sd_bus_message_append(message, "ss", systemd->name, "fail");
+    if (r < 0)
+        return r;
+    r = banger_unit_append_properties(message, spec, systemd->version);
+    if (r < 0)
+        return r;
+    r = sd_bus_message_append(message, "a(sa(sv))", 0);
+    if (r < 0)
+        return r;
+    r = sd_bus_call(systemd->bus, message, 0, bus_error, &reply);
+    if (r < 0)
+        return r;
+    return take_job(systemd, reply);
 }
 
 /*
@@ -380,13 +384,16 @@ is_any_starting(sd_bus *bus, uint64_t timeout_usec)
     int r = sd_bus_message_new_method_call(bus, &message, SYSTEMD, "/org/freedesktop/systemd1",
                                            MANAGER, "ListUnitsByPatterns");
 
-    if (r >= 0)
-        r = sd_bus_message_append(message, "asas", 2, "activating", "inactive", 1,
-                                  BANGER_UNIT_PREFIX "*" BANGER_UNIT_SUFFIX);
-    if (r >= 0)
-        r = sd_bus_call(bus, message, timeout_usec, NULL, &reply);
-    if (r >= 0)
-        r = sd_bus_message_enter_container(reply, 'a', "(ssssssouso)");
+    if (r < 0)
+        return r;
+    r = sd_bus_message_append(message, "asas", 2, "activating", "inactive", 1,
+                              BANGER_UNIT_PREFIX "*" BANGER_UNIT_SUFFIX);
+    if (r < 0)
+        return r;
+    r = sd_bus_call(bus, message, timeout_usec, NULL, &reply);
+    if (r < 0)
+        return r;
+    r = sd_bus_message_enter_container(reply, 'a', "(ssssssouso)");
     while (r >= 0 && (r = sd_bus_message_read(reply, "(ssssssouso)", NULL, NULL, NULL, &state, NULL,
                                               NULL, NULL, &job, NULL, NULL)) > 0)
         if (job != 0 || g_str_equal(state, "activating"))

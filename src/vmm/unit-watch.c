@@ -202,19 +202,23 @@ subscribe_to_units(BangerUnitWatch *watch)
     g_autoptr(sd_bus_message) message = NULL;
     int r = sd_bus_add_match_async(bus, NULL, service, on_properties_changed, NULL, watch);
 
-    if (r >= 0)
-        r = sd_bus_add_match_async(bus, NULL, unit, on_properties_changed, NULL, watch);
-    if (r >= 0)
-        r = sd_bus_match_signal_async(bus, NULL, SYSTEMD, PATH, MANAGER, "UnitNew", on_unit_new,
-                                      NULL, watch);
-    if (r >= 0)
-        r = sd_bus_match_signal_async(bus, NULL, SYSTEMD, PATH, MANAGER, "UnitRemoved",
-                                      on_unit_removed, NULL, watch);
-    if (r >= 0)
-        r = sd_bus_message_new_method_call(bus, &message, SYSTEMD, PATH, MANAGER, "Subscribe");
-    if (r >= 0)
-        r = sd_bus_call_async(bus, NULL, message, on_subscribed, watch, ANSWER_TIMEOUT_USEC);
-    return r;
+    if (r < 0)
+        return r;
+    r = sd_bus_add_match_async(bus, NULL, unit, on_properties_changed, NULL, watch);
+    if (r < 0)
+        return r;
+    r = sd_bus_match_signal_async(bus, NULL, SYSTEMD, PATH, MANAGER, "UnitNew", on_unit_new, NULL,
+                                  watch);
+    if (r < 0)
+        return r;
+    r = sd_bus_match_signal_async(bus, NULL, SYSTEMD, PATH, MANAGER, "UnitRemoved", on_unit_removed,
+                                  NULL, watch);
+    if (r < 0)
+        return r;
+    r = sd_bus_message_new_method_call(bus, &message, SYSTEMD, PATH, MANAGER, "Subscribe");
+    if (r < 0)
+        return r;
+    return sd_bus_call_async(bus, NULL, message, on_subscribed, watch, ANSWER_TIMEOUT_USEC);
 }
 
 BangerUnitWatch *
