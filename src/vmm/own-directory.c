@@ -57,17 +57,17 @@ flatten_path(int top, const char *name, unsigned int *number)
 void
 banger_own_directory_empty(int top)
 {
-    gint64 deadline = g_get_monotonic_time() + EMPTY_USEC;
+    gint64 deadline_usec = g_get_monotonic_time() + EMPTY_USEC;
     unsigned int number = 0;
     bool found = true;
 
-    while (found && g_get_monotonic_time() < deadline) {
+    while (found && g_get_monotonic_time() < deadline_usec) {
         banger_autofd int fd = banger_own_directory_open(top, ".");
         DIR *dir = fd >= 0 ? fdopendir(dup(fd)) : NULL;
         const char *name;
 
         found = false;
-        while (dir != NULL && g_get_monotonic_time() < deadline &&
+        while (dir != NULL && g_get_monotonic_time() < deadline_usec &&
                (name = next_name(dir)) != NULL) {
             found = true;
             if (unlinkat(top, name, 0) < 0 && unlinkat(top, name, AT_REMOVEDIR) < 0)

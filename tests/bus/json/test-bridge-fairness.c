@@ -13,13 +13,6 @@
 #include "json-bridge/bridge-limits.h"
 #include "util/settings.h"
 
-/* The sanitizers' own memory is not what is measured here. */
-#ifdef __SANITIZE_ADDRESS__
-#define MEMORY_FACTOR 8u
-#else
-#define MEMORY_FACTOR 1u
-#endif
-
 #define DELETE "{\"method\":\"priv.delete_tap\",\"params\":{\"tap_name\":\"tap-fc-none\"}}"
 #define DONE "{\"ok\":true,\"result\":{}}"
 #define RPC_DELETE                                                                                 \
@@ -86,7 +79,7 @@ START_TEST(batches_of_a_thousand)
         client_expect_line(fds[i], expected);
         (void)close(fds[i]);
     }
-    ck_assert_uint_lt(client_memory_peak(bridge), MEMORY_FACTOR * (48u << 20));
+    ck_assert_uint_lt(client_memory_peak(bridge), CLIENT_MEMORY_FACTOR * (48u << 20));
 }
 END_TEST
 

@@ -28,7 +28,7 @@ START_TEST(examples)
 #define NOT_FOUND(id) RPC_ERROR("-32601", "Method not found", id)
 #define INVALID RPC_ERROR("-32600", "Invalid Request", "null")
 #define PARSE RPC_ERROR("-32700", "Parse error", "null")
-    static const char *const examples[][2] = {
+    static const char *const pairs[][2] = {
         {"{\"jsonrpc\": \"2.0\", \"method\": \"subtract\", \"params\": [42, 23], \"id\": 1}",
          NOT_FOUND("1")},
         {"{\"jsonrpc\": \"2.0\", \"method\": \"subtract\", \"params\": {\"subtrahend\": 23, "
@@ -54,8 +54,8 @@ START_TEST(examples)
              "\"5\"") "," NOT_FOUND("\"9\"") "]"},
     };
 
-    for (size_t i = 0; i < G_N_ELEMENTS(examples); i++)
-        client_check(examples[i][0], examples[i][1]);
+    for (size_t i = 0; i < G_N_ELEMENTS(pairs); i++)
+        client_check(pairs[i][0], pairs[i][1]);
 }
 END_TEST
 

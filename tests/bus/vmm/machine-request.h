@@ -3,7 +3,10 @@
 
 #include "rig/rig-client.h"
 
-/* Requests for LaunchFirecracker, and for what else takes its dictionary, to be spoiled by member. */
+/*
+ * Requests for LaunchFirecracker, and for what else takes its dictionary, that can be spoiled one
+ * member at a time.
+ */
 
 #define MACHINE_BINARY "/usr/local/bin/firecracker"
 #define MACHINE_STATE BANGER_STATE_DIRECTORY "/"
