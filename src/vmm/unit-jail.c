@@ -30,24 +30,18 @@ static int
 append_empty_places(sd_bus_message *message, const BangerUnitSpec *spec)
 {
     g_autoptr(GPtrArray) places = g_ptr_array_new_with_free_func(g_free);
-    int r = sd_bus_message_open_container(message, 'r', "sv");
+    int r = banger_unit_open_array(message, "TemporaryFileSystem", "(ss)");
 
     add_first_component(places, "/run");
     add_first_component(places, "/usr");
     add_first_component(places, spec->settings->state_directory);
     add_first_component(places, spec->settings->runtime_directory);
     add_first_component(places, spec->argv[0]);
-    if (r >= 0)
-        r = sd_bus_message_append(message, "s", "TemporaryFileSystem");
-    if (r >= 0)
-        r = sd_bus_message_open_container(message, 'v', "a(ss)");
-    if (r >= 0)
-        r = sd_bus_message_open_container(message, 'a', "(ss)");
     for (unsigned int i = 0; r >= 0 && i < places->len; i++)
         r = sd_bus_message_append(message, "(ss)", places->pdata[i], "ro");
-    for (int i = 0; r >= 0 && i < 3; i++)
-        r = sd_bus_message_close_container(message);
-    return r;
+    if (r < 0)
+        return r;
+    return banger_unit_close_array(message);
 }
 
 /* One bind; with @optional it need not be there. */
@@ -56,30 +50,6 @@ append_bind(sd_bus_message *message, const char *source, const char *destination
 {
     return sd_bus_message_append(message, "(ssbt)", source, destination, (int)optional,
                                  (uint64_t)MS_REC);
-}
-
-static int
-open_binds(sd_bus_message *message, const char *property)
-{
-    int r = sd_bus_message_open_container(message, 'r', "sv");
-
-    if (r >= 0)
-        r = sd_bus_message_append(message, "s", property);
-    if (r >= 0)
-        r = sd_bus_message_open_container(message, 'v', "a(ssbt)");
-    if (r >= 0)
-        r = sd_bus_message_open_container(message, 'a', "(ssbt)");
-    return r;
-}
-
-static int
-close_binds(sd_bus_message *message)
-{
-    int r = 0;
-
-    for (int i = 0; r >= 0 && i < 3; i++)
-        r = sd_bus_message_close_container(message);
-    return r;
 }
 
 /* What the VM may open for reading or for writing, each as the very path that it has outside. */
@@ -98,31 +68,40 @@ static int
 append_binds(sd_bus_message *message, const BangerUnitSpec *spec)
 {
     static const char *const libraries[] = {"/usr/lib", "/usr/lib64", "/lib", "/lib64"};
-    int r = open_binds(message, "BindReadOnlyPaths");
+    int r = banger_unit_open_array(message, "BindReadOnlyPaths", "(ssbt)");
 
     for (size_t i = 0; r >= 0 && i < G_N_ELEMENTS(libraries); i++)
         r = append_bind(message, libraries[i], libraries[i], true);
-    if (r >= 0)
-        r = append_bind(message, spec->argv[0], spec->argv[0], false);
-    if (r >= 0)
-        r = append_files(message, spec, false);
-    if (r >= 0)
-        r = close_binds(message);
-    if (r >= 0)
-        r = open_binds(message, "BindPaths");
-    if (r >= 0)
-        r = append_bind(message, "/dev/kvm", "/dev/kvm", true);
-    if (r >= 0)
-        r = append_bind(message, "/dev/net/tun", "/dev/net/tun", false);
-    if (r >= 0)
-        r = append_bind(message, spec->jail->directory, spec->settings->runtime_directory, false);
-    if (r >= 0)
-        r = append_bind(message, spec->jail->snapshots, spec->jail->snapshots, false);
-    if (r >= 0)
-        r = append_files(message, spec, true);
-    if (r >= 0)
-        r = close_binds(message);
-    return r;
+    if (r < 0)
+        return r;
+    r = append_bind(message, spec->argv[0], spec->argv[0], false);
+    if (r < 0)
+        return r;
+    r = append_files(message, spec, false);
+    if (r < 0)
+        return r;
+    r = banger_unit_close_array(message);
+    if (r < 0)
+        return r;
+    r = banger_unit_open_array(message, "BindPaths", "(ssbt)");
+    if (r < 0)
+        return r;
+    r = append_bind(message, "/dev/kvm", "/dev/kvm", true);
+    if (r < 0)
+        return r;
+    r = append_bind(message, "/dev/net/tun", "/dev/net/tun", false);
+    if (r < 0)
+        return r;
+    r = append_bind(message, spec->jail->directory, spec->settings->runtime_directory, false);
+    if (r < 0)
+        return r;
+    r = append_bind(message, spec->jail->snapshots, spec->jail->snapshots, false);
+    if (r < 0)
+        return r;
+    r = append_files(message, spec, true);
+    if (r < 0)
+        return r;
+    return banger_unit_close_array(message);
 }
 
 int
@@ -149,9 +128,10 @@ banger_unit_append_jail(sd_bus_message *message, const BangerUnitSpec *spec,
 #else
     APPEND(r, message, "InaccessiblePaths", "as", 1, "-+/sys");
 #endif
-    if (r >= 0)
-        r = append_empty_places(message, spec);
-    if (r >= 0)
-        r = append_binds(message, spec);
-    return r;
+    if (r < 0)
+        return r;
+    r = append_empty_places(message, spec);
+    if (r < 0)
+        return r;
+    return append_binds(message, spec);
 }

@@ -43,33 +43,42 @@ append_system_calls(sd_bus_message *message, const BangerMachineOptions *options
     return r;
 }
 
-/* IPAddressDeny=any: a(iayu), an address of each family with a prefix of no bit. */
+/* An address of @family, and a prefix of no bit. */
+static int
+append_all_addresses(sd_bus_message *message, int family, size_t length)
+{
+    static const uint8_t none[16] = {0};
+    int r = sd_bus_message_open_container(message, 'r', "iayu");
+
+    if (r < 0)
+        return r;
+    r = sd_bus_message_append(message, "i", family);
+    if (r < 0)
+        return r;
+    r = sd_bus_message_append_array(message, 'y', none, length);
+    if (r < 0)
+        return r;
+    r = sd_bus_message_append(message, "u", 0u);
+    if (r < 0)
+        return r;
+    return sd_bus_message_close_container(message);
+}
+
+/* IPAddressDeny=any: a(iayu), all addresses of each family. */
 static int
 append_no_network(sd_bus_message *message)
 {
-    static const guint8 none[16] = {0};
-    int r = sd_bus_message_open_container(message, 'r', "sv");
+    int r = banger_unit_open_array(message, "IPAddressDeny", "(iayu)");
 
-    if (r >= 0)
-        r = sd_bus_message_append(message, "s", "IPAddressDeny");
-    if (r >= 0)
-        r = sd_bus_message_open_container(message, 'v', "a(iayu)");
-    if (r >= 0)
-        r = sd_bus_message_open_container(message, 'a', "(iayu)");
-    for (int i = 0; r >= 0 && i < 2; i++) {
-        r = sd_bus_message_open_container(message, 'r', "iayu");
-        if (r >= 0)
-            r = sd_bus_message_append(message, "i", i == 0 ? AF_INET : AF_INET6);
-        if (r >= 0)
-            r = sd_bus_message_append_array(message, 'y', none, i == 0 ? 4 : 16);
-        if (r >= 0)
-            r = sd_bus_message_append(message, "u", 0u);
-        if (r >= 0)
-            r = sd_bus_message_close_container(message);
-    }
-    for (int i = 0; r >= 0 && i < 3; i++)
-        r = sd_bus_message_close_container(message);
-    return r;
+    if (r < 0)
+        return r;
+    r = append_all_addresses(message, AF_INET, 4);
+    if (r < 0)
+        return r;
+    r = append_all_addresses(message, AF_INET6, 16);
+    if (r < 0)
+        return r;
+    return banger_unit_close_array(message);
 }
 
 int
@@ -79,8 +88,9 @@ banger_unit_append_limits(sd_bus_message *message, const BangerUnitSpec *spec)
     uint64_t async_tasks = has_async_drive(options) ? ASYNC_TASKS : 0;
     int r = append_system_calls(message, options);
 
-    if (r >= 0)
-        r = append_no_network(message);
+    if (r < 0)
+        return r;
+    r = append_no_network(message);
     APPEND(r, message, "MemoryMax", "t",
            options->has_memory_max ? options->memory_max : spec->memory_max);
     APPEND(r, message, "TasksMax", "t",

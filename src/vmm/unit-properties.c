@@ -48,21 +48,52 @@ append_arguments(sd_bus_message *message, const char *const *argv)
     return sd_bus_message_append_strv(message, (char **)escaped->pdata);
 }
 
-/* ExecStart: a(sasb), the program, its arguments, and that a failure counts. */
-static int
-append_command(sd_bus_message *message, const BangerUnitSpec *spec)
+int
+banger_unit_open_array(sd_bus_message *message, const char *name, const char *element)
 {
+    g_autofree char *array = g_strconcat("a", element, NULL);
     int r = sd_bus_message_open_container(message, 'r', "sv");
 
     if (r < 0)
         return r;
-    r = sd_bus_message_append(message, "s", "ExecStart");
+    r = sd_bus_message_append(message, "s", name);
     if (r < 0)
         return r;
-    r = sd_bus_message_open_container(message, 'v', "a(sasb)");
+    r = sd_bus_message_open_container(message, 'v', array);
     if (r < 0)
         return r;
-    r = sd_bus_message_open_container(message, 'a', "(sasb)");
+    return sd_bus_message_open_container(message, 'a', element);
+}
+
+int
+banger_unit_close_array(sd_bus_message *message)
+{
+    int r = 0;
+
+    for (int i = 0; r >= 0 && i < 3; i++)
+        r = sd_bus_message_close_container(message);
+    return r;
+}
+
+/* Appends the property @name with @strings, which end with NULL, as its value. */
+static int
+append_strings(sd_bus_message *message, const char *name, const char *const *strings)
+{
+    int r = banger_unit_open_array(message, name, "s");
+
+    for (; r >= 0 && *strings != NULL; strings++)
+        r = sd_bus_message_append(message, "s", *strings);
+    if (r < 0)
+        return r;
+    return banger_unit_close_array(message);
+}
+
+/* ExecStart: a(sasb), the program, its arguments, and that a failure counts. */
+static int
+append_command(sd_bus_message *message, const BangerUnitSpec *spec)
+{
+    int r = banger_unit_open_array(message, "ExecStart", "(sasb)");
+
     if (r < 0)
         return r;
     r = sd_bus_message_open_container(message, 'r', "sasb");
@@ -75,9 +106,12 @@ append_command(sd_bus_message *message, const BangerUnitSpec *spec)
     if (r < 0)
         return r;
     r = sd_bus_message_append(message, "b", 0);
-    for (int i = 0; r >= 0 && i < 4; i++)
-        r = sd_bus_message_close_container(message);
-    return r;
+    if (r < 0)
+        return r;
+    r = sd_bus_message_close_container(message);
+    if (r < 0)
+        return r;
+    return banger_unit_close_array(message);
 }
 
 /*
@@ -88,43 +122,14 @@ static int
 append_log_fields(sd_bus_message *message, const BangerUnitSpec *spec)
 {
     g_autofree char *vm_id = g_strdup_printf("VM_ID=%s", spec->vm_id);
-    int r = sd_bus_message_open_container(message, 'r', "sv");
+    int r = banger_unit_open_array(message, "LogExtraFields", "ay");
 
-    if (r < 0)
-        return r;
-    r = sd_bus_message_append(message, "s", "LogExtraFields");
-    if (r < 0)
-        return r;
-    r = sd_bus_message_open_container(message, 'v', "aay");
-    if (r < 0)
-        return r;
-    r = sd_bus_message_open_container(message, 'a', "ay");
     if (r < 0)
         return r;
     r = sd_bus_message_append_array(message, 'y', vm_id, strlen(vm_id));
-    for (int i = 0; r >= 0 && i < 3; i++)
-        r = sd_bus_message_close_container(message);
-    return r;
-}
-
-/* Environment: as. Objects and Reconcile read it: it is the record of what the VM has. */
-static int
-append_environment(sd_bus_message *message, const BangerUnitSpec *spec)
-{
-    int r = sd_bus_message_open_container(message, 'r', "sv");
-
     if (r < 0)
         return r;
-    r = sd_bus_message_append(message, "s", "Environment");
-    if (r < 0)
-        return r;
-    r = sd_bus_message_open_container(message, 'v', "as");
-    if (r < 0)
-        return r;
-    r = sd_bus_message_append_strv(message, (char **)(void *)spec->environment);
-    for (int i = 0; r >= 0 && i < 2; i++)
-        r = sd_bus_message_close_container(message);
-    return r;
+    return banger_unit_close_array(message);
 }
 
 /* systemd takes a group that it can look up, also by number, and no other. */
@@ -143,26 +148,13 @@ banger_unit_append_groups(sd_bus_message *message, gid_t group)
 {
     g_autoptr(GPtrArray) groups = g_ptr_array_new_with_free_func(g_free);
     gid_t kvm_gid;
-    int r;
 
     if (banger_unit_kvm_group(&kvm_gid) && group_exists(kvm_gid))
         g_ptr_array_add(groups, g_strdup_printf("%u", kvm_gid));
     if (group != 0)
         g_ptr_array_add(groups, g_strdup_printf("%u", group));
     g_ptr_array_add(groups, NULL);
-    r = sd_bus_message_open_container(message, 'r', "sv");
-    if (r < 0)
-        return r;
-    r = sd_bus_message_append(message, "s", "SupplementaryGroups");
-    if (r < 0)
-        return r;
-    r = sd_bus_message_open_container(message, 'v', "as");
-    if (r < 0)
-        return r;
-    r = sd_bus_message_append_strv(message, (char **)groups->pdata);
-    for (int i = 0; r >= 0 && i < 2; i++)
-        r = sd_bus_message_close_container(message);
-    return r;
+    return append_strings(message, "SupplementaryGroups", (const char *const *)groups->pdata);
 }
 
 /* Jail=no: as the owner, with the paths of the outside and only the two directories writable. */
@@ -254,7 +246,8 @@ banger_unit_append_properties(sd_bus_message *message, const BangerUnitSpec *spe
     r = append_log_fields(message, spec);
     if (r < 0)
         return r;
-    r = append_environment(message, spec);
+    /* Objects and Reconcile read it: it is the record of what the VM has. */
+    r = append_strings(message, "Environment", spec->environment);
     if (r < 0)
         return r;
     r = append_devices(message, spec);

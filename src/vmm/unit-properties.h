@@ -30,5 +30,12 @@ int banger_unit_append_limits(sd_bus_message *message, const BangerUnitSpec *spe
             (r) = sd_bus_message_append(message, "(sv)", name, type, __VA_ARGS__);                 \
     } while (0)
 
+/*
+ * Opens the property @name, an array of @element (a signature), whose values are to be appended
+ * next; and closes it again. Both return 0 or more, or -errno.
+ */
+int banger_unit_open_array(sd_bus_message *message, const char *name, const char *element);
+int banger_unit_close_array(sd_bus_message *message);
+
 /* Appends the group of /dev/kvm and @group (0: none) as SupplementaryGroups. */
 int banger_unit_append_groups(sd_bus_message *message, gid_t group);

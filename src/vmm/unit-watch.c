@@ -142,16 +142,22 @@ on_properties_changed(sd_bus_message *message, void *user_data, sd_bus_error *re
     return 0;
 }
 
+/* The machine whose unit's name is next; NULL if it is another unit. Free with g_free(). */
+static char *
+read_machine(sd_bus_message *message)
+{
+    const char *name;
+
+    return sd_bus_message_read_basic(message, 's', &name) > 0 ? banger_unit_parse_name(name) : NULL;
+}
+
 static int
 on_unit_new(sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
 {
     BangerUnitWatch *watch = user_data;
-    g_autofree char *vm_id = NULL;
-    const char *name;
+    g_autofree char *vm_id = read_machine(message);
 
     (void)ret_error;
-    if (sd_bus_message_read_basic(message, 's', &name) > 0)
-        vm_id = banger_unit_parse_name(name);
     if (vm_id != NULL)
         watch->handlers->changed(vm_id, watch->user_data);
     return 0;
@@ -161,12 +167,9 @@ static int
 on_unit_removed(sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
 {
     BangerUnitWatch *watch = user_data;
-    g_autofree char *vm_id = NULL;
-    const char *name;
+    g_autofree char *vm_id = read_machine(message);
 
     (void)ret_error;
-    if (sd_bus_message_read_basic(message, 's', &name) > 0)
-        vm_id = banger_unit_parse_name(name);
     if (vm_id != NULL) {
         g_hash_table_remove(watch->ends, vm_id);
         watch->handlers->removed(vm_id, watch->user_data);

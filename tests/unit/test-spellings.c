@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One value has one spelling in polkit's details, however it was written. */
-
 /*
- * One value has one detail: for every kind of argument, values made at random, each in many
- * spellings made at random, must come to the one canonical spelling, and other values to another.
+ * One value has one spelling in polkit's details: for every kind of argument, values made at
+ * random, each in many spellings made at random, must come to the one canonical spelling, and other
+ * values to another.
  */
 #include <arpa/inet.h>
 #include <glib.h>

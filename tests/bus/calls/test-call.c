@@ -279,6 +279,22 @@ START_TEST(wrong_signature)
 }
 END_TEST
 
+/* Who got it wrong reads what would be right. */
+START_TEST(wrong_signature_names_the_arguments)
+{
+    sd_bus *bus = rig_bus_open(0);
+    sd_bus_error error = SD_BUS_ERROR_NULL;
+    sd_bus_message *reply = rig_call(bus, "DeleteTap", &error, "ts", (uint64_t)1, "");
+
+    ck_assert_ptr_null(reply);
+    ck_assert_msg(strstr(error.message, "DeleteTap(s tap_name, s op_id)") != NULL &&
+                      strstr(error.message, "\"ts\"") != NULL,
+                  "%s", error.message);
+    sd_bus_error_free(&error);
+    sd_bus_flush_close_unref(bus);
+}
+END_TEST
+
 static void
 check_wrong_machine(sd_bus *bus, const char *key, const char *type, const char *expected)
 {
@@ -408,6 +424,7 @@ main(int argc, char **argv)
     tcase_add_test(tcase, no_secret_in_the_journal);
     tcase_add_test(tcase, hostile_text_in_the_journal);
     tcase_add_loop_test(tcase, wrong_signature, 0, BANGER_N_METHODS);
+    tcase_add_test(tcase, wrong_signature_names_the_arguments);
     tcase_add_test(tcase, wrong_machine);
     tcase_add_loop_test(tcase, caller_that_leaves, 0, 2);
     tcase_add_test(tcase, no_reply_expected);

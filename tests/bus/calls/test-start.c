@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The first call is answered although SIGTERM comes with it; and the debug record of an arrival. */
-
 /*
- * The first moments of the helper. It runs under strace(1), which delays it for a while after
- * everything that it receives, the bus's message that the name is its own included; and at the
- * debug level.
+ * The first moments of the helper: the first call is answered although SIGTERM comes with it, and
+ * the record of an arrival at the debug level. The helper runs under strace(1), which delays it for
+ * a while after everything that it receives, the bus's message that the name is its own included.
  */
 #include <signal.h>
 

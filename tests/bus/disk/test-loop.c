@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Loop devices by themselves: attached with what they must have, detached, and refusals. */
-
 /*
- * Loop devices by themselves, in this process and in a rig: what the storage methods, which need
- * device-mapper too, are built on.
+ * Loop devices by themselves, in this process and in a rig: attached with what they must have,
+ * detached, and refusals. The storage methods, which need device-mapper too, are built on them.
  */
 #include <fcntl.h>
 #include <linux/fs.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* EnsureNAT as packets see it: masquerading, flows, Docker's rules, and what stays out of reach. */
-
-/* EnsureNAT over the bus: the packets of guests, with and without other people's rules. */
+/*
+ * EnsureNAT as packets of guests see it: masquerading, flows, other people's rules, Docker's among
+ * them, and what stays out of reach.
+ */
 #include <string.h>
 #include <unistd.h>
 

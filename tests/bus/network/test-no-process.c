@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The network methods start no process. */
-
 /*
  * The network methods start no process: the helper runs under strace(1), which sees one execve, its
  * own.

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* SyncResolverRouting and ClearResolverRouting, with a stand-in for systemd-resolved. */
-
 /*
  * SyncResolverRouting and ClearResolverRouting against a mock of org.freedesktop.resolve1 that
  * records its calls; the real one is in the VM tier.

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The objects of machines: their properties and record, and units that only look like machines. */
-
-/* The objects of machines: processes of the helper in the rig, systemd's units in the VM tier. */
+/*
+ * The objects of machines, which are processes of the helper in the rig and systemd's units in the
+ * VM tier: their properties and record, and units that only look like machines.
+ */
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>

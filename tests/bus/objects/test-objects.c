@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The objects of TAPs and bridges: properties, introspection, refusals, bounds. */
-
-/* The objects of links, against the real kernel; machines are in test-machine-objects. */
+/*
+ * The objects of TAPs and bridges, against the real kernel: properties, introspection, refusals,
+ * bounds. Machines are in test-machine-objects.
+ */
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
