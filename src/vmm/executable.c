@@ -253,6 +253,27 @@ banger_executable_check_vmm(const char *path, GError **error)
 }
 
 bool
+banger_executable_is_dynamic(const char *path)
+{
+    banger_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    Elf64_Ehdr header;
+
+    if (fd < 0 || pread(fd, &header, sizeof header, 0) != sizeof header ||
+        memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64 ||
+        header.e_phentsize != sizeof(Elf64_Phdr))
+        return true;
+    for (unsigned int i = 0; i < header.e_phnum; i++) {
+        Elf64_Phdr segment;
+
+        if (pread(fd, &segment, sizeof segment, (off_t)(header.e_phoff + i * sizeof segment)) !=
+                sizeof segment ||
+            segment.p_type == PT_INTERP)
+            return true;
+    }
+    return false;
+}
+
+bool
 banger_executable_check_running(const char *path, const struct stat *running, GError **error)
 {
     g_autofree char *former = NULL;

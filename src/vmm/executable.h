@@ -37,6 +37,12 @@ bool banger_executable_check_name(const char *path, GError **error);
 bool banger_executable_check_vmm(const char *path, GError **error);
 
 /*
+ * Whether the program @path, which was checked, is loaded by another one, with libraries (PT_INTERP
+ * of elf(5)). True where that cannot be read.
+ */
+bool banger_executable_is_dynamic(const char *path);
+
+/*
  * Checks the program a process runs: @path is what readlink(2) said of /proc/PID/exe, @running what
  * stat(2) said of what it leads to. The same rules, except that the file may be gone from @path by
  * now (a package's upgrade replaces it under running processes): then its former directory and the

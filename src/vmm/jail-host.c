@@ -36,25 +36,67 @@ take_name(const char *line)
     return NULL;
 }
 
+/* The first NAMES_MAX of @names, each once. */
+static char *
+join_names(const GPtrArray *names)
+{
+    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+    g_autoptr(GString) joined = g_string_new(NULL);
+
+    for (unsigned int i = 0; i < names->len; i++) {
+        if (!g_hash_table_add(seen, names->pdata[i]) || g_hash_table_size(seen) > NAMES_MAX)
+            continue;
+        g_string_append_printf(joined, "%s%s", joined->len > 0 ? ", " : "",
+                               (const char *)names->pdata[i]);
+    }
+    if (g_hash_table_size(seen) > NAMES_MAX)
+        g_string_append(joined, ", …");
+    return joined->len > 0 ? g_string_free(g_steal_pointer(&joined), FALSE) : NULL;
+}
+
 char *
 banger_jail_abstract_listeners(const char *text)
 {
     g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    g_autoptr(GString) names = g_string_new(NULL);
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
 
     for (char **line = lines; *line != NULL; line++) {
         char *name = take_name(*line);
 
-        if (name == NULL)
-            continue;
-        if (g_hash_table_size(seen) < NAMES_MAX && !g_hash_table_contains(seen, name))
-            g_string_append_printf(names, "%s%s", names->len > 0 ? ", " : "", name);
-        (void)g_hash_table_add(seen, name);
+        if (name != NULL)
+            g_ptr_array_add(names, name);
     }
-    if (g_hash_table_size(seen) > NAMES_MAX)
-        g_string_append(names, ", …");
-    return names->len > 0 ? g_string_free(g_steal_pointer(&names), FALSE) : NULL;
+    return join_names(names);
+}
+
+/* Whether the attribute @name, owner or group, of the device @device in @directory is not set. */
+static bool
+is_unset(const char *directory, const char *device, const char *name)
+{
+    g_autofree char *path = g_build_filename(directory, device, name, NULL);
+    g_autofree char *text = NULL;
+
+    return g_file_get_contents(path, &text, NULL, NULL) && g_str_equal(g_strstrip(text), "-1");
+}
+
+static gint
+compare_names(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+char *
+banger_jail_open_taps(const char *directory)
+{
+    g_autoptr(GDir) dir = g_dir_open(directory, 0, NULL);
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    const char *name;
+
+    while (dir != NULL && (name = g_dir_read_name(dir)) != NULL)
+        if (is_unset(directory, name, "owner") && is_unset(directory, name, "group"))
+            g_ptr_array_add(names, banger_text_make_printable(name, -1));
+    g_ptr_array_sort(names, compare_names);
+    return join_names(names);
 }
 
 /* Whether the file system of @path has access control lists (acl(5)). */
@@ -79,6 +121,7 @@ banger_jail_describe_host(const BangerSettings *settings, GPtrArray *warnings)
 {
     g_autofree char *sockets = NULL;
     g_autofree char *names = NULL;
+    g_autofree char *taps = NULL;
 
     if (sd_booted() <= 0)
         return;
@@ -104,4 +147,11 @@ banger_jail_describe_host(const BangerSettings *settings, GPtrArray *warnings)
             g_strdup_printf("a guest that takes its VMM over can connect to these sockets "
                             "of the host's: %s",
                             names));
+    taps = banger_jail_open_taps("/sys/class/net");
+    if (taps != NULL)
+        g_ptr_array_add(
+            warnings, g_strdup_printf(
+                          "a guest that takes its VMM over can attach to these devices, which have "
+                          "no owner, while they are free: %s",
+                          taps));
 }

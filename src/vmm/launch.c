@@ -7,6 +7,7 @@
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/path.h"
+#include "vmm/executable.h"
 #include "vmm/file-access.h"
 #include "vmm/firecracker-api.h"
 #include "vmm/firecracker-config.h"
@@ -130,6 +131,7 @@ start_vmm(Launch *launch, GError **error)
         .vm_id = request->vm_id,
         .op_id = launch->op_id,
         .argv = argv,
+        .needs_libraries = banger_executable_is_dynamic(launch->binary),
         .environment = (const char *const *)environment,
         .output_fd = launch->log_fd,
         .files = launch->files,
@@ -139,6 +141,8 @@ start_vmm(Launch *launch, GError **error)
         .memory_max = guest + MEMORY_BESIDE_GUEST + guest / 64 +
                       banger_vm_files_in_memory(launch->files, launch->n_files),
         .tasks_max = request->vcpu_count + TASKS_BESIDE_VCPUS,
+        .file_size_max =
+            banger_vm_files_size_max(launch->files, launch->n_files, guest + MEMORY_BESIDE_GUEST),
         .timeout_ms = banger_launch_left_ms(launch),
     };
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
-#include <sys/mount.h>
 
 #include "vmm/unit-properties.h"
 
@@ -44,12 +43,16 @@ append_empty_places(sd_bus_message *message, const BangerUnitSpec *spec)
     return banger_unit_close_array(message);
 }
 
-/* One bind; with @optional it need not be there. */
+/*
+ * One bind, without what is mounted below: /usr/lib has the very root directory that is being made,
+ * which would come once more inside of itself, and systemd's work grows with the square of the
+ * mounts. With @optional it need not be there.
+ */
 static int
 append_bind(sd_bus_message *message, const char *source, const char *destination, bool optional)
 {
     return sd_bus_message_append(message, "(ssbt)", source, destination, (int)optional,
-                                 (uint64_t)MS_REC);
+                                 (uint64_t)0);
 }
 
 /* What the VM may open for reading or for writing, each as the very path that it has outside. */
@@ -70,7 +73,7 @@ append_binds(sd_bus_message *message, const BangerUnitSpec *spec)
     static const char *const libraries[] = {"/usr/lib", "/usr/lib64", "/lib", "/lib64"};
     int r = banger_unit_open_array(message, "BindReadOnlyPaths", "(ssbt)");
 
-    for (size_t i = 0; r >= 0 && i < G_N_ELEMENTS(libraries); i++)
+    for (size_t i = 0; r >= 0 && spec->needs_libraries && i < G_N_ELEMENTS(libraries); i++)
         r = append_bind(message, libraries[i], libraries[i], true);
     if (r < 0)
         return r;
@@ -119,8 +122,8 @@ banger_unit_append_jail(sd_bus_message *message, const BangerUnitSpec *spec,
     if (systemd_version >= SYSTEMD_WITH_LOG_SOCKETS)
         APPEND(r, message, "BindLogSockets", "b", 0);
     /* "+": of the root directory, and not of the host. */
-    APPEND(r, message, "InaccessiblePaths", "as", 4, "-+/tmp", "-+/var/tmp", "-+/dev/shm",
-           "-+/dev/mqueue");
+    APPEND(r, message, "InaccessiblePaths", "as", 6, "-+/tmp", "-+/var/tmp", "-+/dev/shm",
+           "-+/dev/mqueue", "-+/dev/pts", "-+/dev/ptmx");
 #ifdef __aarch64__
     /* firecracker reads the caches of the processors below /sys/devices there. */
     APPEND(r, message, "InaccessiblePaths", "as", 8, "-+/sys/block", "-+/sys/bus", "-+/sys/class",

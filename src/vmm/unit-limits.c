@@ -37,6 +37,10 @@ append_system_calls(sd_bus_message *message, const BangerMachineOptions *options
     APPEND(r, message, "SystemCallFilter", "(bas)", 0, 10, "@privileged", "@keyring", "@resources",
            "ptrace", "process_vm_readv", "process_vm_writev", "pidfd_getfd", "bpf",
            "io_uring_setup", "perf_event_open");
+    /* The host's message queues, semaphores and shared memory (sysvipc(7), mq_overview(7)). */
+    APPEND(r, message, "SystemCallFilter", "(bas)", 0, 13, "mq_open", "mq_unlink", "msgctl",
+           "msgget", "msgrcv", "msgsnd", "semctl", "semget", "semop", "semtimedop", "shmat",
+           "shmctl", "shmget");
     if (has_async_drive(options))
         APPEND(r, message, "SystemCallFilter", "(bas)", 1, 1, "io_uring_setup");
     APPEND(r, message, "SystemCallErrorNumber", "i", (int32_t)EPERM);
@@ -102,6 +106,7 @@ banger_unit_append_limits(sd_bus_message *message, const BangerUnitSpec *spec)
     if (options->has_io_weight)
         APPEND(r, message, "IOWeight", "t", options->io_weight);
     APPEND(r, message, "LimitCORE", "t", (uint64_t)0);
+    APPEND(r, message, "LimitFSIZE", "t", spec->file_size_max);
     /* A console's text has no levels, and is not taken for anything else's. */
     APPEND(r, message, "SyslogIdentifier", "s", "banger-console");
     APPEND(r, message, "SyslogLevelPrefix", "b", 0);

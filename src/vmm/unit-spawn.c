@@ -41,6 +41,7 @@ typedef struct {
     int null_fd;
     int output_fd;
     int report_fd;
+    rlim_t file_size_max;
 } Plan;
 
 /* What the child writes to the report if it fails: which step, and errno. */
@@ -143,6 +144,7 @@ static _Noreturn void
 run_child(const Plan *plan)
 {
     const struct rlimit no_core = {0, 0};
+    const struct rlimit file_size = {plan->file_size_max, plan->file_size_max};
     char *const environment[] = {NULL};
 
     reset_signals();
@@ -160,6 +162,8 @@ run_child(const Plan *plan)
         give_up(plan, "give up gaining privileges");
     if (setrlimit(RLIMIT_CORE, &no_core) < 0)
         give_up(plan, "forbid core dumps");
+    if (setrlimit(RLIMIT_FSIZE, &file_size) < 0)
+        give_up(plan, "bound the size of files");
     /* A keyring of its own; a kernel without keyrings has none to share. */
     (void)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
     if (setgroups(plan->n_groups, plan->groups) < 0 ||
@@ -264,8 +268,10 @@ stop_spawned(BangerUnit *unit, GError **error)
 static bool
 start_spawned(BangerUnit *unit, const BangerUnitSpec *spec, GError **error)
 {
-    Plan plan = {spec->argv, spec->settings->owner_uid, spec->settings->owner_gid, {0}, 0, -1, -1,
-                 -1};
+    Plan plan = {.argv = spec->argv,
+                 .uid = spec->settings->owner_uid,
+                 .gid = spec->settings->owner_gid,
+                 .file_size_max = spec->file_size_max};
     banger_autofd int null_file = open("/dev/null", O_RDWR | O_CLOEXEC);
     banger_autofd int null_fd = duplicate_fd(null_file);
     banger_autofd int output_fd = duplicate_fd(spec->output_fd);

@@ -28,6 +28,7 @@ typedef struct {
     const char *vm_id;              /* names the unit */
     const char *op_id;              /* in the unit's description */
     const char *const *argv;        /* argv[0] is the real path of the program */
+    bool needs_libraries;           /* the program is no static one */
     const char *const *environment; /* NAME=VALUE, ends with NULL */
     int output_fd; /* standard output and error where there is no journal to take them */
     const BangerVmFile *files; /* what it may open, where the host can restrict it */
@@ -36,7 +37,8 @@ typedef struct {
     const BangerMachineOptions *options; /* weights and the like of its cgroup */
     uint64_t memory_max;                 /* bytes */
     uint64_t tasks_max;
-    int timeout_ms; /* until it is executed */
+    uint64_t file_size_max; /* bytes; no file becomes larger by what it does */
+    int timeout_ms;         /* until it is executed */
 } BangerUnitSpec;
 
 /*

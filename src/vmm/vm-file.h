@@ -23,3 +23,9 @@ typedef struct {
  * writable ones that are on a tmpfs (statfs(2)).
  */
 uint64_t banger_vm_files_in_memory(const BangerVmFile *files, size_t n_files);
+
+/*
+ * How large any file may become by what a VMM with @files and a guest of @memory bytes does: the
+ * largest drive, a snapshot's memory, and a log or the metrics of years.
+ */
+uint64_t banger_vm_files_size_max(const BangerVmFile *files, size_t n_files, uint64_t memory);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
+#include <mqueue.h>
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
@@ -10,10 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/msg.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -135,6 +140,12 @@ try_files(const FakeState *state)
         "/dev/vda",
         "/dev/fuse",
         "/dev/vhost-net",
+        "/dev/vhost-vsock",
+        "/dev/ptmx",
+        "/dev/pts/ptmx",
+        "/dev/pts/0",
+        "/dev/rtc0",
+        "/dev/hugepages/filled",
         "/run/systemd/system",
         "/var/log/journal",
         "/run/log/journal",
@@ -152,7 +163,10 @@ try_files(const FakeState *state)
 
     for (size_t i = 0; i < G_N_ELEMENTS(host); i++)
         try_opening("open", host[i], O_RDONLY);
+    /* The kernel's view of the network name space, which is the host's. */
+    try_opening("open", "/proc/self/net/unix", O_RDONLY);
     try_listing("/sys");
+    try_listing("/dev/pts");
     try_listing("/home");
     for (size_t i = 0; i < G_N_ELEMENTS(others); i++) {
         g_autofree char *path = g_strconcat(directory, "/", victim_name, others[i], NULL);
@@ -229,7 +243,7 @@ try_sockets(void)
 static void
 try_taps(void)
 {
-    const char *const names[] = {"tap-fc-new", victim_name, "tap-fc-spare"};
+    const char *const names[] = {"tap-fc-new", victim_name, "tap-fc-spare", "tap-nobodys"};
 
     for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
         struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
@@ -296,6 +310,49 @@ try_system_calls(void)
     report(page != MAP_FAILED, "mmap", "memory to write and execute");
 }
 
+/* Its own files, which it may write, to be more than the host has room for. */
+static void
+try_growing(const FakeState *state)
+{
+    const off_t huge = (off_t)1 << 40;
+    g_autofree char *directory = g_path_get_dirname(state->kernel);
+    g_autofree char *drive = g_strconcat(directory, "/", state->id, ".data", NULL);
+    int fd = open(drive, O_RDWR | O_CLOEXEC);
+
+    (void)signal(SIGXFSZ, SIG_IGN);
+    report(ftruncate(report_fd, huge) == 0, "grow", "its log");
+    report(fd < 0 || ftruncate(fd, huge) == 0, "grow", "its drive");
+    report(pwrite(fd, "x", 1, huge) == 1, "write beyond the end of", "its drive");
+    report(fallocate(fd, 0, huge, 4096) == 0, "fallocate", "its drive");
+    report(fchmod(fd, 0666) == 0, "chmod", "its drive");
+    (void)close(fd);
+}
+
+/* What processes share that have neither a file nor a socket in common. */
+static void
+try_ipc(void)
+{
+    const int flags = IPC_CREAT | 0666;
+
+    report(mq_open("/banger-escape", O_RDWR | O_CREAT, 0666, NULL) >= 0, "mq_open", "a queue");
+    report(msgget(0x62616e67, flags) >= 0, "msgget", "a queue");
+    report(semget(0x62616e67, 1, flags) >= 0, "semget", "a semaphore");
+    report(shmget(0x62616e67, 4096, flags) >= 0, "shmget", "memory");
+    report(shmat(0, NULL, SHM_RDONLY) != (void *)-1, "shmat", "memory");
+}
+
+/* Memory that was written is not executed, and nothing runs before everybody else. */
+static void
+try_code(void)
+{
+    const struct sched_param first = {1};
+    void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    report(mprotect(page, 4096, PROT_READ | PROT_EXEC) == 0, "mprotect", "memory to execute");
+    report(sched_setscheduler(0, SCHED_FIFO, &first) == 0, "sched_setscheduler", "real time");
+    report(execl("/usr/bin/su", "su", NULL) == 0, "execute", "/usr/bin/su");
+}
+
 void
 fake_escape(const FakeState *state, const char *text)
 {
@@ -311,5 +368,8 @@ fake_escape(const FakeState *state, const char *text)
     try_sockets();
     try_taps();
     try_system_calls();
+    try_growing(state);
+    try_ipc();
+    try_code();
     (void)dprintf(report_fd, "escape: end\n");
 }

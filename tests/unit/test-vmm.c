@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Names of units, firecracker's faults, and its configuration from a request. */
+#include <elf.h>
 #include <string.h>
+#include <sys/stat.h>
+
+#include <glib/gstdio.h>
 
 #include "lib/harness.h"
 #include "model/requests.h"
 #include "vmm/command-line.h"
+#include "vmm/executable.h"
 #include "vmm/firecracker-config.h"
 #include "vmm/jail-host.h"
 #include "vmm/unit-record.h"
+#include "vmm/vm-file.h"
 
 #define SOCK "/run/banger/x.sock"
 
@@ -128,6 +134,114 @@ START_TEST(abstract_listeners)
 }
 END_TEST
 
+static void
+make_device(const char *directory, const char *name, const char *owner, const char *group)
+{
+    g_autofree char *device = g_build_filename(directory, name, NULL);
+    g_autofree char *owner_path = g_build_filename(device, "owner", NULL);
+    g_autofree char *group_path = g_build_filename(device, "group", NULL);
+
+    ck_assert_int_eq(g_mkdir(device, 0700), 0);
+    if (owner == NULL)
+        return;
+    ck_assert(g_file_set_contents(owner_path, owner, -1, NULL));
+    ck_assert(g_file_set_contents(group_path, group, -1, NULL));
+}
+
+static void
+remove_devices(const char *directory)
+{
+    static const char *const names[] = {"eth0", "tap-fc-a", "tap-group", "tun1", "tap0"};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *device = g_build_filename(directory, names[i], NULL);
+        g_autofree char *owner = g_build_filename(device, "owner", NULL);
+        g_autofree char *group = g_build_filename(device, "group", NULL);
+
+        (void)g_unlink(owner);
+        (void)g_unlink(group);
+        (void)g_rmdir(device);
+    }
+    (void)g_rmdir(directory);
+}
+
+/* A TAP without owner and group is everybody's. */
+START_TEST(open_taps)
+{
+    g_autofree char *directory = g_dir_make_tmp("test-vmm-XXXXXX", NULL);
+    g_autofree char *none = NULL;
+    g_autofree char *found = NULL;
+
+    make_device(directory, "eth0", NULL, NULL);
+    make_device(directory, "tap-fc-a", "61184\n", "985\n");
+    make_device(directory, "tap-group", "-1\n", "985\n");
+    none = banger_jail_open_taps(directory);
+    ck_assert_ptr_null(none);
+    make_device(directory, "tun1", "-1\n", "-1\n");
+    make_device(directory, "tap0", "-1\n", "-1\n");
+    found = banger_jail_open_taps(directory);
+    ck_assert_str_eq(found, "tap0, tun1");
+    remove_devices(directory);
+}
+END_TEST
+
+/* A program with the one segment @type, or what is left of it in @length bytes. */
+static void
+write_program(const char *path, uint32_t type, size_t length)
+{
+    struct {
+        Elf64_Ehdr header;
+        Elf64_Phdr segment;
+    } program = {
+        .header = {.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64},
+                   .e_phoff = sizeof(Elf64_Ehdr),
+                   .e_phentsize = sizeof(Elf64_Phdr),
+                   .e_phnum = 1},
+        .segment = {.p_type = type},
+    };
+
+    ck_assert(g_file_set_contents(path, (const char *)&program, (gssize)MIN(length, sizeof program),
+                                  NULL));
+}
+
+/* A static program is known by what is not in it; what cannot be read gets its libraries. */
+START_TEST(static_programs)
+{
+    g_autofree char *directory = g_dir_make_tmp("test-vmm-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(directory, "firecracker", NULL);
+
+    write_program(path, PT_LOAD, SIZE_MAX);
+    ck_assert(!banger_executable_is_dynamic(path));
+    write_program(path, PT_INTERP, SIZE_MAX);
+    ck_assert(banger_executable_is_dynamic(path));
+    write_program(path, PT_LOAD, sizeof(Elf64_Ehdr) + 1);
+    ck_assert(banger_executable_is_dynamic(path));
+    write_program(path, PT_LOAD, 10);
+    ck_assert(banger_executable_is_dynamic(path));
+    (void)g_unlink(path);
+    ck_assert(banger_executable_is_dynamic(path));
+    (void)g_rmdir(directory);
+}
+END_TEST
+
+/* No file of a VM's has to end where one of them is already, or where a snapshot would. */
+START_TEST(file_sizes)
+{
+    const uint64_t gib = (uint64_t)1 << 30;
+    BangerVmFile files[] = {
+        {.st = {.st_mode = S_IFREG, .st_size = (off_t)(2 * gib)}, .writable = true},
+        {.st = {.st_mode = S_IFREG, .st_size = 1000}, .writable = true, .is_log = true},
+        {.st = {.st_mode = S_IFBLK, .st_size = (off_t)(90 * gib)}, .writable = true},
+    };
+
+    ck_assert_uint_eq(banger_vm_files_size_max(files, 1, gib), 4 * gib);
+    ck_assert_uint_eq(banger_vm_files_size_max(files, 3, gib), 4 * gib + 1000);
+    ck_assert_uint_eq(banger_vm_files_size_max(files, 3, 64 * gib), 64 * gib);
+    files[0].st.st_size = (off_t)(20 * gib);
+    ck_assert_uint_eq(banger_vm_files_size_max(files, 3, gib), 20 * gib);
+}
+END_TEST
+
 /* As decoded where no optional key was given. */
 static BangerMachineOptions
 no_options(void)
@@ -239,6 +353,9 @@ main(void)
     tcase_add_test(tcase, api_sock);
     tcase_add_test(tcase, faults);
     tcase_add_test(tcase, abstract_listeners);
+    tcase_add_test(tcase, open_taps);
+    tcase_add_test(tcase, static_programs);
+    tcase_add_test(tcase, file_sizes);
     tcase_add_test(tcase, configuration);
     tcase_add_test(tcase, start);
     tcase_add_test(tcase, record);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <sys/types.h>
+
+#include "rig/rig-client.h"
+
+/* What the programs about the jail have in common. */
+
+extern sd_bus *jail_bus; /* the owner's */
+
+/* Open and close it. */
+void jail_set_up(void);
+void jail_tear_down(void);
+
+/* Starts the machine @name with a writable drive @name.data. */
+pid_t jail_launch(const char *name);
+
+/* Kills it, and does what its owner would then. */
+void jail_end(const char *name, pid_t pid);
+
+/* Removes what the owner of a VM that was killed would. */
+void jail_clean_up(const char *name);
+
+/* Runs @command, which has to succeed. */
+void jail_run(const char *command);
