@@ -12,21 +12,42 @@
 #include "model/bounds.h"
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/path-walk.h"
 
-/* Whether the caller's descriptor @fd is of a kind that can be streamed, open for @access. */
+/*
+ * Whether the caller's file @fd is on a file system that answers. One that a user serves (FUSE) might
+ * not, and who waits for it cannot even be killed. What can be sealed is memory (a memfd, tmpfs).
+ */
+static bool
+check_file_system(int fd, const char *name, GError **error)
+{
+    if (fcntl(fd, F_GET_SEALS) >= 0 || banger_walk_check_mount(fd, "the file", NULL))
+        return true;
+    return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
+                            "%s: the descriptor is of a file on a file system that a user serves "
+                            "(FUSE), or that is mounted elsewhere only: give a pipe instead",
+                            name);
+}
+
+/*
+ * Whether the caller's descriptor @fd is of a kind that can be streamed, open for @access. Nothing is
+ * asked of the file system before it is known to answer.
+ */
 static bool
 check_descriptor(int fd, int access, const char *name, GError **error)
 {
     int flags = fcntl(fd, F_GETFL);
-    struct stat st;
+    struct statx stx;
 
-    if (flags < 0 || fstat(fd, &st) < 0)
+    if (flags < 0 || statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &stx) < 0)
         return banger_set_errno(error, BANGER_ERROR_BAD_PARAMS, errno,
                                 "%s: cannot examine the descriptor", name);
-    if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode))
+    if (!S_ISREG(stx.stx_mode) && !S_ISFIFO(stx.stx_mode))
         return banger_set_error(error, BANGER_ERROR_BAD_PARAMS,
                                 "%s: the descriptor is neither of a regular file nor of a pipe",
                                 name);
+    if (S_ISREG(stx.stx_mode) && !check_file_system(fd, name, error))
+        return false;
     return ((flags & O_PATH) == 0 &&
             ((flags & O_ACCMODE) == access || (flags & O_ACCMODE) == O_RDWR)) ||
            banger_set_error(error, BANGER_ERROR_BAD_PARAMS, "%s: the descriptor is not open for %s",

@@ -5,8 +5,9 @@
 
 /*
  * ReadExt4FileTo: as ReadExt4File, for a file of any size, into a caller's descriptor. Errors also:
- * BadParams for a descriptor that is neither a regular file (a memfd is one) nor a pipe, or not
- * open for writing; Timeout if nothing goes on for 60 s, or after an hour.
+ * BadParams for a descriptor that is neither a regular file (a memfd is one) nor a pipe, of a file
+ * on a FUSE file system that a user serves, or not open for writing; Timeout if nothing goes on for
+ * 60 s, or after an hour.
  */
 BangerOperation banger_op_read_ext4_file_to;
 

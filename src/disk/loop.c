@@ -13,6 +13,7 @@
 
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/mounts.h"
 #include "util/path.h"
 
 #define LOOP_MAJOR 7
@@ -105,19 +106,51 @@ banger_loop_clear(int fd)
     (void)ioctl(fd, LOOP_CLR_FD);
 }
 
-/* Reads the status of @loop; false if it is not attached or not there. */
+/* The kernel's own path of the backing file of @loop, or NULL. */
+static char *
+read_backing_path(const char *loop)
+{
+    g_autofree char *attribute =
+        g_strdup_printf("/sys/block/%s/loop/backing_file", loop + strlen("/dev/"));
+    char *path = NULL;
+
+    return g_file_get_contents(attribute, &path, NULL, NULL) ? g_strchomp(path) : NULL;
+}
+
+/*
+ * Whether the backing file of @loop is on a file system that a user serves (FUSE): nothing of
+ * banger's is, and the status of a loop device asks the file system, which might never answer.
+ */
+static bool
+is_of_user(const char *loop)
+{
+    g_autofree char *path = read_backing_path(loop);
+    g_autofree char *mount = path != NULL ? banger_mount_describe_path(path, NULL) : NULL;
+
+    return mount != NULL && banger_mount_is_of_user(mount);
+}
+
+/* Reads the status of @loop; false if it is not attached, not there, or not to be asked for. */
 static bool
 read_status(const char *loop, struct loop_info64 *ret_info)
 {
     banger_autofd int fd = open_checked(loop, O_RDONLY);
 
-    return fd >= 0 && ioctl(fd, LOOP_GET_STATUS64, ret_info) == 0;
+    return fd >= 0 && !is_of_user(loop) && ioctl(fd, LOOP_GET_STATUS64, ret_info) == 0;
 }
 
 static bool
 is_backed_by(const struct loop_info64 *info, dev_t device, ino_t inode)
 {
     return info->lo_device == device && info->lo_inode == inode;
+}
+
+/* Whether the file or block device of @st is what a loop with @info is made of. */
+static bool
+is_made_of(const struct loop_info64 *info, const struct stat *st)
+{
+    return S_ISBLK(st->st_mode) ? info->lo_rdevice == st->st_rdev
+                                : is_backed_by(info, st->st_dev, st->st_ino);
 }
 
 /* The dm device that is made of @loop ("loopN"), or NULL; an empty string if it has no name. */
@@ -159,25 +192,24 @@ banger_disk_find_loop(const BangerSettings *settings, const struct stat *st, Ban
     const char *name;
 
     (void)settings;
-    while (directory != NULL && S_ISREG(st->st_mode) &&
-           (name = g_dir_read_name(directory)) != NULL) {
+    while (directory != NULL && (name = g_dir_read_name(directory)) != NULL) {
         g_autofree char *attached = g_strdup_printf("/sys/block/%s/loop/backing_file", name);
         g_autofree char *loop = g_strdup_printf("/dev/%s", name);
         struct loop_info64 info;
 
         if (g_str_has_prefix(name, "loop") && access(attached, F_OK) == 0 &&
-            read_status(loop, &info) && is_backed_by(&info, st->st_dev, st->st_ino) &&
+            read_status(loop, &info) && is_made_of(&info, st) &&
             (mode != BANGER_DISK_READ || (info.lo_flags & LO_FLAGS_READ_ONLY) == 0))
             return describe_use(name, &info, ret_who);
     }
     return BANGER_DISK_UNUSED;
 }
 
-char *
-banger_loop_path_if_backed_by(dev_t number, dev_t device, ino_t inode)
+/* The path of the loop device @number, or NULL. */
+static char *
+path_of_number(dev_t number)
 {
-    g_autofree char *link = NULL, *target = NULL, *name = NULL, *loop = NULL;
-    struct loop_info64 info;
+    g_autofree char *link = NULL, *target = NULL, *name = NULL;
 
     if (major(number) != LOOP_MAJOR)
         return NULL;
@@ -187,10 +219,33 @@ banger_loop_path_if_backed_by(dev_t number, dev_t device, ino_t inode)
     if (target == NULL)
         return NULL;
     name = g_path_get_basename(target);
-    loop = g_strdup_printf("/dev/%s", name);
-    if (!read_status(loop, &info) || !is_backed_by(&info, device, inode))
+    return g_strdup_printf("/dev/%s", name);
+}
+
+char *
+banger_loop_path_if_backed_by(dev_t number, dev_t device, ino_t inode)
+{
+    g_autofree char *loop = path_of_number(number);
+    struct loop_info64 info;
+
+    if (loop == NULL || !read_status(loop, &info) || !is_backed_by(&info, device, inode))
         return NULL;
     return g_steal_pointer(&loop);
+}
+
+int
+banger_loop_open_backing(const BangerSettings *settings, dev_t number, struct stat *ret_stat)
+{
+    g_autofree char *loop = path_of_number(number);
+    g_autofree char *path = loop != NULL ? read_backing_path(loop) : NULL;
+    banger_autofd int fd = -1;
+    struct loop_info64 info;
+
+    if (path == NULL || !read_status(loop, &info))
+        return -1;
+    fd = banger_path_open_file(settings, BANGER_PATH_STATE, path, O_PATH, ret_stat, NULL);
+    return fd >= 0 && is_backed_by(&info, ret_stat->st_dev, ret_stat->st_ino) ? banger_steal_fd(&fd)
+                                                                              : -1;
 }
 
 /*
@@ -200,17 +255,12 @@ banger_loop_path_if_backed_by(dev_t number, dev_t device, ino_t inode)
 static bool
 is_managed(const BangerSettings *settings, const char *loop, const struct loop_info64 *info)
 {
-    g_autofree char *attribute =
-        g_strdup_printf("/sys/block/%s/loop/backing_file", loop + strlen("/dev/"));
-    g_autofree char *path = NULL;
+    g_autofree char *path = read_backing_path(loop);
     g_autofree char *directory = g_strconcat(settings->state_directory, "/", NULL);
     banger_autofd int fd = -1;
     struct stat st;
 
-    if (!g_file_get_contents(attribute, &path, NULL, NULL))
-        return false;
-    g_strchomp(path);
-    if (!g_str_has_prefix(path, directory))
+    if (path == NULL || !g_str_has_prefix(path, directory))
         return false;
     if (g_str_has_suffix(path, DELETED))
         return true;
@@ -235,6 +285,14 @@ wait_until_gone(const char *loop, const struct loop_info64 *was, GError **error)
     return true;
 }
 
+static bool
+refuse_foreign(const BangerSettings *settings, const char *loop, GError **error)
+{
+    return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
+                            "%s is left alone: its backing file is not in %s", loop,
+                            settings->state_directory);
+}
+
 /* *@ret_gone: there was nothing to detach. @fd must not stay open while waiting for the end. */
 static bool
 clear_loop(const BangerSettings *settings, const char *loop, struct loop_info64 *ret_info,
@@ -243,6 +301,8 @@ clear_loop(const BangerSettings *settings, const char *loop, struct loop_info64 
     banger_autofd int fd = open_checked(loop, O_RDONLY);
     g_autofree char *holder = NULL;
 
+    if (fd >= 0 && is_of_user(loop))
+        return refuse_foreign(settings, loop, error);
     *ret_gone = (fd < 0 && (errno == ENOENT || errno == ENXIO)) ||
                 (fd >= 0 && ioctl(fd, LOOP_GET_STATUS64, ret_info) < 0 && errno == ENXIO);
     if (*ret_gone)
@@ -251,9 +311,7 @@ clear_loop(const BangerSettings *settings, const char *loop, struct loop_info64 
         return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno, "cannot examine %s",
                                 loop);
     if (!is_managed(settings, loop, ret_info))
-        return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
-                                "%s is left alone: its backing file is not in %s", loop,
-                                settings->state_directory);
+        return refuse_foreign(settings, loop, error);
     holder = holder_of(loop + strlen("/dev/"));
     if (holder != NULL)
         return banger_set_error(error, BANGER_ERROR_BUSY, "%s is part of another device", loop);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <glib.h>
@@ -28,7 +29,7 @@ int banger_loop_attach(int backing_fd, const char *path, bool read_only, char **
  */
 void banger_loop_clear(int fd);
 
-/* The finder of util/disk-use.h for loop devices whose backing file it is. */
+/* The finder of util/disk-use.h for loop devices whose backing file, or backing device, it is. */
 BangerDiskFinder banger_disk_find_loop;
 
 /*
@@ -36,6 +37,12 @@ BangerDiskFinder banger_disk_find_loop;
  * @device; else NULL. Free it.
  */
 char *banger_loop_path_if_backed_by(dev_t number, dev_t device, ino_t inode);
+
+/*
+ * Opens the backing file of the loop device whose device number is @number by O_PATH, if it lies in
+ * the state directory; *@ret_stat is of it. Returns a descriptor, or -1.
+ */
+int banger_loop_open_backing(const BangerSettings *settings, dev_t number, struct stat *ret_stat);
 
 /*
  * Detaches @loop ("/dev/loopN"), if its backing file lies in the state directory: a device that is

@@ -64,6 +64,24 @@ update_list(GError **error)
     return true;
 }
 
+static const char *
+next_line(const char *line)
+{
+    const char *end = strchr(line, '\n');
+
+    return end != NULL ? end + 1 : line + strlen(line);
+}
+
+/* What stands behind the optional fields of @line. */
+static char *
+describe_line(const char *line)
+{
+    g_autofree char *whole = g_strndup(line, strcspn(line, "\n"));
+    const char *type = strstr(whole, " - ");
+
+    return type != NULL ? g_strdup(type + strlen(" - ")) : NULL;
+}
+
 char *
 banger_mount_describe(uint64_t id, GError **error)
 {
@@ -71,16 +89,58 @@ banger_mount_describe(uint64_t id, GError **error)
 
     if (!update_list(error))
         return NULL;
-    for (const char *line = list_text->str; line != NULL && *line != '\0';) {
-        const char *next = strchr(line, '\n');
-
-        if (g_ascii_strtoull(line, NULL, 10) == id) {
-            g_autofree char *whole = g_strndup(line, strcspn(line, "\n"));
-            const char *type = strstr(whole, " - ");
-
-            return type != NULL ? g_strdup(type + strlen(" - ")) : NULL;
-        }
-        line = next != NULL ? next + 1 : NULL;
-    }
+    for (const char *line = list_text->str; *line != '\0'; line = next_line(line))
+        if (g_ascii_strtoull(line, NULL, 10) == id)
+            return describe_line(line);
     return NULL;
+}
+
+/* How long the mount point of @line is, its fifth field, if @path lies below it; else 0. */
+static size_t
+match_point(const char *line, const char *path)
+{
+    g_autofree char *whole = g_strndup(line, strcspn(line, "\n"));
+    g_auto(GStrv) fields = g_strsplit(whole, " ", 6);
+    g_autofree char *point = g_strv_length(fields) == 6 ? g_strcompress(fields[4]) : g_strdup("");
+    size_t length = strlen(point);
+
+    if (g_str_equal(point, "/"))
+        return path[0] == '/';
+    return length > 0 && strncmp(path, point, length) == 0 &&
+                   (path[length] == '/' || path[length] == '\0')
+               ? length
+               : 0;
+}
+
+char *
+banger_mount_describe_path(const char *path, GError **error)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lock);
+    const char *found = NULL;
+    size_t longest = 0;
+
+    if (!update_list(error))
+        return NULL;
+    for (const char *line = list_text->str; *line != '\0'; line = next_line(line)) {
+        size_t length = match_point(line, path);
+
+        /* Of two at one place the later one covers the other. */
+        if (length == 0 || length < longest)
+            continue;
+        longest = length;
+        found = line;
+    }
+    return found != NULL ? describe_line(found) : NULL;
+}
+
+bool
+banger_mount_is_of_user(const char *mount)
+{
+    static const char option[] = "user_id=";
+    const char *user;
+
+    if (!g_str_has_prefix(mount, "fuse"))
+        return false;
+    user = strstr(mount, option);
+    return user != NULL && g_ascii_strtoull(user + strlen(option), NULL, 10) != 0;
 }

@@ -57,27 +57,8 @@ banger_walk_refuse(int errnum, const char *path, GError **error)
     }
 }
 
-/*
- * Whether @mount, "type source options", is a FUSE file system that a user other than root serves.
- */
-static bool
-is_of_user(const char *mount)
-{
-    static const char option[] = "user_id=";
-    const char *user;
-
-    if (!g_str_has_prefix(mount, "fuse"))
-        return false;
-    user = strstr(mount, option);
-    return user != NULL && g_ascii_strtoull(user + strlen(option), NULL, 10) != 0;
-}
-
-/*
- * Checks the file system that @fd, of O_PATH, is on. What has a block device beneath it (its major
- * number is not 0) was mounted by root; only for the others the list of mounts is looked at.
- */
-static bool
-check_mount(int fd, const char *path, GError **error)
+bool
+banger_walk_check_mount(int fd, const char *path, GError **error)
 {
     g_autofree char *mount = NULL;
     g_autoptr(GError) reason = NULL;
@@ -87,12 +68,12 @@ check_mount(int fd, const char *path, GError **error)
         return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno, "cannot examine %s",
                                 path);
     if (stx.stx_dev_major != 0)
-        return true;
+        return true; /* what has a block device beneath it was mounted by root */
     mount = banger_mount_describe(stx.stx_mnt_id, &reason);
     if (reason != NULL)
         return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
                                 "cannot see what file system %s is on: %s", path, reason->message);
-    if (mount == NULL || is_of_user(mount))
+    if (mount == NULL || banger_mount_is_of_user(mount))
         return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
                                 "%s is on a file system that a user serves (FUSE)", path);
     return true;
@@ -110,7 +91,7 @@ banger_walk_open_root(const char *directory, GError **error)
                                directory);
         return -1;
     }
-    return check_mount(fd, directory, error) ? banger_steal_fd(&fd) : -1;
+    return banger_walk_check_mount(fd, directory, error) ? banger_steal_fd(&fd) : -1;
 }
 
 /* Opens the component @name of @directory; what is mounted there is checked. */
@@ -122,7 +103,7 @@ take_step(int directory, const char *name, int flags, const char *path, GError *
 
     if (fd < 0 && errno == EXDEV) {
         fd = open_one(directory, name, O_PATH | flags, 0, RESOLVE_BENEATH);
-        if (fd >= 0 && !check_mount(fd, path, error))
+        if (fd >= 0 && !banger_walk_check_mount(fd, path, error))
             return -1;
     }
     /* With O_PATH and without O_NOFOLLOW a link at the very end is ELOOP too. */

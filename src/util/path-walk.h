@@ -9,7 +9,7 @@
 #include "util/settings.h"
 
 /*
- * The walk from a trusted directory to what a caller named, for util/path.c only: one openat2(2) a
+ * The walk from a trusted directory to what a caller named, for util/path.c: one openat2(2) a
  * component, with RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, RESOLVE_NO_MAGICLINKS and RESOLVE_NO_XDEV,
  * each below the descriptor of the one before.
  *
@@ -18,6 +18,12 @@
  * user serves could let every further call wait for ever, so it is NotManaged. One that root serves
  * is like any other.
  */
+
+/*
+ * Checks the file system that @fd is on, which is not asked for anything. NotManaged if a user serves
+ * it, or if it is not mounted where the helper sees it and has no block device.
+ */
+bool banger_walk_check_mount(int fd, const char *path, GError **error);
 
 /* Opens the trusted directory @directory, an absolute path, as an O_PATH descriptor, or -1. */
 int banger_walk_open_root(const char *directory, GError **error);

@@ -35,12 +35,34 @@ START_TEST(mounts_are_described)
 }
 END_TEST
 
+/* Whether what @path lies on is described by what begins with @start. */
+static void
+check_path(const char *path, const char *start)
+{
+    g_autofree char *mount = banger_mount_describe_path(path, NULL);
+
+    ck_assert_ptr_nonnull(mount);
+    ck_assert_msg(g_str_has_prefix(mount, start), "%s: %s", path, mount);
+}
+
+START_TEST(whose_it_is)
+{
+    ck_assert(banger_mount_is_of_user("fuse.sshfs x rw,user_id=1000,group_id=1000"));
+    ck_assert(banger_mount_is_of_user("fuse x rw,user_id=1"));
+    ck_assert(!banger_mount_is_of_user("fuse.lxcfs lxcfs rw,user_id=0,group_id=0"));
+    ck_assert(!banger_mount_is_of_user("ext4 /dev/vda1 rw"));
+    ck_assert(!banger_mount_is_of_user("tmpfs user_id=1 rw"));
+}
+END_TEST
+
 /* In a mount namespace of its own, which is what CK_FORK=no has no process for. */
 START_TEST(later_mounts_are_seen)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *directory = g_dir_make_tmp("mounts-XXXXXX", NULL);
-    g_autofree char *before = NULL, *during = NULL, *after = NULL;
+    g_autofree char *directory = g_dir_make_tmp("mounts of a test-XXXXXX", NULL);
+    g_autofree char *before = NULL, *during = NULL, *after = NULL, *by_path = NULL;
+    g_autofree char *below = g_strconcat(directory, "/a/b", NULL);
+    g_autofree char *beside = g_strconcat(directory, "-beside", NULL);
     uint64_t id;
 
     ck_assert_ptr_nonnull(directory);
@@ -57,6 +79,14 @@ START_TEST(later_mounts_are_seen)
     during = banger_mount_describe(id, &error);
     ck_assert_ptr_nonnull(during);
     ck_assert(g_str_has_prefix(during, "ramfs mine "));
+    check_path(directory, "ramfs mine ");
+    check_path(below, "ramfs mine ");
+    ck_assert_int_eq(mount("over", directory, "tmpfs", 0, NULL), 0);
+    check_path(below, "tmpfs over ");
+    ck_assert_int_eq(umount(directory), 0);
+    by_path = banger_mount_describe_path(beside, &error);
+    ck_assert_ptr_nonnull(by_path);
+    ck_assert(!g_str_has_prefix(by_path, "ramfs mine "));
     ck_assert_int_eq(umount(directory), 0);
     after = banger_mount_describe(id, &error);
     ck_assert_ptr_null(after);
@@ -73,6 +103,7 @@ main(void)
 
     tcase_add_test(tcase, later_mounts_are_seen);
     tcase_add_test(tcase, mounts_are_described);
+    tcase_add_test(tcase, whose_it_is);
     suite_add_tcase(suite, tcase);
     return harness_run("unit/mounts", suite);
 }

@@ -127,6 +127,34 @@ START_TEST(attached)
 }
 END_TEST
 
+/* A loop over a block device: who wants that device, if only to read it, hears of it. */
+START_TEST(over_a_device)
+{
+    bool read_only = _i == 1;
+    g_autofree char *lower = NULL, *upper = NULL, *who = NULL;
+    struct stat st, device;
+    int backing, lower_fd, upper_fd;
+
+    if (!has_loops())
+        return;
+    backing = make_file(MANAGED, &st);
+    lower_fd = attach(backing, MANAGED, false, &lower);
+    ck_assert_int_eq(fstat(lower_fd, &device), 0);
+    upper_fd = attach(lower_fd, lower, read_only, &upper);
+    ck_assert_int_eq(banger_disk_find_loop(&settings, &device, BANGER_DISK_WRITE, &who),
+                     BANGER_DISK_DETACHING);
+    ck_assert_ptr_nonnull(strstr(who, upper));
+    ck_assert_int_eq(find_loop(&device, BANGER_DISK_READ),
+                     read_only ? BANGER_DISK_UNUSED : BANGER_DISK_DETACHING);
+    (void)close(upper_fd);
+    wait_until_detached(&device);
+    (void)close(lower_fd);
+    wait_until_detached(&st);
+    (void)close(backing);
+    ck_assert_int_eq(unlink(MANAGED), 0);
+}
+END_TEST
+
 START_TEST(numbers_of_other_devices)
 {
     struct stat st;
@@ -235,6 +263,7 @@ main(int argc, char **argv)
     tcase = tcase_create("loop");
     tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, attached, 0, 2);
+    tcase_add_loop_test(tcase, over_a_device, 0, 2);
     tcase_add_test(tcase, numbers_of_other_devices);
     tcase_add_test(tcase, no_backing_file);
     tcase_add_loop_test(tcase, detach, 0, 2);

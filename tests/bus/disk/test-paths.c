@@ -3,15 +3,12 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <pwd.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bus/disk/image-fixture.h"
@@ -424,115 +421,6 @@ START_TEST(directories_of_root)
 }
 END_TEST
 
-/* A process of the owner's with a lease on @path that it does not give up. */
-static pid_t
-take_lease(const char *path)
-{
-    const struct passwd *owner = getpwnam(BANGER_OWNER);
-    int ends[2];
-    char done = 0;
-    pid_t pid;
-
-    ck_assert_int_eq(pipe(ends), 0);
-    pid = fork();
-    ck_assert_int_ge(pid, 0);
-    if (pid == 0) {
-        int fd;
-
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (setgid(owner->pw_gid) < 0 || setuid(owner->pw_uid) < 0 ||
-            signal(SIGIO, SIG_IGN) == SIG_ERR)
-            _exit(1);
-        fd = open(path, O_RDWR | O_CLOEXEC);
-        if (fd < 0 || fcntl(fd, F_SETLEASE, F_WRLCK) < 0 || write(ends[1], "x", 1) != 1)
-            _exit(1);
-        for (;;)
-            (void)pause();
-    }
-    (void)close(ends[1]);
-    ck_assert_int_eq((int)read(ends[0], &done, 1), 1);
-    (void)close(ends[0]);
-    return pid;
-}
-
-/*
- * The kernel would let the helper wait for it as long as /proc/sys/fs/lease-break-time says, 45 s
- * by default, which is more than a call of these tests may take.
- */
-START_TEST(leases)
-{
-    g_autofree char *image = image_make("image", 4 * MIB, "");
-    g_autofree char *base = image_make("base", 4 * MIB, "");
-    g_autofree char *message = NULL;
-    ImageFile file = {"/f", "x", 1, 0};
-    pid_t pid = take_lease(image);
-
-    ck_assert_str_eq(image_read(image, "/f", NULL, &message), "Busy");
-    ck_assert_msg(strstr(message, "lease") != NULL, "%s", message);
-    ck_assert_str_eq(image_write(image, &file, 1, NULL), "Busy");
-    ck_assert_str_eq(create_snapshot(base, image, "fc-rootfs-paths"), "Busy");
-    /* NOLINTNEXTLINE(readability-suspicious-call-argument): the other way round is meant */
-    ck_assert_str_eq(create_snapshot(image, base, "fc-rootfs-paths"), "Busy");
-    ck_assert_int_eq(kill(pid, SIGKILL), 0);
-    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
-    image_write_ok(image, &file, 1);
-    (void)unlink(image);
-    (void)unlink(base);
-}
-END_TEST
-
-/*
- * Mounts FUSE at @path for @uid; no one answers what is asked of it. Returns its descriptor, or -1.
- */
-static int
-mount_fuse(const char *path, uid_t uid)
-{
-    int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-    g_autofree char *options =
-        g_strdup_printf("fd=%d,rootmode=40000,user_id=%u,group_id=%u,allow_other", fd, uid, uid);
-
-    if (fd >= 0 && mount("fuse", path, "fuse", MS_NOSUID | MS_NODEV, options) < 0)
-        banger_close_fd(&fd);
-    return fd;
-}
-
-/* A file system whose server never answers, below the state directory and in its place. */
-START_TEST(file_system_of_the_owner)
-{
-    const struct passwd *owner = getpwnam(BANGER_OWNER);
-    g_autofree char *directory = image_path_of("fuse"), *image = image_path_of("fuse/image");
-    g_autofree char *deep = image_path_of("fuse/a/b/c"), *base = image_make("base", 4 * MIB, "");
-    ImageFile file = {"/f", "x", 1, 0};
-    banger_autofd int fd = -1;
-
-    ck_assert_int_eq(mkdir(directory, 0755), 0);
-    fd = mount_fuse(directory, owner->pw_uid);
-    if (fd < 0) {
-        (void)rmdir(directory);
-        harness_skip("FUSE cannot be mounted here");
-        return;
-    }
-    ck_assert_str_eq(image_read(image, "/f", NULL, NULL), "NotManaged");
-    ck_assert_str_eq(image_write(deep, &file, 1, NULL), "NotManaged");
-    ck_assert_str_eq(image_write(directory, &file, 1, NULL), "NotManaged");
-    ck_assert_str_eq(create_snapshot(base, image, "fc-rootfs-paths"), "NotManaged");
-    ck_assert_int_eq(umount2(directory, MNT_DETACH), 0);
-    banger_close_fd(&fd);
-    fd = mount_fuse(BANGER_STATE_DIRECTORY, owner->pw_uid);
-    ck_assert_int_ge(fd, 0);
-    ck_assert_str_eq(image_read(base, "/f", NULL, NULL), "NotManaged");
-    ck_assert_int_eq(umount2(BANGER_STATE_DIRECTORY, MNT_DETACH), 0);
-    /* Another file system of root's there is like any directory. */
-    ck_assert_int_eq(mount("tmpfs", directory, "tmpfs", 0, "size=8m,mode=755"), 0);
-    g_free(image_run_words(NULL, "cp", "-p", base, image));
-    image_write_ok(image, &file, 1);
-    image_read_equals(image, "/f", "x", 1);
-    ck_assert_int_eq(umount2(directory, MNT_DETACH), 0);
-    (void)rmdir(directory);
-    (void)unlink(base);
-}
-END_TEST
-
 int
 main(int argc, char **argv)
 {
@@ -548,8 +436,6 @@ main(int argc, char **argv)
     tcase_add_test(tcase, cow_on_full_host);
     tcase_add_test(tcase, files_of_root);
     tcase_add_test(tcase, directories_of_root);
-    tcase_add_test(tcase, leases);
-    tcase_add_test(tcase, file_system_of_the_owner);
     tcase_add_test(tcase, swapped_during_the_call);
     tcase_add_test(tcase, swapped_under_the_helper);
     suite_add_tcase(suite, tcase);
