@@ -25,7 +25,6 @@
  */
 #define UDEV_TIMEOUT_USEC (10 * G_USEC_PER_SEC)
 #define UDEV_INTERVAL_USEC (2 * 1000)
-#define EXCEPTION_SIZE 16u /* in the COW device, of a chunk that is there */
 
 /*
  * What udev may do with the device: make its node and set the owner. The file system in it is a
@@ -192,55 +191,6 @@ banger_dm_get_info(const char *name, BangerDmInfo *ret_info, GError **error)
 
     g_mutex_lock(&lock);
     done = is_supported(error) && get_info_locked(name, ret_info, error);
-    g_mutex_unlock(&lock);
-    return done;
-}
-
-/*
- * Of "<allocated>/<total> …" sectors: the status of a snapshot in use. What follows each chunk's
- * worth of exceptions (16 bytes each) is a chunk for the next ones; and the kernel asks for one
- * chunk more than it takes.
- */
-static bool
-parse_room(const char *status, unsigned int chunk_sectors, BangerDmRoom *ret_room)
-{
-    const uint32_t chunk_size = chunk_sectors * BANGER_DM_SECTOR;
-    uint64_t allocated, total, n_free;
-
-    if (chunk_sectors == 0 || sscanf(status, "%" SCNu64 "/%" SCNu64, &allocated, &total) != 2)
-        return false;
-    n_free = allocated < total ? (total - allocated) / chunk_sectors : 0;
-    n_free -= MIN(n_free, n_free / (chunk_size / EXCEPTION_SIZE) + 2);
-    *ret_room = (BangerDmRoom){chunk_size, (uint32_t)MIN(n_free, UINT32_MAX)};
-    return true;
-}
-
-static bool
-get_room_locked(const char *name, BangerDmRoom *ret_room, GError **error)
-{
-    banger_auto_dm_task *task = banger_dm_task_new(DM_DEVICE_STATUS, name);
-    uint64_t start = 0, length = 0;
-    char *type = NULL, *status = NULL;
-    BangerDmInfo info = {0};
-
-    if (!get_info_locked(name, &info, error))
-        return false;
-    if (task == NULL || !dm_task_run(task))
-        return banger_dm_refuse(task, "examine", name, error);
-    (void)dm_get_next_target(task, NULL, &start, &length, &type, &status);
-    return (status != NULL && parse_room(status, info.chunk_sectors, ret_room)) ||
-           banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
-                            "the snapshot %s cannot be used any more: %s", name,
-                            status != NULL ? status : "it has no table");
-}
-
-bool
-banger_dm_get_room(const char *name, BangerDmRoom *ret_room, GError **error)
-{
-    bool done;
-
-    g_mutex_lock(&lock);
-    done = is_supported(error) && get_room_locked(name, ret_room, error);
     g_mutex_unlock(&lock);
     return done;
 }

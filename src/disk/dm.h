@@ -39,14 +39,19 @@ bool banger_dm_get_info(const char *name, BangerDmInfo *ret_info, GError **error
 typedef struct {
     uint32_t chunk_size; /* in bytes */
     uint32_t n_chunks;
+    bool is_of_host; /* the COW file is sparse, and the host's file system has no more than this */
 } BangerDmRoom;
 
 /*
- * What the snapshot @name has room for in its COW device, at least: so many chunks of the device
- * can be changed. One more, and the kernel gives the whole snapshot up. OperationFailed, with the
- * kernel's name for it, if it has done so.
+ * What the snapshot @name has room for in its COW device, and in the host's file system where its
+ * COW file is sparse: so many chunks of the device can be changed. One more, and the kernel gives
+ * the whole snapshot up. OperationFailed, with the kernel's name for it, if it has done so.
  */
-bool banger_dm_get_room(const char *name, BangerDmRoom *ret_room, GError **error);
+bool banger_dm_get_room(const BangerSettings *settings, const char *name, BangerDmRoom *ret_room,
+                        GError **error);
+
+/* OperationFailed if the host's file system has no room for changes to the snapshot @name. */
+bool banger_dm_check_host_room(const BangerSettings *settings, const char *name, GError **error);
 
 /*
  * Makes the snapshot @name of @sectors sectors (512 bytes) of the block device @base, with its

@@ -89,6 +89,9 @@ banger_image_check(const BangerSettings *settings, const BangerImage *image, Ban
     banger_autofd int device = -1;
     bool done;
 
+    if (image->where->dm_name != NULL && kind != BANGER_IMAGE_VERIFY &&
+        !banger_dm_check_host_room(settings, image->where->dm_name, error))
+        return false;
     /* Not exclusively: e2fsck itself takes the device for its own. */
     if (image->where->dm_name != NULL)
         device = banger_dm_open(image->where->dm_name, O_RDONLY, error);

@@ -82,7 +82,7 @@ write_files(const BangerSettings *settings, const BangerImage *image, const GArr
     banger_autofd int fd = banger_image_open(image, error);
     BangerDmRoom room;
 
-    if (fd < 0 || (name != NULL && !banger_dm_get_room(name, &room, error)))
+    if (fd < 0 || (name != NULL && !banger_dm_get_room(settings, name, &room, error)))
         return false;
     return banger_image_write(settings, fd, image->where->path, files, fds,
                               name != NULL ? &room : NULL, job, ret_recovery, error);

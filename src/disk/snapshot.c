@@ -174,7 +174,8 @@ is_of_files(const BangerDmInfo *info, Files *files)
  * is what a helper left that was killed while making it, and is removed unless @check.
  */
 static bool
-look_at_name(const char *name, Files *files, bool check, bool *ret_done, GError **error)
+look_at_name(const BangerSettings *settings, const char *name, Files *files, bool check,
+             bool *ret_done, GError **error)
 {
     BangerDmRoom room;
     BangerDmInfo info;
@@ -185,7 +186,7 @@ look_at_name(const char *name, Files *files, bool check, bool *ret_done, GError 
     if (!info.exists)
         return true;
     if (*ret_done)
-        return banger_dm_get_room(name, &room, error); /* refused if it ran over */
+        return banger_dm_get_room(settings, name, &room, error); /* refused if it ran over */
     if (info.is_banger && !info.has_table && info.open_count == 0)
         return check || banger_dm_remove(name, error);
     return banger_set_error(error, BANGER_ERROR_ALREADY_EXISTS,
@@ -268,7 +269,7 @@ banger_op_create_dm_snapshot(const BangerSettings *settings, const BangerRequest
     bool done = false;
 
     if (!open_files(settings, wanted, &files, error) ||
-        !look_at_name(wanted->dm_name, &files, false, &done, error))
+        !look_at_name(settings, wanted->dm_name, &files, false, &done, error))
         return false;
     if (!done && !create_snapshot(settings, wanted, &files, error))
         return false;
@@ -288,7 +289,7 @@ check_without_cow(const BangerSettings *settings, const BangerCreateDmSnapshotRe
     bool done;
 
     if (!open_base(settings, request, files, error) || !check_base(files, request, error) ||
-        !look_at_name(request->dm_name, files, true, &done, error))
+        !look_at_name(settings, request->dm_name, files, true, &done, error))
         return false;
     claim = banger_disk_claim(
         settings,
@@ -312,7 +313,7 @@ banger_snapshot_check(const BangerSettings *settings, const BangerCreateDmSnapsh
     if (!exists)
         return check_without_cow(settings, request, &files, error);
     if (!open_files(settings, request, &files, error) ||
-        !look_at_name(request->dm_name, &files, true, &done, error))
+        !look_at_name(settings, request->dm_name, &files, true, &done, error))
         return false;
     if (done)
         return true;

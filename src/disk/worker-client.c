@@ -294,10 +294,9 @@ write_files(const BangerSettings *settings, int fd, const GArray *files, const i
         fds[n_fds] = content[n_fds - 1];
     build_request(&request, content != NULL ? BANGER_WORKER_WRITE_FROM : BANGER_WORKER_WRITE,
                   (const BangerExt4File *)(void *)files->data, files->len);
-    if (room != NULL) {
-        request.header.chunk_size = room->chunk_size;
-        request.header.n_chunks = room->n_chunks;
-    }
+    if (room != NULL)
+        request.header.room =
+            (BangerWorkerRoom){room->chunk_size, room->n_chunks, room->is_of_host};
     if (!ask_worker(&worker, settings, &request, fds, n_fds, 0, &reply, &recovery, error))
         return false;
     if (reply.status == BANGER_WORKER_RUNNING)

@@ -175,8 +175,7 @@ banger_channel_read_request(BangerWorkerInputs *ret_inputs, BangerWorkerFailure 
     ret_inputs->task = request.task;
     ret_inputs->files = files;
     ret_inputs->n_files = request.n_files;
-    ret_inputs->chunk_size = request.chunk_size;
-    ret_inputs->n_chunks = request.n_chunks;
+    ret_inputs->room = request.room;
     return true;
 }
 

@@ -18,8 +18,7 @@ typedef struct {
     BangerWorkerTask task;
     BangerWorkerInput *files;
     uint32_t n_files;
-    uint32_t chunk_size; /* 0: there is room for every change */
-    uint32_t n_chunks;
+    BangerWorkerRoom room;
 } BangerWorkerInputs;
 
 /*

@@ -106,3 +106,15 @@ banger_failure_set_ext2(BangerWorkerFailure *failure, errcode_t code, const char
     va_end(arguments);
     return finish_message(failure, status_of(code), text, words_of(code));
 }
+
+bool
+banger_failure_set_no_room(BangerWorkerFailure *failure, const BangerWorkerRoom *room, uint64_t n)
+{
+    return banger_failure_set(
+        failure, BANGER_WORKER_FAILED,
+        "no room left %s: up to %llu chunks of %u bytes are needed, and there are %u",
+        room->is_of_host != 0
+            ? "on the host's file system that the COW file of the snapshot, which is sparse, is on"
+            : "in the COW file of the snapshot",
+        (unsigned long long)n, room->chunk_size, room->n_chunks);
+}

@@ -190,8 +190,10 @@ check_writable(ext2_filsys fs, BangerWorkerFailure *failure)
 
 /* Everything happens in the overlay; the image is touched by the commit alone. */
 static bool
-write_files(ext2_filsys fs, const BangerWorkerInputs *inputs, BangerWorkerFailure *failure)
+write_files(ext2_filsys fs, const BangerWorkerInputs *inputs, BangerWorkerRoom *room,
+            BangerWorkerFailure *failure)
 {
+    (void)room;
     for (uint32_t i = 0; i < inputs->n_files; i++) {
         const BangerWorkerInput *file = &inputs->files[i];
 
@@ -203,26 +205,44 @@ write_files(ext2_filsys fs, const BangerWorkerInputs *inputs, BangerWorkerFailur
 }
 
 /*
+ * Copies the content of all files into blocks that no file has, and takes what that changes off @room.
+ * Where it is not known how much will come, it may take half of what a snapshot has left: one that
+ * turns out too much, and fails, must not leave the snapshot full.
+ */
+static bool
+stream_content(ext2_filsys fs, const BangerWorkerInputs *inputs, BangerWorkerRoom *room,
+               BangerRuns *runs, BangerWorkerFailure *failure)
+{
+    const uint64_t total = banger_stream_size(BANGER_WORKER_FD_CONTENT, inputs->n_files);
+    const uint32_t kept = total == 0 ? room->n_chunks - room->n_chunks / 2 : 0;
+    BangerStreamProgress progress = {.now.total = total, .room = *room};
+    bool well = true;
+
+    progress.room.n_chunks -= kept;
+    for (uint32_t i = 0; well && i < inputs->n_files; i++)
+        well = banger_stream_write(fs, BANGER_WORKER_FD_CONTENT + (int)i, &progress, &runs[i],
+                                   failure);
+    room->n_chunks = progress.room.n_chunks + kept;
+    return well;
+}
+
+/*
  * The same with the content from descriptors: all that can be looked at first; then the content,
  * into blocks that no file has; then, in the overlay again, the files that have these blocks.
  */
 static bool
-write_files_from(ext2_filsys fs, const BangerWorkerInputs *inputs, BangerWorkerFailure *failure)
+write_files_from(ext2_filsys fs, const BangerWorkerInputs *inputs, BangerWorkerRoom *room,
+                 BangerWorkerFailure *failure)
 {
     BangerRuns runs[BANGER_WORKER_DESCRIPTORS_MAX] = {0};
-    BangerStreamProgress progress = {0};
-    bool well = inputs->n_files <= BANGER_WORKER_DESCRIPTORS_MAX &&
-                banger_stream_check_room(fs, BANGER_WORKER_FD_CONTENT, inputs->n_files,
-                                         inputs->chunk_size, inputs->n_chunks, failure);
+    bool well =
+        inputs->n_files <= BANGER_WORKER_DESCRIPTORS_MAX &&
+        banger_stream_check_room(fs, BANGER_WORKER_FD_CONTENT, inputs->n_files, room, failure);
 
     for (uint32_t i = 0; well && i < inputs->n_files; i++)
         well = banger_guest_file_check(fs, inputs->files[i].path, failure);
-    well = well && banger_overlay_check_image(BANGER_WORKER_FD_IMAGE, failure);
-    if (well)
-        progress.now.total = banger_stream_size(BANGER_WORKER_FD_CONTENT, inputs->n_files);
-    for (uint32_t i = 0; well && i < inputs->n_files; i++)
-        well = banger_stream_write(fs, BANGER_WORKER_FD_CONTENT + (int)i, &progress, &runs[i],
-                                   failure);
+    well = well && banger_overlay_check_image(BANGER_WORKER_FD_IMAGE, failure) &&
+           stream_content(fs, inputs, room, runs, failure);
     for (uint32_t i = 0; well && i < inputs->n_files; i++)
         well = banger_guest_file_write_runs(fs, inputs->files[i].path, inputs->files[i].mode,
                                             &runs[i], failure);
@@ -234,6 +254,7 @@ write_files_from(ext2_filsys fs, const BangerWorkerInputs *inputs, BangerWorkerF
 bool
 banger_file_system_write(const BangerWorkerInputs *inputs, BangerWorkerFailure *failure)
 {
+    BangerWorkerRoom room = inputs->room;
     ext2_filsys fs;
     errcode_t error;
 
@@ -245,15 +266,15 @@ banger_file_system_write(const BangerWorkerInputs *inputs, BangerWorkerFailure *
     if (error != 0)
         return banger_failure_set_ext2(failure, error, "cannot read what is free in the image");
     if (!banger_soundness_check(fs, failure) ||
-        !(inputs->task == BANGER_WORKER_WRITE_FROM ? write_files_from : write_files)(fs, inputs,
-                                                                                     failure))
+        !(inputs->task == BANGER_WORKER_WRITE_FROM ? write_files_from
+                                                   : write_files)(fs, inputs, &room, failure))
         return false;
     /* As the kernel does: the backups of the superblock are e2fsck's to refresh. */
     fs->flags |= EXT2_FLAG_MASTER_SB_ONLY;
     error = ext2fs_flush(fs);
     if (error != 0)
         return banger_failure_set_ext2(failure, error, "cannot bring the image up to date");
-    if (!banger_overlay_check_room(inputs->chunk_size, inputs->n_chunks, failure))
+    if (!banger_overlay_check_room(&room, failure))
         return false;
     if (!banger_overlay_is_dirty())
         return true;

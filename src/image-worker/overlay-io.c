@@ -295,8 +295,9 @@ sort_granules(size_t *ret_n)
 }
 
 bool
-banger_overlay_check_room(uint32_t chunk_size, uint32_t n_chunks, BangerWorkerFailure *failure)
+banger_overlay_check_room(const BangerWorkerRoom *room, BangerWorkerFailure *failure)
 {
+    const uint32_t chunk_size = room->chunk_size;
     uint64_t last = SUPERBLOCK_AT / (chunk_size != 0 ? chunk_size : 1);
     size_t n = 0, n_dirty = 1;
     Granule *granules;
@@ -313,11 +314,7 @@ banger_overlay_check_room(uint32_t chunk_size, uint32_t n_chunks, BangerWorkerFa
         last = chunk;
     }
     free(granules);
-    return n_dirty <= n_chunks ||
-           banger_failure_set(failure, BANGER_WORKER_FAILED,
-                              "no room left in the COW file of the snapshot: up to %zu chunks of "
-                              "%u bytes are needed, and there are %u",
-                              n_dirty, chunk_size, n_chunks);
+    return n_dirty <= room->n_chunks || banger_failure_set_no_room(failure, room, n_dirty);
 }
 
 /* How many granules from @granules on follow each other without a gap. */

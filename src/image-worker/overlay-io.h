@@ -18,12 +18,10 @@ extern io_manager banger_overlay_io_manager;
 bool banger_overlay_is_dirty(void);
 
 /*
- * Whether what was kept lies in at most @n_chunks chunks of @chunk_size bytes of the image: a
- * snapshot keeps its changes in chunks, and is lost when it runs out of them. With @chunk_size 0 it
- * does.
+ * Whether what was kept lies in as many chunks of the image as @room has: a snapshot keeps its
+ * changes in chunks, and is lost when it runs out of them.
  */
-bool banger_overlay_check_room(uint32_t chunk_size, uint32_t n_chunks,
-                               BangerWorkerFailure *failure);
+bool banger_overlay_check_room(const BangerWorkerRoom *room, BangerWorkerFailure *failure);
 
 /*
  * The last look before the first write: whether the image that @fd is open on has the superblock

@@ -116,8 +116,8 @@ banger_stream_size(int first, uint32_t n)
 }
 
 bool
-banger_stream_check_room(ext2_filsys fs, int first, uint32_t n, uint32_t chunk_size,
-                         uint32_t n_chunks, BangerWorkerFailure *failure)
+banger_stream_check_room(ext2_filsys fs, int first, uint32_t n, const BangerWorkerRoom *room,
+                         BangerWorkerFailure *failure)
 {
     const uint64_t cluster = (uint64_t)fs->blocksize << fs->cluster_ratio_bits;
     uint64_t needed = 0;
@@ -136,13 +136,8 @@ banger_stream_check_room(ext2_filsys fs, int first, uint32_t n, uint32_t chunk_s
                                   "no space left in the image: the files take %llu bytes beside "
                                   "what they replace, and %llu are free",
                                   (unsigned long long)needed, (unsigned long long)free_bytes);
-    if (chunk_size != 0 && needed / chunk_size >= n_chunks)
-        return banger_failure_set(failure, BANGER_WORKER_FAILED,
-                                  "no room left in the COW file of the snapshot: %llu chunks of %u "
-                                  "bytes are needed, and there are %u",
-                                  (unsigned long long)(needed / chunk_size + 1), chunk_size,
-                                  n_chunks);
-    return true;
+    return room->chunk_size == 0 || needed / room->chunk_size < room->n_chunks ||
+           banger_failure_set_no_room(failure, room, needed / room->chunk_size + 1);
 }
 
 /* Reads until @piece is full or the content ends; *@ret_length is how much there was. */
@@ -210,6 +205,21 @@ allocate_run(ext2_filsys fs, BangerRuns *runs, blk64_t wanted, blk64_t *ret_star
     return add_run(runs, *ret_start, *ret_n) ? 0 : EXT2_ET_NO_MEMORY;
 }
 
+/* Takes what the @length bytes at @offset change off @room. */
+static bool
+take_room(BangerWorkerRoom *room, uint64_t offset, size_t length, BangerWorkerFailure *failure)
+{
+    uint64_t n;
+
+    if (room->chunk_size == 0 || length == 0)
+        return true;
+    n = (offset + length - 1) / room->chunk_size - offset / room->chunk_size + 1;
+    if (n > room->n_chunks)
+        return banger_failure_set_no_room(failure, room, n);
+    room->n_chunks -= (uint32_t)n;
+    return true;
+}
+
 static bool
 write_run(uint64_t offset, const unsigned char *data, size_t length, BangerWorkerFailure *failure)
 {
@@ -236,8 +246,8 @@ write_run(uint64_t offset, const unsigned char *data, size_t length, BangerWorke
 
 /* Writes @length bytes, the rest of the last cluster being zeros, to blocks of their own. */
 static bool
-write_piece(ext2_filsys fs, BangerRuns *runs, unsigned char *piece, size_t length,
-            BangerWorkerFailure *failure)
+write_piece(ext2_filsys fs, BangerRuns *runs, BangerWorkerRoom *room, unsigned char *piece,
+            size_t length, BangerWorkerFailure *failure)
 {
     size_t done = 0;
 
@@ -254,7 +264,8 @@ write_piece(ext2_filsys fs, BangerRuns *runs, unsigned char *piece, size_t lengt
             bytes = PIECE - done;
         for (size_t i = length; i < done + bytes; i++)
             piece[i] = 0;
-        if (!write_run(start * fs->blocksize, piece + done, bytes, failure))
+        if (!take_room(room, start * fs->blocksize, bytes, failure) ||
+            !write_run(start * fs->blocksize, piece + done, bytes, failure))
             return false;
         done += bytes;
     }
@@ -275,7 +286,7 @@ banger_stream_write(ext2_filsys fs, int from, BangerStreamProgress *progress, Ba
         (void)banger_failure_set_errno(failure, errno, "cannot read the content");
     while (well && length == PIECE) {
         well = fill_piece(from, S_ISREG(st.st_mode), runs.size, piece, &length, failure) &&
-               write_piece(fs, &runs, piece, length, failure);
+               write_piece(fs, &runs, &progress->room, piece, length, failure);
         runs.size += length;
         well = well && report_progress(progress, length, failure);
     }

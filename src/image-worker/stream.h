@@ -27,6 +27,7 @@ typedef struct {
 typedef struct {
     BangerWorkerProgress now;
     uint64_t reported;
+    BangerWorkerRoom room; /* for the rest, when writing */
 } BangerStreamProgress;
 
 /* How many bytes the @n descriptors from @first on have; 0 if one is a pipe. */
@@ -38,16 +39,16 @@ bool banger_stream_read(ext2_filsys fs, const char *path, int to, uint64_t *ret_
 
 /*
  * Whether the regular files among the @n descriptors from @first on fit into what is free in @fs
- * and into the @n_chunks chunks of @chunk_size bytes (0: no end) that a snapshot has.
+ * and into @room.
  */
-bool banger_stream_check_room(ext2_filsys fs, int first, uint32_t n, uint32_t chunk_size,
-                              uint32_t n_chunks, BangerWorkerFailure *failure);
+bool banger_stream_check_room(ext2_filsys fs, int first, uint32_t n, const BangerWorkerRoom *room,
+                              BangerWorkerFailure *failure);
 
 /*
  * Allocates blocks for all that the descriptor @from gives, a regular file from its beginning, and
  * writes it there, into the image itself: what is free in the image may be written to before
  * anything else is, since no file has it. Of the file system only the bitmaps in memory change.
- * @progress goes on from one content to the next.
+ * @progress goes on from one content to the next. What its room does not have is not written.
  */
 bool banger_stream_write(ext2_filsys fs, int from, BangerStreamProgress *progress,
                          BangerRuns *ret_runs, BangerWorkerFailure *failure);

@@ -39,7 +39,7 @@
 #define BANGER_WORKER_FD_CONTENT 4 /* the first of the caller's descriptors */
 
 #define BANGER_WORKER_MAGIC 0x42494d57u /* "BIMW" */
-#define BANGER_WORKER_VERSION 6u
+#define BANGER_WORKER_VERSION 7u
 
 /* Commands, as they are on the command line. */
 #define BANGER_WORKER_SERVE "serve"
@@ -80,14 +80,19 @@ typedef enum {
     BANGER_WORKER_N_TASKS,
 } BangerWorkerTask;
 
+/* The room for changes to an image that is a snapshot. */
+typedef struct {
+    uint32_t chunk_size; /* in bytes; 0: there is no end to it */
+    uint32_t n_chunks;   /* how many of these there are */
+    uint32_t is_of_host; /* not 0: the host's file system has no more, for a sparse COW file */
+} BangerWorkerRoom;
+
 typedef struct {
     uint32_t magic;
     uint32_t version;
     uint32_t task; /* BangerWorkerTask */
     uint32_t n_files;
-    uint32_t
-        chunk_size;    /* when writing: of the room for changes to the image, in bytes; 0: no end */
-    uint32_t n_chunks; /* how many of these there are */
+    BangerWorkerRoom room; /* when writing */
 } BangerWorkerRequest;
 
 typedef struct {

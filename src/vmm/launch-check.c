@@ -45,6 +45,11 @@ check_device(Launch *launch, const BangerDrive *drive, GError **error)
         return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
                                 "drive %s: %s is not a snapshot of banger", drive->id,
                                 drive->image.path);
+    if (!drive->read_only &&
+        !banger_dm_check_host_room(launch->settings, drive->image.dm_name, error)) {
+        g_prefix_error(error, "drive %s: ", drive->id);
+        return false;
+    }
     add_file(launch, drive->image.path, banger_steal_fd(&fd), &st, !drive->read_only);
     return true;
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -250,6 +251,77 @@ START_TEST(cow_has_no_room)
 }
 END_TEST
 
+/* The error's name, or NULL, of WriteExt4FilesFrom with the one descriptor @fd. */
+static const char *
+write_from(int fd, char **ret_message)
+{
+    sd_bus_error error = SD_BUS_ERROR_NULL;
+    sd_bus_message *reply = rig_call(image_bus(), "WriteExt4FilesFrom", &error, "sa(shu)s", DEVICE,
+                                     1, "/streamed", fd, 0, "");
+    const char *name = reply == NULL ? g_intern_string(error.name + strlen(RIG_ERROR(""))) : NULL;
+
+    *ret_message = g_strdup(error.message);
+    sd_bus_message_unref(reply);
+    sd_bus_error_free(&error);
+    return name;
+}
+
+/* Of a pipe it is not known how much comes: the snapshot is not given up for it either. */
+START_TEST(cow_has_no_room_for_a_pipe)
+{
+    Snapshot snapshot;
+
+    if (!image_have_dm())
+        return;
+    snapshot = make_files(MIB);
+    (void)create(&snapshot, NAME, NULL);
+    for (int i = 0; i < 2; i++) {
+        g_autofree char *message = NULL;
+        FILE *content = popen("head -c 4m /dev/urandom", "re");
+
+        ck_assert_ptr_nonnull(content);
+        ck_assert_str_eq(write_from(fileno(content), &message), "OperationFailed");
+        ck_assert_msg(strstr(message, "no room left in the COW file") != NULL, "%s", message);
+        (void)pclose(content);
+    }
+    image_write_ok(DEVICE, &(ImageFile){"/etc/small", "small", 5, 0}, 1);
+    image_check_clean(DEVICE);
+    finish(&snapshot);
+}
+END_TEST
+
+/* A sparse COW file on a host that is full: what has no room there is not begun either. */
+START_TEST(host_has_no_room)
+{
+    g_autofree char *data = image_bytes(9, MIB), *message = NULL,
+                    *directory = image_path_of("small");
+    ImageFile files[] = {{"/etc/small", "small", 5, 0}, {"/large", data, MIB, 0}};
+    sd_bus_error error = SD_BUS_ERROR_NULL;
+    Snapshot snapshot;
+
+    if (!image_have_dm())
+        return;
+    ck_assert_int_eq(mkdir(directory, 0755), 0);
+    ck_assert_int_eq(mount("tmpfs", directory, "tmpfs", 0, "size=1m,mode=0755"), 0);
+    snapshot = (Snapshot){.base = image_make("base", 32 * MIB, "-t ext4"),
+                          .cow = image_path_of("small/cow")};
+    image_make_file(snapshot.cow, 8 * MIB);
+    (void)create(&snapshot, NAME, NULL);
+    ck_assert_str_eq(image_write(DEVICE, files, 2, &message), "OperationFailed");
+    ck_assert_msg(strstr(message, "no room left on the host's file system") != NULL, "%s", message);
+    image_write_ok(DEVICE, files, 1);
+    g_free(image_run_words(NULL, "sh", "-c", "head -c 2m /dev/zero >\"$0/fill\" 2>&1 || true",
+                           directory));
+    ck_assert_ptr_null(rig_call(image_bus(), "FsckSnapshot", &error, "ss", DEVICE, ""));
+    ck_assert_msg(strstr(error.message, "the host's file system") != NULL, "%s", error.message);
+    sd_bus_error_free(&error);
+    image_check_clean(DEVICE);
+    finish(&snapshot);
+    ck_assert_int_eq(umount2(directory, MNT_DETACH), 0);
+    (void)rmdir(directory);
+}
+END_TEST
+
 START_TEST(remove_while_open)
 {
     Snapshot snapshot;
@@ -417,6 +489,8 @@ main(int argc, char **argv)
     tcase_add_test(tcase, reads_and_writes);
     tcase_add_test(tcase, cow_overflow);
     tcase_add_test(tcase, cow_has_no_room);
+    tcase_add_test(tcase, cow_has_no_room_for_a_pipe);
+    tcase_add_test(tcase, host_has_no_room);
     tcase_add_test(tcase, remove_while_open);
     tcase_add_test(tcase, cleanup_leaves_foreign_loops);
     tcase_add_test(tcase, fsck_mends);
