@@ -19,7 +19,7 @@
  */
 #define BANGER_CALLS_MAX (BANGER_OPERATIONS_PER_UID_MAX / 4 * 3)
 #define BANGER_CALL_BYTES_MAX (BANGER_BYTES_PER_UID_MAX / 4 * 3) /* of large messages in flight */
-#define BANGER_CALLS_FRESH_MAX 4u /* of those, begun less than BANGER_CALL_FRESH_MS ago */
+#define BANGER_CALLS_FRESH_MAX 3u /* of those, begun less than BANGER_CALL_FRESH_MS ago */
 #define BANGER_CALL_FRESH_MS 100u
 #define BANGER_LARGE_REPLIES_MAX 8u         /* calls in flight whose reply may be large */
 #define BANGER_CALL_TIMEOUT_SEC (15u * 60u) /* longer than any operation of the helper */

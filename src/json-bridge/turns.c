@@ -111,7 +111,11 @@ has_room(const BangerTaker *taker, const BangerNeeds *needs)
     const BangerTurns *turns = taker->turns;
     unsigned int n_kept = taker->n_calls == 0 ? 0 : turns->n_quiet;
 
-    if (turns->n_places + n_kept >= BANGER_CALLS_MAX || turns->n_fresh >= BANGER_CALLS_FRESH_MAX)
+    /*
+     * Whoever has none in flight finds one of the fresh calls' places free, too, if he comes alone.
+     */
+    if (turns->n_places + n_kept >= BANGER_CALLS_MAX ||
+        turns->n_fresh + MIN(n_kept, 1) >= BANGER_CALLS_FRESH_MAX)
         return false;
     if (needs->reply_is_large && turns->n_large_replies >= BANGER_LARGE_REPLIES_MAX)
         return false;

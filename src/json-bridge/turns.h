@@ -15,8 +15,9 @@
  * for each connection that has no call in flight: a connection that asks for much waits itself, and
  * is neither refused nor keeps another waiting. Few of the calls in flight may be fresh, which is
  * begun a moment ago: calls that are done in a moment would only queue at the helper, where a
- * request of another connection would come behind them all. Of those that wait for a place the
- * one that had one longest ago comes first.
+ * request of another connection would come behind them all. The last of these places is kept while
+ * there is a connection without a call in flight: one that asks for little begins at once. Of those
+ * that wait for a place the one that had one longest ago comes first.
  */
 typedef struct BangerTurns BangerTurns;
 

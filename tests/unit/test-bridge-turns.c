@@ -11,6 +11,7 @@
 #include "lib/harness.h"
 
 #define N_TAKERS 8
+#define FRESH_OF_ONE (BANGER_CALLS_FRESH_MAX - 1) /* one is kept for those with none in flight */
 
 /* A connection that has @n_wanted calls to make, and makes one in each turn. */
 typedef struct {
@@ -109,34 +110,60 @@ run_until(const Peer *peer, unsigned int n)
 /* Few calls are begun at once; when those are not fresh any more or have ended, the next. */
 START_TEST(fresh_calls)
 {
-    ask(0, 3 * BANGER_CALLS_FRESH_MAX);
+    ask(0, 3 * FRESH_OF_ONE);
     run();
-    ck_assert_uint_eq(peers[0].n_begun, BANGER_CALLS_FRESH_MAX);
+    ck_assert_uint_eq(peers[0].n_begun, FRESH_OF_ONE);
     end_call(&peers[0]);
     run();
-    ck_assert_uint_eq(peers[0].n_begun, BANGER_CALLS_FRESH_MAX);
-    ck_assert_uint_eq(peers[0].n_wanted, 2 * BANGER_CALLS_FRESH_MAX - 1);
-    run_until(&peers[0], 2 * BANGER_CALLS_FRESH_MAX);
-    run_until(&peers[0], 3 * BANGER_CALLS_FRESH_MAX - 1);
+    ck_assert_uint_eq(peers[0].n_begun, FRESH_OF_ONE);
+    ck_assert_uint_eq(peers[0].n_wanted, 2 * FRESH_OF_ONE - 1);
+    run_until(&peers[0], 2 * FRESH_OF_ONE);
+    run_until(&peers[0], 3 * FRESH_OF_ONE - 1);
     ck_assert_uint_eq(peers[0].n_wanted, 0);
+}
+END_TEST
+
+/* One that has none in flight begins at once, whatever others ask for; two need not. */
+START_TEST(a_fresh_place_is_kept)
+{
+    ask(0, 10);
+    run();
+    ask(1, 10);
+    run();
+    ck_assert_uint_eq(peers[1].n_begun, 1);
+    ask(2, 1);
+    run();
+    ck_assert_uint_eq(peers[0].n_begun + peers[1].n_begun, BANGER_CALLS_FRESH_MAX);
+    ck_assert_uint_eq(peers[2].n_begun, 0);
+    end_call(&peers[0]);
+    run();
+    ck_assert_uint_eq(peers[2].n_begun, 1);
 }
 END_TEST
 
 /* Of those that wait the one is served that was served longest ago, whoever asks for more. */
 START_TEST(in_turn)
 {
+    static const size_t ends[] = {0, 0, 3, 2};
+
     ask(0, 10);
+    run();
+    ask(3, 1);
     run();
     ask(1, 10);
     ask(2, 1);
     run();
     ck_assert_uint_eq(peers[1].n_begun + peers[2].n_begun, 0);
     g_string_truncate(order, 0);
-    for (int i = 0; i < 4; i++) {
-        end_call(&peers[0]);
+    for (size_t i = 0; i < G_N_ELEMENTS(ends); i++) {
+        end_call(&peers[ends[i]]);
         run();
     }
-    ck_assert_str_eq(order->str, "1201");
+    /* The last place is kept: both that wait have a call in flight. */
+    ck_assert_str_eq(order->str, "120");
+    end_call(&peers[0]);
+    run();
+    ck_assert_str_eq(order->str, "12010");
 }
 END_TEST
 
@@ -165,6 +192,8 @@ END_TEST
 START_TEST(one_leaves)
 {
     ask(0, BANGER_CALLS_FRESH_MAX);
+    run();
+    ask(4, 1);
     run();
     ask(1, 1);
     ask(2, 1);
@@ -261,6 +290,7 @@ main(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, fresh_calls);
+    tcase_add_test(tcase, a_fresh_place_is_kept);
     tcase_add_test(tcase, in_turn);
     tcase_add_test(tcase, a_place_is_kept);
     tcase_add_test(tcase, one_leaves);
