@@ -20,7 +20,7 @@ typedef struct {
     uint64_t total;
 } Fill;
 
-/* The status of a snapshot in use is "<allocated>/<total> …" sectors; else it is a word. */
+/* The status of a snapshot in use is "<allocated>/<total> …" sectors; else it is a name. */
 static bool
 get_fill(const char *name, Fill *ret_fill, GError **error)
 {
@@ -49,8 +49,8 @@ get_fill(const char *name, Fill *ret_fill, GError **error)
 }
 
 /*
- * How many bytes more the host has for the COW device @number, of which @allocated are in use: as much as
- * one likes unless its file is sparse, or is not to be seen.
+ * How many bytes more the host has for the COW device @number, of which @allocated are in use: as
+ * much as one likes unless its file is sparse, or is not to be seen.
  */
 static uint64_t
 get_host_room(const BangerSettings *settings, dev_t number, uint64_t allocated)
@@ -69,8 +69,8 @@ get_host_room(const BangerSettings *settings, dev_t number, uint64_t allocated)
 }
 
 /*
- * What follows each chunk's worth of exceptions (16 bytes each) is a chunk for the next ones; and the
- * kernel asks for one chunk more than it takes.
+ * What follows each chunk's worth of exceptions (16 bytes each) is a chunk for the next ones; and
+ * the kernel asks for one chunk more than it takes.
  */
 static uint64_t
 count_chunks(uint64_t bytes, uint32_t chunk_size)

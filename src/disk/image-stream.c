@@ -15,8 +15,9 @@
 #include "util/path-walk.h"
 
 /*
- * Whether the caller's file @fd is on a file system that answers. One that a user serves (FUSE) might
- * not, and who waits for it cannot even be killed. What can be sealed is memory (a memfd, tmpfs).
+ * Whether the caller's file @fd is on a file system that answers. One that a user serves (FUSE)
+ * might not, and who waits for it cannot even be killed. What can be sealed is memory (a memfd,
+ * tmpfs).
  */
 static bool
 check_file_system(int fd, const char *name, GError **error)
@@ -30,8 +31,8 @@ check_file_system(int fd, const char *name, GError **error)
 }
 
 /*
- * Whether the caller's descriptor @fd is of a kind that can be streamed, open for @access. Nothing is
- * asked of the file system before it is known to answer.
+ * Whether the caller's descriptor @fd is of a kind that can be streamed, open for @access. Nothing
+ * is asked of the file system before it is known to answer.
  */
 static bool
 check_descriptor(int fd, int access, const char *name, GError **error)

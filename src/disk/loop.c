@@ -118,8 +118,9 @@ read_backing_path(const char *loop)
 }
 
 /*
- * Whether the backing file of @loop is on a file system that a user serves (FUSE): nothing of
- * banger's is, and the status of a loop device asks the file system, which might never answer.
+ * Whether the backing file of @loop is on a file system that a user serves (FUSE): no file of the
+ * state directory is, and the status of a loop device asks the file system, which might never
+ * answer.
  */
 static bool
 is_of_user(const char *loop)

@@ -205,9 +205,9 @@ write_files(ext2_filsys fs, const BangerWorkerInputs *inputs, BangerWorkerRoom *
 }
 
 /*
- * Copies the content of all files into blocks that no file has, and takes what that changes off @room.
- * Where it is not known how much will come, it may take half of what a snapshot has left: one that
- * turns out too much, and fails, must not leave the snapshot full.
+ * Copies the content of all files into blocks that no file has, and takes what that changes off
+ * @room. Where it is not known how much will come, it may take half of what a snapshot has left:
+ * one that turns out too much, and fails, must not leave the snapshot full.
  */
 static bool
 stream_content(ext2_filsys fs, const BangerWorkerInputs *inputs, BangerWorkerRoom *room,

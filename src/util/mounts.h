@@ -14,12 +14,14 @@
  */
 char *banger_mount_describe(uint64_t id, GError **error);
 
-/* The same of the mount that the absolute path @path lies on, by the list alone: no file system is
- * asked. */
+/*
+ * The same of the mount that the absolute path @path lies on, by the list alone: no file system is
+ * asked.
+ */
 char *banger_mount_describe_path(const char *path, GError **error);
 
 /*
- * Whether @mount, a description from above, is a FUSE file system that a user other than root serves:
- * it may let whoever asks it for anything wait for ever.
+ * Whether @mount, a description from above, is a FUSE file system that a user other than root
+ * serves: it may let whoever asks it for anything wait for ever.
  */
 bool banger_mount_is_of_user(const char *mount);

@@ -20,8 +20,8 @@
  */
 
 /*
- * Checks the file system that @fd is on, which is not asked for anything. NotManaged if a user serves
- * it, or if it is not mounted where the helper sees it and has no block device.
+ * Checks the file system that @fd is on, which is not asked for anything. NotManaged if a user
+ * serves it, or if it is not mounted where the helper sees it and has no block device.
  */
 bool banger_walk_check_mount(int fd, const char *path, GError **error);
 

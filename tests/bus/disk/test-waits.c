@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Opening never waits: not for a lease of somebody's, and not for a file system that the owner serves
- * himself and that does not answer, be it named, passed as a descriptor or under a loop device.
+ * Opening never waits: not for a lease of another's, and not for a file system that the owner
+ * serves himself and that does not answer, be it named, passed as a descriptor or under a loop
+ * device.
  */
 #include <fcntl.h>
 #include <pwd.h>
@@ -67,8 +68,10 @@ take_lease(const char *path)
     return pid;
 }
 
-/* The kernel would let the helper wait for it as long as /proc/sys/fs/lease-break-time says, 45 s
- * by default, which is more than a call of these tests may take. */
+/*
+ * The kernel would let the helper wait for it as long as /proc/sys/fs/lease-break-time says, 45 s
+ * by default, which is more than a call of these tests may take.
+ */
 START_TEST(leases)
 {
     g_autofree char *image = image_make("image", 4 * MIB, "");
@@ -146,7 +149,10 @@ call_with_descriptor(const char *method, const char *image, int fd)
     return name;
 }
 
-/* Who waits for such a file system cannot be killed: neither the helper nor a worker asks it anything. */
+/*
+ * Who waits for such a file system cannot be killed: neither the helper nor a worker asks it
+ * anything.
+ */
 START_TEST(descriptor_of_the_owner)
 {
     const struct passwd *owner = getpwnam(BANGER_OWNER);
@@ -173,7 +179,7 @@ START_TEST(descriptor_of_the_owner)
 }
 END_TEST
 
-/* The status of such a loop device asks the file system: it is nobody's whom the helper looks for. */
+/* The status of such a loop device asks the file system: it is none that the helper looks for. */
 START_TEST(loop_of_the_owner)
 {
     const struct passwd *owner = getpwnam(BANGER_OWNER);
@@ -193,7 +199,7 @@ START_TEST(loop_of_the_owner)
     loop_fd = banger_loop_attach(fd, "a file of FUSE", false, &loop, NULL);
     ck_assert_int_ge(loop_fd, 0);
     fuse_fall_silent();
-    /* Somebody reads the image, so that all loops are looked at. */
+    /* The image is read meanwhile, so that all loops are looked at. */
     ck_assert_int_ge(reader, 0);
     image_write_ok(image, &file, 1);
     ck_assert_ptr_null(
