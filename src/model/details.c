@@ -194,13 +194,21 @@ key_namespace(BangerKind kind)
     }
 }
 
+static bool
+is_key_shared(const BangerField *field, const void *base)
+{
+    return (field->flags & BANGER_FIELD_SHARED) ||
+           ((field->flags & BANGER_FIELD_READ_ONLY) &&
+            *(const bool *)((const char *)base + field->read_only));
+}
+
 /* Nothing is waited for twice: who has an object alone needs no share of it. */
 static void
 add_key(const BangerField *field, const void *base, GPtrArray *keys)
 {
     g_autofree char *text = banger_value_format(field, base);
     g_autofree char *share = NULL;
-    bool is_shared = field->flags & BANGER_FIELD_SHARED;
+    bool is_shared = is_key_shared(field, base);
     const char *alone;
     unsigned int at;
 

@@ -76,6 +76,8 @@ typedef enum {
     BANGER_FIELD_BARE_NAME = 1 << 7, /* in JSON also without underscores: "ReadOnly" */
     BANGER_FIELD_SHARED = 1 << 8,    /* as EXCLUSIVE, but side by side with others that share it */
     BANGER_FIELD_JSON_ZERO = 1 << 9, /* an optional key that is "" or empty in JSON if left out */
+    /* With EXCLUSIVE: SHARED instead, where the bool at read_only says so. */
+    BANGER_FIELD_READ_ONLY = 1 << 10,
 } BangerFieldFlags;
 
 typedef struct BangerField BangerField;
@@ -98,7 +100,8 @@ struct BangerField {
     const BangerField *members;
     size_t size;
 
-    size_t presence; /* BANGER_FIELD_PRESENCE: where in the struct of the member */
+    size_t presence;  /* BANGER_FIELD_PRESENCE: where in the struct of the member */
+    size_t read_only; /* BANGER_FIELD_READ_ONLY: the same */
 
     /*
      * What an optional key that was left out is, unless it is "", 0 or false: the text or number.

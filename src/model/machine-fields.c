@@ -103,7 +103,12 @@ static const BangerField balloon_members[] = {
 
 static const BangerField drive_members[] = {
     STRING("id", offsetof(BangerDrive, id), DRIVE_ID, 0),
-    STRING("path", offsetof(BangerDrive, image), IMAGE_PATH, EXCLUSIVE),
+    {.name = "path",
+     .type = BANGER_TYPE_STRING,
+     .offset = offsetof(BangerDrive, image),
+     .kind = BANGER_KIND_IMAGE_PATH,
+     .flags = BANGER_FIELD_EXCLUSIVE | BANGER_FIELD_READ_ONLY,
+     .read_only = offsetof(BangerDrive, read_only)},
     BOOLEAN("read_only", offsetof(BangerDrive, read_only), BARE_NAME),
     BOOLEAN("is_root", offsetof(BangerDrive, is_root), BARE_NAME),
     END,

@@ -97,7 +97,7 @@ START_TEST(keys)
 }
 END_TEST
 
-/* A VM, its API socket, its TAP and its drives are what a launch works on alone. */
+/* A VM, its API socket, its TAP and the drives that it writes are what a launch works on alone. */
 START_TEST(keys_of_a_launch)
 {
     g_autofree char *actual = keys_of(BANGER_METHOD_LAUNCH_FIRECRACKER);
@@ -108,8 +108,30 @@ START_TEST(keys_of_a_launch)
     ck_assert(g_strv_contains(all, "path:/run/banger/api"));
     ck_assert(g_strv_contains(all, "path:/run/banger/vsock"));
     ck_assert(g_strv_contains(all, "link:tap-fc-1"));
-    ck_assert(g_strv_contains(all, "path:/var/lib/banger/image1"));
+    ck_assert(g_strv_contains(all, "+path:/var/lib/banger/image1"));
     ck_assert(g_strv_contains(all, "path:/var/lib/banger/image2"));
+}
+END_TEST
+
+/* A drive that is only read is shared: a thousand machines have one. */
+START_TEST(keys_of_drives)
+{
+    const BangerMethod *method = banger_method(BANGER_METHOD_LAUNCH_FIRECRACKER);
+    BangerRequest *request = sample_request(method);
+    GArray *drives = request->launch_firecracker.drives;
+
+    for (unsigned int read_only = 0; read_only <= 1; read_only++) {
+        const BangerDrive *drive = &g_array_index(drives, BangerDrive, 0);
+        g_autofree char *alone = g_strconcat("path:", drive->image.path, NULL);
+        g_autofree char *shared = g_strconcat("+", alone, NULL);
+        g_auto(GStrv) words = NULL;
+
+        g_array_index(drives, BangerDrive, 0).read_only = read_only;
+        words = banger_request_keys(method, request);
+        ck_assert_int_eq(g_strv_contains((const char *const *)words, alone), !read_only);
+        ck_assert_int_eq(g_strv_contains((const char *const *)words, shared), read_only);
+    }
+    banger_request_free(method, request);
 }
 END_TEST
 
@@ -177,6 +199,7 @@ main(void)
     tcase_add_test(tcase, details);
     tcase_add_loop_test(tcase, keys, 0, G_N_ELEMENTS(expected));
     tcase_add_test(tcase, keys_of_a_launch);
+    tcase_add_test(tcase, keys_of_drives);
     tcase_add_loop_test(tcase, keys_of_a_machine, 0, 2);
     tcase_add_test(tcase, key_that_is_shared_too);
     tcase_add_test(tcase, key_of_a_device);
