@@ -150,6 +150,35 @@ list_locked(GHashTable *snapshots, GError **error)
     return names != NULL;
 }
 
+/* Whether the device @name has our UUID and no table. Under the lock. */
+static bool
+is_unfinished(const char *name)
+{
+    banger_auto_dm_task *task = banger_dm_task_new(DM_DEVICE_INFO, name);
+    g_autofree char *expected = g_strconcat(BANGER_DM_UUID_PREFIX, name, NULL);
+    struct dm_info info;
+
+    return task != NULL && dm_task_run(task) && dm_task_get_info(task, &info) && info.exists &&
+           !info.live_table && g_strcmp0(dm_task_get_uuid(task), expected) == 0;
+}
+
+bool
+banger_dm_list_unfinished(GPtrArray *names, GError **error)
+{
+    g_autoptr(GPtrArray) all = NULL;
+
+    if (access(DM_DRIVER, F_OK) < 0)
+        return true;
+    if (!banger_dm_lock(error))
+        return false;
+    all = list_names(error);
+    for (unsigned int i = 0; all != NULL && i < all->len; i++)
+        if (is_unfinished(g_ptr_array_index(all, i)))
+            g_ptr_array_add(names, g_strdup(g_ptr_array_index(all, i)));
+    banger_dm_unlock();
+    return all != NULL;
+}
+
 bool
 banger_dm_list(const char *name, GHashTable *snapshots, GError **error)
 {

@@ -41,3 +41,10 @@ void banger_snapshot_info_free(gpointer snapshot);
  * lock that a suspended device keeps. Errors: OperationFailed.
  */
 bool banger_dm_list(const char *name, GHashTable *snapshots, GError **error);
+
+/*
+ * Appends the names of the devices with our UUID that have no table to @names, a GPtrArray of text:
+ * what a helper left that was killed while making a snapshot, or one that another call is just
+ * making. Errors: OperationFailed.
+ */
+bool banger_dm_list_unfinished(GPtrArray *names, GError **error);

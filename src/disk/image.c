@@ -6,6 +6,7 @@
 #include "disk/dm.h"
 #include "disk/image-claim.h"
 #include "disk/worker-client.h"
+#include "disk/worker-process.h"
 #include "model/names.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -108,6 +109,52 @@ banger_image_write_recovered(const BangerSettings *settings, const BangerImagePa
                                              "cannot write into %s: %s, and e2fsck -p did not do "
                                              "it: check it with e2fsck -f",
                                              where->path, still);
+}
+
+/* Opens the image @where for reading; no other process uses it unless it is a snapshot's base. */
+static int
+open_to_try(const BangerSettings *settings, const BangerImagePath *where, bool is_base,
+            BangerImage *image, GError **error)
+{
+    struct stat st;
+
+    if (is_base)
+        return banger_path_open_file(settings, BANGER_PATH_STATE, where->path, O_RDONLY, &st,
+                                     error);
+    return banger_image_claim(image, settings, where, true, error) ? banger_image_open(image, error)
+                                                                   : -1;
+}
+
+static bool
+try_write(const BangerSettings *settings, const BangerImagePath *where, bool is_base,
+          const GArray *files, GError **error)
+{
+    g_auto(BangerImage) image = BANGER_IMAGE_INIT;
+    banger_autofd int fd = open_to_try(settings, where, is_base, &image, error);
+    BangerDmRoom room;
+
+    if (fd < 0 ||
+        (where->dm_name != NULL && !banger_dm_get_room(settings, where->dm_name, &room, error)))
+        return false;
+    return banger_image_try_write(settings, fd, where->path, files,
+                                  where->dm_name != NULL ? &room : NULL, error);
+}
+
+bool
+banger_image_check_write(const BangerSettings *settings, const BangerImagePath *where, bool is_base,
+                         const GArray *files, bool fsck, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+
+    if (!banger_worker_check_programs(fsck, error))
+        return false;
+    if (files->len == 0 || try_write(settings, where, is_base, files, &failure))
+        return true;
+    /* Damage may be what the check is there for. */
+    if (fsck && g_error_matches(failure, BANGER_ERROR, BANGER_ERROR_OPERATION_FAILED))
+        return true;
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return false;
 }
 
 bool

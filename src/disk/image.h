@@ -31,6 +31,14 @@ bool banger_image_read_recovered(const BangerSettings *settings, const BangerIma
                                  GError **error);
 
 /*
+ * Whether @files (of BangerExt4File) could be written into @where as it is, and, with @fsck, after
+ * a check that mends what is wrong. @is_base: it is what a snapshot is about to be made of. Nothing
+ * is changed. Errors: NotSupported without a program that it takes; those of WriteExt4Files.
+ */
+bool banger_image_check_write(const BangerSettings *settings, const BangerImagePath *where,
+                              bool is_base, const GArray *files, bool fsck, GError **error);
+
+/*
  * What WriteExt4Files and its variant do: writes @files (of BangerExt4File), with their content
  * from @fds (one a file) if that is not NULL. @job (or NULL) can be cancelled until all is prepared
  * and the image itself is written to.

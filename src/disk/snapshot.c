@@ -235,14 +235,15 @@ remove_again(gpointer name)
  */
 static bool
 create_snapshot(const BangerSettings *settings, const BangerCreateDmSnapshotRequest *request,
-                Files *files, GError **error)
+                Files *files, BangerJob *job, GError **error)
 {
     g_autoptr(BangerDiskClaim) claim = claim_files(settings, request, files, error);
     g_auto(BangerUndo) undo = BANGER_UNDO_INIT;
     struct stat base, cow, node;
     g_autofree char *path = g_strconcat(BANGER_DM_DIRECTORY, request->dm_name, NULL);
 
-    if (claim == NULL || !attach_files(request, files, error))
+    if (claim == NULL || !attach_files(request, files, error) ||
+        !banger_job_pass(job, "loops-attached", error))
         return false;
     if (fstat(files->base_loop_fd, &base) < 0 || fstat(files->cow_loop_fd, &cow) < 0)
         return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
@@ -252,6 +253,8 @@ create_snapshot(const BangerSettings *settings, const BangerCreateDmSnapshotRequ
                                    settings->owner_gid, error))
         return false;
     banger_undo_push(&undo, remove_again, g_strdup(request->dm_name), g_free);
+    if (!banger_job_pass(job, "device-made", error))
+        return false;
     if (stat(path, &node) < 0)
         return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
                                 "%s did not appear: udev made no node for it", path);
@@ -271,7 +274,7 @@ banger_op_create_dm_snapshot(const BangerSettings *settings, const BangerRequest
     if (!open_files(settings, wanted, &files, error) ||
         !look_at_name(settings, wanted->dm_name, &files, false, &done, error))
         return false;
-    if (!done && !create_snapshot(settings, wanted, &files, error))
+    if (!done && !create_snapshot(settings, wanted, &files, request->job, error))
         return false;
     handles->base_loop = g_steal_pointer(&files.base_loop);
     handles->cow_loop = g_steal_pointer(&files.cow_loop);
@@ -298,6 +301,29 @@ check_without_cow(const BangerSettings *settings, const BangerCreateDmSnapshotRe
     return claim != NULL;
 }
 
+/*
+ * Whether the COW file @path could be made; *@ret_exists if it need not. One that is empty is what
+ * a helper left that was killed while making it (disk/cow-file.h).
+ */
+static bool
+check_cow_to_make(const BangerSettings *settings, const char *path, bool *ret_exists,
+                  GError **error)
+{
+    banger_autofd int fd = -1;
+    struct stat st;
+
+    if (!banger_path_check_create(settings, BANGER_PATH_STATE, path, settings->owner_uid,
+                                  ret_exists, error))
+        return false;
+    if (!*ret_exists)
+        return true;
+    fd = banger_path_open_file(settings, BANGER_PATH_STATE, path, O_RDONLY, &st, error);
+    if (fd < 0)
+        return false;
+    *ret_exists = st.st_size > 0;
+    return *ret_exists || banger_path_check_writable(settings, &st, path, error);
+}
+
 bool
 banger_snapshot_check(const BangerSettings *settings, const BangerCreateDmSnapshotRequest *request,
                       bool makes_cow, GError **error)
@@ -307,8 +333,7 @@ banger_snapshot_check(const BangerSettings *settings, const BangerCreateDmSnapsh
     bool exists = true;
     bool done;
 
-    if (makes_cow && !banger_path_check_create(settings, BANGER_PATH_STATE, request->cow_path,
-                                               settings->owner_uid, &exists, error))
+    if (makes_cow && !check_cow_to_make(settings, request->cow_path, &exists, error))
         return false;
     if (!exists)
         return check_without_cow(settings, request, &files, error);

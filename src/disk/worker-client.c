@@ -278,6 +278,7 @@ commit_write(BangerWorker *worker, BangerWorkerReply *reply, GError **error)
     return false;
 }
 
+/* With @ret_recovery NULL it is given up, which is a success, when all is prepared. */
 static bool
 write_files(const BangerSettings *settings, int fd, const GArray *files, const int *content,
             const BangerDmRoom *room, BangerJob *job, char **ret_recovery, GError **error)
@@ -301,6 +302,8 @@ write_files(const BangerSettings *settings, int fd, const GArray *files, const i
         return false;
     if (reply.status == BANGER_WORKER_RUNNING)
         return refuse_answer(error);
+    if (ret_recovery == NULL)
+        return true;
     if (reply.status == BANGER_WORKER_READY && !commit_write(&worker, &reply, error))
         return false;
     if (!finish_worker(&worker, error))
@@ -315,6 +318,17 @@ banger_image_write(const BangerSettings *settings, int fd, const char *path, con
                    GError **error)
 {
     bool done = write_files(settings, fd, files, fds, room, job, ret_recovery, error);
+
+    if (!done)
+        g_prefix_error(error, "cannot write into %s: ", path);
+    return done;
+}
+
+bool
+banger_image_try_write(const BangerSettings *settings, int fd, const char *path,
+                       const GArray *files, const BangerDmRoom *room, GError **error)
+{
+    bool done = write_files(settings, fd, files, NULL, room, NULL, NULL, error);
 
     if (!done)
         g_prefix_error(error, "cannot write into %s: ", path);

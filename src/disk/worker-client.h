@@ -50,6 +50,13 @@ bool banger_image_write(const BangerSettings *settings, int fd, const char *path
                         BangerJob *job, char **ret_recovery, GError **error);
 
 /*
+ * Whether banger_image_write() of @files could be done, as far as it gets without a change; @fd is
+ * open for reading. What the journal has, or a state that e2fsck is to mend, is no hindrance.
+ */
+bool banger_image_try_write(const BangerSettings *settings, int fd, const char *path,
+                            const GArray *files, const BangerDmRoom *room, GError **error);
+
+/*
  * Runs e2fsck on the block device that @fd is open on; @fd must not be open exclusively, e2fsck
  * itself wants to be the only one. *@ret_corrected says whether it mended something. The time limit
  * is 10 min. OperationFailed carries the last lines it printed. As banger_image_check() says, @job

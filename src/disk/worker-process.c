@@ -66,6 +66,18 @@ find_program(void)
     return BANGER_LIBEXECDIR "/banger-image-worker";
 }
 
+bool
+banger_worker_check_programs(bool fsck, GError **error)
+{
+    const char *const programs[] = {find_program(), fsck ? BANGER_E2FSCK : find_program()};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(programs); i++)
+        if (access(programs[i], X_OK) < 0)
+            return banger_set_errno(error, BANGER_ERROR_NOT_SUPPORTED, errno, "this host lacks %s",
+                                    programs[i]);
+    return true;
+}
+
 void
 banger_worker_set_timeout(BangerWorker *worker, gint64 timeout_usec)
 {

@@ -89,4 +89,7 @@ void banger_worker_set_timeout(BangerWorker *worker, gint64 timeout_usec);
 /* Kills the process if it still runs, waits for it, closes everything. */
 void banger_worker_clear(BangerWorker *worker);
 
+/* Whether the worker is there, and with @fsck the e2fsck that it executes. Errors: NotSupported. */
+bool banger_worker_check_programs(bool fsck, GError **error);
+
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(BangerWorker, banger_worker_clear)

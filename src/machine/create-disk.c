@@ -58,10 +58,11 @@ static bool
 make_snapshot(BangerCreation *creation, GError **error)
 {
     const BangerMachineRequest *machine = creation->machine;
-    const BangerRequest request = snapshot_request(machine);
+    BangerRequest request = snapshot_request(machine);
     BangerReply reply = {0};
     BangerDmInfo before;
 
+    request.job = creation->job;
     if (!banger_dm_get_info(machine->dm_name, &before, error) ||
         !banger_op_create_dm_snapshot(creation->settings, &request, &reply, error))
         return false;
@@ -105,12 +106,14 @@ banger_create_disk(BangerCreation *creation, GError **error)
     if (!banger_job_check(creation->job, error))
         return false;
     if (banger_machine_makes_root(machine) &&
-        (!make_cow(creation, error) || !make_snapshot(creation, error)))
+        (!make_cow(creation, error) || !banger_job_pass(creation->job, "cow-made", error) ||
+         !make_snapshot(creation, error) ||
+         !banger_job_pass(creation->job, "snapshot-made", error)))
         return false;
-    return banger_job_check(creation->job, error) &&
-           (!machine->fsck || check_root(creation, &root->image, error)) &&
-           banger_job_check(creation->job, error) &&
-           (machine->files->len == 0 || write_files(creation, &root->image, error));
+    return (!machine->fsck || check_root(creation, &root->image, error)) &&
+           banger_job_pass(creation->job, "root-checked", error) &&
+           (machine->files->len == 0 || write_files(creation, &root->image, error)) &&
+           banger_job_pass(creation->job, "files-written", error);
 }
 
 bool
@@ -118,8 +121,14 @@ banger_create_check_disk(const BangerSettings *settings, const BangerMachineRequ
                          GError **error)
 {
     const BangerRequest request = snapshot_request(machine);
+    const BangerDrive *root = banger_machine_root_drive(machine);
+    bool makes = banger_machine_makes_root(machine);
+    const BangerImagePath base = {machine->rootfs_path, NULL};
 
-    return !banger_machine_makes_root(machine) ||
-           banger_snapshot_check(settings, &request.create_dm_snapshot, machine->has_cow_size,
-                                 error);
+    if (makes &&
+        !banger_snapshot_check(settings, &request.create_dm_snapshot, machine->has_cow_size, error))
+        return false;
+    return root == NULL || (machine->files->len == 0 && !machine->fsck) ||
+           banger_image_check_write(settings, makes ? &base : &root->image, makes, machine->files,
+                                    machine->fsck, error);
 }

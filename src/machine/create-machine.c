@@ -28,6 +28,15 @@ banger_creation_begin(const BangerCreation *creation, const char *step, double f
     return part;
 }
 
+void
+banger_creation_take_warning(BangerCreation *creation, BangerReply *reply)
+{
+    if (reply->warning == NULL)
+        return;
+    g_free(creation->warning);
+    creation->warning = g_steal_pointer(&reply->warning);
+}
+
 bool
 banger_creation_run(BangerCreation *creation, BangerOperation *operation,
                     const BangerRequest *request, GError **error)
@@ -36,10 +45,7 @@ banger_creation_run(BangerCreation *creation, BangerOperation *operation,
 
     if (!operation(creation->settings, request, &reply, error))
         return false;
-    if (reply.warning != NULL) {
-        g_free(creation->warning);
-        creation->warning = reply.warning;
-    }
+    banger_creation_take_warning(creation, &reply);
     return true;
 }
 

@@ -30,6 +30,7 @@ typedef struct {
     const BangerMachineRequest *machine;
     bool made_bridge;
     bool made_tap;
+    GArray *addresses;    /* of BangerLinkAddress, that the bridge had */
     char *former_machine; /* of the TAP */
     BangerGuestState guest;
     BangerServer former_resolver;
@@ -51,6 +52,7 @@ former_free(void *user_data)
     Former *former = user_data;
 
     g_free(former->former_machine);
+    g_clear_pointer(&former->addresses, g_array_unref);
     banger_guest_state_clear(&former->guest);
     g_free(former);
 }
@@ -81,23 +83,26 @@ remove_links(void *user_data)
     if (former->made_bridge)
         run_back(former, banger_op_delete_bridge,
                  &(BangerRequest){.delete_bridge = {launch->network.bridge_name}});
+    banger_network_restore_bridge(former->settings, &launch->network, former->addresses);
 }
 
 static bool
 make_links(BangerCreation *creation, GError **error)
 {
     const BangerLaunchFirecrackerRequest *launch = &creation->machine->launch;
-    const BangerRequest request = {.create_tap = {launch->network, launch->tap_device}};
+    const BangerCreateTapRequest create = {launch->network, launch->tap_device};
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(bridge_lock(launch->network.bridge_name));
     g_autoptr(Former) former = former_new(creation);
+    BangerReply reply = {0};
 
     (void)locker;
     former->made_bridge = if_nametoindex(launch->network.bridge_name) == 0;
     former->made_tap = if_nametoindex(launch->tap_device) == 0;
-    if (!banger_creation_run(creation, banger_op_create_tap, &request, error))
+    if (!banger_network_create_tap(creation->settings, &create, creation->job, &former->addresses,
+                                   &reply, error))
         return false;
-    if (former->made_bridge || former->made_tap)
-        banger_undo_push(&creation->undo, remove_links, g_steal_pointer(&former), former_free);
+    banger_creation_take_warning(creation, &reply);
+    banger_undo_push(&creation->undo, remove_links, g_steal_pointer(&former), former_free);
     return true;
 }
 
@@ -142,8 +147,7 @@ register_guest(BangerCreation *creation, GError **error)
         !banger_nat_register(creation->settings, machine->launch.tap_device, &machine->guest_ip,
                              machine->nat, &reply, error))
         return false;
-    g_free(creation->warning);
-    creation->warning = reply.warning;
+    banger_creation_take_warning(creation, &reply);
     banger_undo_push(&creation->undo, restore_guest, g_steal_pointer(&former), former_free);
     return true;
 }
@@ -231,17 +235,20 @@ banger_create_network(BangerCreation *creation, GError **error)
 {
     const BangerMachineRequest *machine = creation->machine;
 
-    if (banger_machine_makes_tap(machine) && !make_links(creation, error))
+    if (banger_machine_makes_tap(machine) &&
+        (!make_links(creation, error) || !banger_job_pass(creation->job, "links-made", error)))
         return false;
-    if (!note_machine(creation, error))
-        return false;
-    if (!banger_job_check(creation->job, error))
+    if (!note_machine(creation, error) || !banger_job_pass(creation->job, "tap-noted", error))
         return false;
     if (machine->guest_ip.family != 0 &&
-        (!register_guest(creation, error) || !restrict_guest(creation, error) ||
-         !forward_ports(creation, error)))
+        (!register_guest(creation, error) ||
+         !banger_job_pass(creation->job, "guest-registered", error) ||
+         !restrict_guest(creation, error) ||
+         !banger_job_pass(creation->job, "egress-restricted", error) ||
+         !forward_ports(creation, error) ||
+         !banger_job_pass(creation->job, "ports-forwarded", error)))
         return false;
-    return banger_job_check(creation->job, error) && route_names(creation, error);
+    return route_names(creation, error) && banger_job_pass(creation->job, "names-routed", error);
 }
 
 static bool

@@ -32,6 +32,9 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(BangerCreation, banger_creation_clear)
 BangerJob *banger_creation_begin(const BangerCreation *creation, const char *step, double first,
                                  double last);
 
+/* Takes over the warning of @reply, if it has one. */
+void banger_creation_take_warning(BangerCreation *creation, BangerReply *reply);
+
 /* Runs @operation, a method's own, as a step of @creation. */
 bool banger_creation_run(BangerCreation *creation, BangerOperation *operation,
                          const BangerRequest *request, GError **error);

@@ -257,15 +257,26 @@ remove_cow(const Remains *remains, GError **error)
 
 /* Removes what is there, and says the first that could not be. */
 static bool
-remove_all(const Remains *remains, GError **error)
+remove_all(const Remains *remains, BangerJob *job, GError **error)
 {
-    static bool (*const steps[])(const Remains *, GError **) = {remove_sockets, remove_tap,
-                                                                remove_snapshot, remove_cow};
+    static const struct {
+        bool (*remove)(const Remains *remains, GError **error);
+        const char *done;
+    } steps[] = {
+        {remove_sockets, "sockets-removed"},
+        {remove_tap, "tap-removed"},
+        {remove_snapshot, "snapshot-removed"},
+        {remove_cow, "cow-removed"},
+    };
     g_autoptr(GError) first = NULL;
 
     remove_jail(remains);
-    for (size_t i = 0; i < G_N_ELEMENTS(steps); i++)
-        (void)steps[i](remains, first == NULL ? &first : NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(steps); i++) {
+        GError **failure = first == NULL ? &first : NULL;
+
+        if (steps[i].remove(remains, failure))
+            (void)banger_job_pass(job, steps[i].done, failure);
+    }
     if (first == NULL)
         return true;
     g_propagate_error(error, g_steal_pointer(&first));
@@ -286,8 +297,9 @@ banger_op_destroy_machine(const BangerSettings *settings, const BangerRequest *r
     if (machine->dry_run)
         return true;
     banger_job_set_step(request->job, "stopping the virtual machine");
-    if (!banger_job_commit(request->job, error) || !stop_vmm(&remains, error))
+    if (!banger_job_commit(request->job, error) || !stop_vmm(&remains, error) ||
+        !banger_job_pass(request->job, "vmm-stopped", error))
         return false;
     banger_job_set_step(request->job, "removing what is left");
-    return remove_all(&remains, error);
+    return remove_all(&remains, request->job, error);
 }

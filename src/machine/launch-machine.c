@@ -3,6 +3,7 @@
 
 #include "machine/machine.h"
 #include "network/tap-mac.h"
+#include "util/job.h"
 #include "util/undo.h"
 #include "vmm/launch.h"
 
@@ -65,7 +66,8 @@ banger_launch_machine(const BangerSettings *settings, const BangerRequest *reque
         if (!set_mac(settings, interface->tap_device, &interface->options, &undo, error))
             return false;
     }
-    if (!banger_launch_run(settings, launch, request->op_id, request->caller_uid, request->job,
+    if (!banger_job_pass(request->job, "macs-noted", error) ||
+        !banger_launch_run(settings, launch, request->op_id, request->caller_uid, request->job,
                            checked, ret_pid, error))
         return false;
     banger_undo_commit(&undo);

@@ -32,6 +32,9 @@ typedef struct {
     bool (*remove)(BangerSweep *sweep, const char *name, bool *ret_gone, GError **error);
 } BangerLeftover;
 
+/* Whether @leftover is neither to be kept nor young; one that is named to be removed is to go. */
+bool banger_sweep_is_to_go(const BangerSweep *sweep, const BangerLeftover *leftover);
+
 /*
  * Removes @leftover, or says that it would be, unless it is to be kept. True if it is gone, or
  * would be.
@@ -41,6 +44,9 @@ bool banger_sweep_take(BangerSweep *sweep, const BangerLeftover *leftover);
 /* Adds what was done with @name. */
 void banger_sweep_report(BangerSweep *sweep, const char *kind, const char *name,
                          const char *action);
+
+/* VMMs whose guests were never started; they are no machines of @sweep any more. */
+void banger_sweep_machines(BangerSweep *sweep);
 
 /* Sockets at which no process listens, and the socket directories of machines that are gone. */
 void banger_sweep_sockets(BangerSweep *sweep);

@@ -50,8 +50,8 @@ is_named(const GArray *patterns, const BangerLeftover *leftover)
            (leftover->machine[0] != '\0' && matches_any(patterns, leftover->machine));
 }
 
-static bool
-is_to_go(const BangerSweep *sweep, const BangerLeftover *leftover)
+bool
+banger_sweep_is_to_go(const BangerSweep *sweep, const BangerLeftover *leftover)
 {
     if (is_named(sweep->request->keep, leftover) ||
         g_hash_table_contains(sweep->machines, leftover->machine))
@@ -69,7 +69,7 @@ banger_sweep_take(BangerSweep *sweep, const BangerLeftover *leftover)
     g_autofree char *words = NULL;
     bool gone = false;
 
-    if (!is_to_go(sweep, leftover) || !banger_job_check(sweep->job, NULL))
+    if (!banger_sweep_is_to_go(sweep, leftover) || !banger_job_check(sweep->job, NULL))
         return false;
     if (sweep->request->dry_run) {
         banger_sweep_report(sweep, leftover->kind, leftover->name, "would be removed");
@@ -278,6 +278,24 @@ sweep_snapshots(BangerSweep *sweep, GError **error)
     return true;
 }
 
+/* Devices without a table: no snapshots, and in the way of none but the next one of the name. */
+static bool
+sweep_unfinished(BangerSweep *sweep, GError **error)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+
+    if (!banger_dm_list_unfinished(names, error))
+        return false;
+    for (unsigned int i = 0; i < names->len; i++) {
+        const char *name = g_ptr_array_index(names, i);
+
+        (void)banger_sweep_take(sweep,
+                                &(BangerLeftover){"snapshot", name, name + strlen(BANGER_DM_PREFIX),
+                                                  UINT64_MAX, "dm", remove_snapshot});
+    }
+    return true;
+}
+
 /* Puts back what a dry run cannot find to be lacking. */
 static bool
 put_back(BangerSweep *sweep, GError **error)
@@ -301,12 +319,14 @@ sweep_host(BangerSweep *sweep, GError **error)
     g_autoptr(GHashTable) bridges =
         g_hash_table_new_full(g_str_hash, g_str_equal, NULL, banger_bridge_info_free);
 
-    if (!banger_machine_list(sweep->settings, NULL, BANGER_MACHINE_RECORD, sweep->machines,
-                             error) ||
-        !banger_network_list(taps, bridges, false, error))
+    if (!banger_machine_list(sweep->settings, NULL, BANGER_MACHINE_RECORD, sweep->machines, error))
+        return false;
+    banger_sweep_machines(sweep);
+    if (!banger_network_list(taps, bridges, false, error))
         return false;
     sweep_taps(sweep, taps, bridges);
-    if (!sweep_records(sweep, error) || !sweep_snapshots(sweep, error))
+    if (!sweep_records(sweep, error) || !sweep_snapshots(sweep, error) ||
+        !sweep_unfinished(sweep, error))
         return false;
     banger_sweep_sockets(sweep);
     sweep_bridges(sweep, bridges);

@@ -469,3 +469,27 @@ banger_bridge_ensure(BangerNetlink *netlink, const BangerSettings *settings,
     *ret_link = link;
     return true;
 }
+
+bool
+banger_bridge_restore(BangerNetlink *netlink, const BangerBridge *bridge, const GArray *removed,
+                      BangerLink *ret_link)
+{
+    const BangerLinkAddress wanted = wanted_address(bridge);
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&address_lock);
+    g_autoptr(GArray) addresses = NULL;
+    bool found;
+
+    (void)locker;
+    if (!banger_link_find(netlink, bridge->bridge_name, ret_link, &found, NULL) || !found ||
+        !banger_bridge_is_ours(ret_link) ||
+        !check_no_guests(netlink, ret_link, wanted.address.family, NULL))
+        return false;
+    addresses = banger_link_addresses(netlink, ret_link->index, wanted.address.family, NULL);
+    if (addresses == NULL || !has_address(addresses, &wanted) ||
+        !banger_link_delete_address(netlink, ret_link->index, &wanted, NULL))
+        return false;
+    for (unsigned int i = removed->len; i > 0; i--)
+        (void)banger_link_add_address(netlink, ret_link->index,
+                                      &g_array_index(removed, BangerLinkAddress, i - 1), NULL);
+    return true;
+}

@@ -37,6 +37,14 @@ bool banger_bridge_ensure(BangerNetlink *netlink, const BangerSettings *settings
                           const BangerBridge *bridge, BangerUndo *undo, BangerLink *ret_link,
                           GArray *removed, GError **error);
 
+/*
+ * Takes back what banger_bridge_ensure() did to the addresses of the bridge, and was not undone at
+ * once: the one that @bridge wants goes, and @removed come back. False, and nothing is changed, if
+ * that is not so any more or a guest needs the address by now. *@ret_link is the bridge.
+ */
+bool banger_bridge_restore(BangerNetlink *netlink, const BangerBridge *bridge,
+                           const GArray *removed, BangerLink *ret_link);
+
 /* Whether banger_bridge_ensure() would be refused; nothing is changed. The same errors. */
 bool banger_bridge_check(BangerNetlink *netlink, const BangerSettings *settings,
                          const BangerBridge *bridge, GError **error);

@@ -61,18 +61,41 @@ enter_bridge(const BangerSettings *settings, BangerNetlink *netlink, const Bange
     return banger_filter_change(settings, &change, error);
 }
 
-/* The bridge could not be had, and what was made of it is gone again: the tables follow. */
+/* The bridge @link has its former addresses again, and not that of @bridge: the tables follow. */
 static void
-leave_bridge(const BangerSettings *settings, BangerNetlink *netlink, const char *name)
+enter_former_addresses(const BangerSettings *settings, BangerNetlink *netlink,
+                       const BangerLink *link, const BangerBridge *bridge)
 {
+    const BangerLinkAddress wanted = {.address = bridge->bridge_ip,
+                                      .prefix = (uint8_t)bridge->cidr.length};
+    g_autoptr(GArray) gone = g_array_new(FALSE, FALSE, sizeof(BangerLinkAddress));
+
+    g_array_append_val(gone, wanted);
+    (void)enter_bridge(settings, netlink, link, gone, NULL);
+}
+
+/*
+ * The bridge could not be had, and what was made of it is gone again, or the addresses @removed are
+ * there again: the tables follow.
+ */
+static void
+leave_bridge(const BangerSettings *settings, BangerNetlink *netlink, const BangerBridge *bridge,
+             const GArray *removed)
+{
+    const char *name = bridge->bridge_name;
     g_autoptr(GArray) elements = banger_elements_new();
     g_autoptr(GArray) addresses = g_array_new(FALSE, FALSE, sizeof(BangerLinkAddress));
     const BangerFilterChange change = {.remove = elements};
     BangerLink link;
     bool found;
 
-    if (!banger_link_find(netlink, name, &link, &found, NULL) || found)
+    if (!banger_link_find(netlink, name, &link, &found, NULL))
         return;
+    if (found) {
+        if (removed->len > 0)
+            enter_former_addresses(settings, netlink, &link, bridge);
+        return;
+    }
     link = (BangerLink){.index = -1};
     (void)g_strlcpy(link.name, name, sizeof link.name);
     banger_bridge_derive_mac(name, link.mac);
@@ -81,18 +104,22 @@ leave_bridge(const BangerSettings *settings, BangerNetlink *netlink, const char 
     (void)banger_filter_change_or_end(settings, &change, NULL);
 }
 
-/* Makes the bridge, and enters it in the tables. Leaves nothing if it fails. */
+/*
+ * Makes the bridge, and enters it in the tables; addresses that it has no more are appended to
+ * @removed. Leaves nothing if it fails.
+ */
 static bool
 ensure_bridge(const BangerSettings *settings, BangerNetlink *netlink, const BangerBridge *bridge,
-              BangerUndo *undo, BangerLink *ret_link, GError **error)
+              BangerJob *job, BangerUndo *undo, GArray *removed, BangerLink *ret_link,
+              GError **error)
 {
-    g_autoptr(GArray) removed = g_array_new(FALSE, FALSE, sizeof(BangerLinkAddress));
-
     if (banger_bridge_ensure(netlink, settings, bridge, undo, ret_link, removed, error) &&
-        enter_bridge(settings, netlink, ret_link, removed, error))
+        banger_job_pass(job, "bridge-made", error) &&
+        enter_bridge(settings, netlink, ret_link, removed, error) &&
+        banger_job_pass(job, "bridge-entered", error))
         return true;
     banger_undo_walk(undo);
-    leave_bridge(settings, netlink, bridge->bridge_name);
+    leave_bridge(settings, netlink, bridge, removed);
     return false;
 }
 
@@ -101,11 +128,12 @@ banger_op_ensure_bridge(const BangerSettings *settings, const BangerRequest *req
                         BangerReply *reply, GError **error)
 {
     g_autoptr(BangerNetlink) netlink = banger_netlink_open(NETLINK_ROUTE, error);
+    g_autoptr(GArray) removed = g_array_new(FALSE, FALSE, sizeof(BangerLinkAddress));
     g_auto(BangerUndo) undo = BANGER_UNDO_INIT;
     BangerLink link;
 
-    if (netlink == NULL ||
-        !ensure_bridge(settings, netlink, &request->ensure_bridge, &undo, &link, error))
+    if (netlink == NULL || !ensure_bridge(settings, netlink, &request->ensure_bridge, request->job,
+                                          &undo, removed, &link, error))
         return false;
     banger_undo_commit(&undo);
     banger_filter_warn(reply);
@@ -155,7 +183,7 @@ enter_tap(const BangerSettings *settings, const char *name, bool open, GError **
  */
 static bool
 create_tap(BangerNetlink *netlink, const BangerSettings *settings, const char *name,
-           const BangerLink *bridge, GError **error)
+           const BangerLink *bridge, BangerJob *job, GError **error)
 {
     banger_autofd_everywhere int fd = -1;
     BangerLink tap;
@@ -167,9 +195,11 @@ create_tap(BangerNetlink *netlink, const BangerSettings *settings, const char *n
     if (!found)
         return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
                                 "the TAP %s was deleted while it was being made", name);
-    return banger_guest_remove_stale(settings, netlink, name, error) &&
-           attach_tap(netlink, &tap, bridge, error) && enter_tap(settings, name, false, error) &&
-           banger_tap_persist(fd, name, error);
+    return banger_job_pass(job, "tap-made", error) &&
+           banger_guest_remove_stale(settings, netlink, name, error) &&
+           attach_tap(netlink, &tap, bridge, error) &&
+           banger_job_pass(job, "tap-attached", error) && enter_tap(settings, name, false, error) &&
+           banger_job_pass(job, "tap-entered", error) && banger_tap_persist(fd, name, error);
 }
 
 /*
@@ -251,7 +281,7 @@ adopt_tap(BangerNetlink *netlink, const BangerSettings *settings, const BangerLi
 /* Whether an exclusive create or the TAP found decides is up to the kernel, so both may repeat. */
 static bool
 ensure_tap(BangerNetlink *netlink, const BangerSettings *settings, const char *name,
-           const BangerLink *bridge, GError **error)
+           const BangerLink *bridge, BangerJob *job, GError **error)
 {
     g_autoptr(GError) refusal = NULL;
 
@@ -260,7 +290,7 @@ ensure_tap(BangerNetlink *netlink, const BangerSettings *settings, const char *n
         bool found;
 
         g_clear_error(&refusal);
-        if (create_tap(netlink, settings, name, bridge, &refusal))
+        if (create_tap(netlink, settings, name, bridge, job, &refusal))
             return true;
         if (!g_error_matches(refusal, BANGER_ERROR, BANGER_ERROR_ALREADY_EXISTS))
             break;
@@ -274,25 +304,48 @@ ensure_tap(BangerNetlink *netlink, const BangerSettings *settings, const char *n
 }
 
 bool
-banger_op_create_tap(const BangerSettings *settings, const BangerRequest *request,
-                     BangerReply *reply, GError **error)
+banger_network_create_tap(const BangerSettings *settings, const BangerCreateTapRequest *create,
+                          BangerJob *job, GArray **ret_removed, BangerReply *reply, GError **error)
 {
-    const BangerCreateTapRequest *create = &request->create_tap;
     g_autoptr(BangerNetlink) netlink = banger_netlink_open(NETLINK_ROUTE, error);
+    g_autoptr(GArray) removed = g_array_new(FALSE, FALSE, sizeof(BangerLinkAddress));
     g_auto(BangerUndo) undo = BANGER_UNDO_INIT;
     BangerLink bridge;
 
     if (netlink == NULL ||
-        !ensure_bridge(settings, netlink, &create->bridge, &undo, &bridge, error))
+        !ensure_bridge(settings, netlink, &create->bridge, job, &undo, removed, &bridge, error))
         return false;
-    if (!ensure_tap(netlink, settings, create->tap_name, &bridge, error)) {
+    if (!ensure_tap(netlink, settings, create->tap_name, &bridge, job, error)) {
         banger_undo_walk(&undo);
-        leave_bridge(settings, netlink, create->bridge.bridge_name);
+        leave_bridge(settings, netlink, &create->bridge, removed);
         return false;
     }
     banger_undo_commit(&undo);
+    *ret_removed = g_steal_pointer(&removed);
     banger_filter_warn(reply);
     return true;
+}
+
+void
+banger_network_restore_bridge(const BangerSettings *settings, const BangerBridge *bridge,
+                              const GArray *removed)
+{
+    g_autoptr(BangerNetlink) netlink = banger_netlink_open(NETLINK_ROUTE, NULL);
+    BangerLink link;
+
+    if (netlink != NULL && removed->len > 0 &&
+        banger_bridge_restore(netlink, bridge, removed, &link))
+        enter_former_addresses(settings, netlink, &link, bridge);
+}
+
+bool
+banger_op_create_tap(const BangerSettings *settings, const BangerRequest *request,
+                     BangerReply *reply, GError **error)
+{
+    g_autoptr(GArray) removed = NULL;
+
+    return banger_network_create_tap(settings, &request->create_tap, request->job, &removed, reply,
+                                     error);
 }
 
 bool

@@ -6,6 +6,7 @@
 
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/test-step.h"
 
 #define CHANGE_MIN 0.01 /* of progress, to be worth to be shown */
 
@@ -151,6 +152,18 @@ banger_job_get_cancel_fd(const BangerJob *job)
     while (job != NULL && job->whole != NULL)
         job = job->whole;
     return job != NULL ? job->cancel_fd : -1;
+}
+
+bool
+banger_job_pass(BangerJob *job, const char *step, GError **error)
+{
+#ifdef BANGER_TEST_HOOKS
+    if (!banger_test_step(step, banger_job_get_cancel_fd(job), error))
+        return false;
+#else
+    (void)step;
+#endif
+    return banger_job_check(job, error);
 }
 
 bool

@@ -15,6 +15,8 @@
  *     banger_job_set_progress(job, 0.5);              … until it says
  *     if (!banger_job_check(job, error))              before each step that lasts
  *         return false;
+ *     if (!banger_job_pass(job, "copied", error))     … or after one that left something behind
+ *         return false;
  *     poll({fd, banger_job_get_cancel_fd(job)})       while it waits, so that the wait ends
  *     if (!banger_job_commit(job, error))             the last moment at which it can be undone:
  *         return false;                               from here on it goes through
@@ -55,6 +57,12 @@ void banger_job_set_progress(BangerJob *job, double progress);
 
 /* Whether it may go on. Errors: OperationFailed, with who cancelled it. */
 bool banger_job_check(BangerJob *job, GError **error);
+
+/*
+ * As banger_job_check(), after the step that @step names was done, which is left to be undone. In a
+ * build with test hooks a test has its say too (util/test-step.h).
+ */
+bool banger_job_pass(BangerJob *job, const char *step, GError **error);
 
 /*
  * A descriptor that poll(2) finds readable once it is cancelled; not to be read or closed. -1,

@@ -237,13 +237,28 @@ banger_firecracker_api_request(BangerFirecrackerApi *api, const BangerFirecracke
                             status, fault != NULL ? fault : "no reason given");
 }
 
-bool
-banger_firecracker_api_get_paused(BangerFirecrackerApi *api, bool *ret_paused, GError **error)
+static bool
+ask_for_state(BangerFirecrackerApi *api, GError **error)
 {
     const BangerFirecrackerRequest request = {.method = "GET", .path = (char *)"/"};
 
-    if (!banger_firecracker_api_request(api, &request, error))
+    return banger_firecracker_api_request(api, &request, error);
+}
+
+bool
+banger_firecracker_api_get_paused(BangerFirecrackerApi *api, bool *ret_paused, GError **error)
+{
+    if (!ask_for_state(api, error))
         return false;
     *ret_paused = banger_firecracker_is_paused(api->answer->str, api->answer->len);
+    return true;
+}
+
+bool
+banger_firecracker_api_get_unstarted(BangerFirecrackerApi *api, bool *ret_unstarted, GError **error)
+{
+    if (!ask_for_state(api, error))
+        return false;
+    *ret_unstarted = banger_firecracker_is_unstarted(api->answer->str, api->answer->len);
     return true;
 }

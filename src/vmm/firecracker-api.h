@@ -38,6 +38,10 @@ bool banger_firecracker_api_request(BangerFirecrackerApi *api,
 /* Asks whether the guest stands still. Errors: as above. */
 bool banger_firecracker_api_get_paused(BangerFirecrackerApi *api, bool *ret_paused, GError **error);
 
+/* Asks whether the guest was never started. Errors: as above. */
+bool banger_firecracker_api_get_unstarted(BangerFirecrackerApi *api, bool *ret_unstarted,
+                                          GError **error);
+
 void banger_firecracker_api_free(BangerFirecrackerApi *api);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BangerFirecrackerApi, banger_firecracker_api_free)

@@ -461,3 +461,11 @@ banger_firecracker_is_paused(const char *body, size_t length)
 
     return g_strcmp0(state, "Paused") == 0;
 }
+
+bool
+banger_firecracker_is_unstarted(const char *body, size_t length)
+{
+    g_autofree char *state = find_member(body, length, "\"state\"");
+
+    return g_strcmp0(state, "Not started") == 0;
+}

@@ -65,3 +65,6 @@ char *banger_firecracker_fault_message(const char *body, size_t length);
 
 /* Whether the answer @body to GET / says that the guest stands still. */
 bool banger_firecracker_is_paused(const char *body, size_t length);
+
+/* Whether it says that the guest was never started. */
+bool banger_firecracker_is_unstarted(const char *body, size_t length);

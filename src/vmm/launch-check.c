@@ -194,14 +194,30 @@ check_outputs(const Launch *launch, GError **error)
             banger_unix_socket_check_stale(settings, request->vsock_path, error));
 }
 
+/* Whether a guest can run. A launch leaves it to the VMM to say (launch-explain.c). */
+static bool
+check_kvm(GError **error)
+{
+    struct stat st;
+
+    return stat("/dev/kvm", &st) == 0 || errno != ENOENT ||
+           banger_set_error(error, BANGER_ERROR_NOT_SUPPORTED, "this host has no /dev/kvm");
+}
+
 /* Whether what a jail needs is there, where there is to be one. */
 static bool
 check_jail(const Launch *launch, GError **error)
 {
     g_auto(BangerJail) jail = BANGER_JAIL_INIT;
 
-    return !launch->settings->jail || sd_booted() <= 0 ||
-           banger_jail_name(launch->settings, launch->request->vm_id, &jail, error);
+    if (!launch->settings->jail || sd_booted() <= 0)
+        return true;
+    if (!banger_jail_name(launch->settings, launch->request->vm_id, &jail, error))
+        return false;
+    return access(BANGER_VM_ROOT, F_OK) == 0 ||
+           banger_set_errno(error, BANGER_ERROR_NOT_SUPPORTED, errno,
+                            "this host lacks the root directory of virtual machines, %s",
+                            BANGER_VM_ROOT);
 }
 
 bool
@@ -215,7 +231,8 @@ banger_launch_check_host(const BangerSettings *settings, const BangerLaunchMade 
                              .jail = BANGER_JAIL_INIT};
 
     return banger_launch_check(&launch, error) && check_outputs(&launch, error) &&
-           check_jail(&launch, error) && (!claim || banger_launch_claim(&launch, error));
+           check_jail(&launch, error) &&
+           (!claim || (banger_launch_claim(&launch, error) && check_kvm(error)));
 }
 
 typedef struct {

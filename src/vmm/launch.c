@@ -106,6 +106,8 @@ make_environment(const Launch *launch)
     g_ptr_array_add(lines, g_strconcat("BANGER_API=", request->socket_path, NULL));
     if (request->vsock_path[0] != '\0')
         g_ptr_array_add(lines, g_strconcat("BANGER_VSOCK=", request->vsock_path, NULL));
+    if (!request->options.start)
+        g_ptr_array_add(lines, g_strdup("BANGER_START=no"));
     if (request->network.bridge_name[0] != '\0')
         g_ptr_array_add(lines, g_strconcat("BANGER_BRIDGE=", request->network.bridge_name, NULL));
     for (unsigned int i = 0; i < request->drives->len; i++) {
@@ -207,7 +209,7 @@ grant_access(Launch *launch, BangerUndo *undo, GError **error)
         return false;
     banger_undo_push(undo, revoke_access, launch, NULL);
     return banger_jail_grant(&launch->jail, launch->files, launch->n_files, error) &&
-           own_taps(launch, error);
+           banger_job_pass(launch->job, "files-granted", error) && own_taps(launch, error);
 }
 
 /* Who launched the machine may connect too, by an entry of the socket's access control list. */
@@ -262,7 +264,8 @@ take_api_socket(Launch *launch, GError **error)
         banger_unix_socket_wait(launch->settings, outside != NULL ? outside : path, process, uid,
                                 banger_launch_left_ms(launch), launch->job, error);
 
-    if (path_fd < 0 || !give_socket(launch, path, path_fd, error))
+    if (path_fd < 0 || !give_socket(launch, path, path_fd, error) ||
+        !banger_job_pass(launch->job, "socket-given", error))
         return -1;
     return banger_steal_fd(&path_fd);
 }
@@ -342,7 +345,9 @@ configure_and_boot(Launch *launch, GError **error)
         return false;
     api = banger_firecracker_api_new(path_fd, launch->request->socket_path, process,
                                      banger_launch_left_ms(launch), launch->job, error);
-    if (api == NULL || !configure_machine(launch, api, error) || !check_configured(launch, error))
+    if (api == NULL || !configure_machine(launch, api, error) ||
+        !banger_job_pass(launch->job, "vmm-configured", error) ||
+        !check_configured(launch, error) || !banger_job_pass(launch->job, "vsock-given", error))
         return false;
     for (unsigned int i = 0; i < last->len; i++)
         if (!make_request(launch, api, g_ptr_array_index(last, i), error))
@@ -388,11 +393,15 @@ banger_launch_run(const BangerSettings *settings, const BangerLaunchFirecrackerR
 
     if (!banger_launch_check(&launch, error) ||
         !banger_launch_create_files(&launch, &undo, error) ||
-        !banger_launch_claim(&launch, error) || !clear_sockets(&launch, &undo, error) ||
-        !make_jail(&launch, &undo, error))
+        !banger_job_pass(job, "logs-made", error) || !banger_launch_claim(&launch, error) ||
+        !clear_sockets(&launch, &undo, error) || !make_jail(&launch, &undo, error) ||
+        !banger_job_pass(job, "jail-made", error))
         return false;
-    if (!start_vmm(&launch, &failure) || !grant_access(&launch, &undo, &failure) ||
-        !configure_and_boot(&launch, &failure) || !banger_job_commit(job, &failure)) {
+    if (!start_vmm(&launch, &failure) || !banger_job_pass(job, "vmm-started", &failure) ||
+        !grant_access(&launch, &undo, &failure) ||
+        !banger_job_pass(job, "access-granted", &failure) ||
+        !configure_and_boot(&launch, &failure) ||
+        !banger_job_pass(job, "guest-started", &failure) || !banger_job_commit(job, &failure)) {
         fail_launch(&launch, &failure);
         g_propagate_error(error, g_steal_pointer(&failure));
         return false;

@@ -22,7 +22,8 @@ typedef struct {
 
 /*
  * What LaunchFirecracker would be refused on this host as it is, short of what the VMM says; with
- * @claim also for who else has its disks. Nothing is changed. The errors of LaunchFirecracker.
+ * @claim also for who else has its disks, and without KVM. Nothing is changed. The errors of
+ * LaunchFirecracker.
  */
 bool banger_launch_check_host(const BangerSettings *settings, const BangerLaunchMade *made,
                               const BangerLaunchFirecrackerRequest *request, bool claim,

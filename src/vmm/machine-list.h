@@ -39,6 +39,7 @@ typedef struct {
     char *snapshot; /* the dm name of its root drive */
     char *api_socket;
     char *vsock_path;
+    bool owner_starts;     /* it was launched so that its owner starts the guest */
     char **guest_ips;      /* NULL: on record at the TAP, for whoever reads that */
     uint64_t memory_bytes; /* 0: not known */
     uint64_t cpu_usec;

@@ -45,6 +45,8 @@ take_assignment(BangerMachineInfo *machine, char *assignment)
         replace_text(&machine->api_socket, value);
     else if (g_str_equal(assignment, "BANGER_VSOCK"))
         replace_text(&machine->vsock_path, value);
+    else if (g_str_equal(assignment, "BANGER_START"))
+        machine->owner_starts = g_str_equal(value, "no");
     else if (g_str_equal(assignment, "BANGER_ROOT"))
         take_root(machine, value);
     else if (g_str_equal(assignment, "BANGER_UID") &&
