@@ -199,6 +199,47 @@ START_TEST(again_after_a_death)
 }
 END_TEST
 
+static int
+append_dry(sd_bus_message *message)
+{
+    int r = composite_append_all(message);
+
+    return r < 0 ? r : sd_bus_message_append(message, "{sv}", "dry_run", "b", 1);
+}
+
+/*
+ * A host that lacks one thing: a command, and one to take it back. The files of this machine are
+ * not touched: the root directory is an overlay.
+ */
+static const struct {
+    const char *spoil, *mend, *words;
+} lacks[] = {
+    {"mv /dev/kvm /dev/away", "mv /dev/away /dev/kvm", "/dev/kvm"},
+    {"mv /dev/net/tun /dev/net/away", "mv /dev/net/away /dev/net/tun", "/dev/net/tun"},
+    {"mv " BANGER_E2FSCK " " BANGER_E2FSCK ".away", "mv " BANGER_E2FSCK ".away " BANGER_E2FSCK,
+     BANGER_E2FSCK},
+    {"mv " BANGER_LIBEXECDIR "/banger-image-worker /usr/away",
+     "mv /usr/away " BANGER_LIBEXECDIR "/banger-image-worker", "banger-image-worker"},
+    {"mv " BANGER_VM_ROOT " /usr/away", "mv /usr/away " BANGER_VM_ROOT, BANGER_VM_ROOT},
+    {"sed -i s/^banger-vmm:/away-vmm:/ /etc/group", "sed -i s/^away-vmm:/banger-vmm:/ /etc/group",
+     "banger-vmm"},
+};
+
+START_TEST(dry_run_names_what_is_lacking)
+{
+    sd_bus_message *reply;
+
+    machine->more = append_dry;
+    network_do("%s", lacks[_i].spoil);
+    composite_fails("CreateMachine", machine, "NotSupported", lacks[_i].words);
+    network_do("%s", lacks[_i].mend);
+    reply = rig_call_message(
+        composite_bus, machine_call_message(composite_bus, "CreateMachine", machine, ""), NULL);
+    sd_bus_message_unref(reply);
+    check_nothing_left();
+}
+END_TEST
+
 /* Where the VMM hangs, and what there is by then. */
 static const struct {
     const char *orders, *there;
@@ -265,6 +306,7 @@ main(int argc, char **argv)
     tcase_add_test(tcase, destroyed_by_name);
     tcase_add_test(tcase, reconciled);
     tcase_add_test(tcase, again_after_a_death);
+    tcase_add_loop_test(tcase, dry_run_names_what_is_lacking, 0, (int)G_N_ELEMENTS(lacks));
     tcase_add_loop_test(tcase, cancelled, 0, (int)G_N_ELEMENTS(hangs));
     return harness_run("container/composite", suite);
 }

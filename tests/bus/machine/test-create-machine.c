@@ -351,6 +351,44 @@ START_TEST(dry_run_names_what_is_lacking)
 }
 END_TEST
 
+static int
+append_files_dry(sd_bus_message *message, const char *path)
+{
+    int r = composite_append_guest(message);
+
+    return r < 0 ? r
+                 : sd_bus_message_append(message, "{sv}{sv}", "files", "a(sayu)", 1, path, 1, 'x',
+                                         0u, "dry_run", "b", 1);
+}
+
+static int
+append_file_dry(sd_bus_message *message)
+{
+    return append_files_dry(message, "/etc/hostname");
+}
+
+static int
+append_directory_dry(sd_bus_message *message)
+{
+    return append_files_dry(message, "/lost+found");
+}
+
+/* What cannot be written into the root drive is said before anything is made. */
+START_TEST(dry_run_of_files)
+{
+    g_autofree char *image = g_strdup(network_run("md5sum " COMPOSITE_IMAGE));
+
+    machine->more = append_directory_dry;
+    composite_fails("CreateMachine", machine, "BadParams", "/lost+found");
+    machine->more = append_file_dry;
+    sd_bus_message_unref(rig_call_message(
+        composite_bus, machine_call_message(composite_bus, "CreateMachine", machine, ""), NULL));
+    ck_assert_str_eq(network_run("md5sum " COMPOSITE_IMAGE), image);
+    network_do("head -c 65536 /dev/urandom > " COMPOSITE_IMAGE);
+    composite_fails("CreateMachine", machine, "OperationFailed", COMPOSITE_IMAGE);
+}
+END_TEST
+
 int
 main(int argc, char **argv)
 {
@@ -373,6 +411,7 @@ main(int argc, char **argv)
     tcase = composite_add_tcase(suite, "dry");
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, dry_run);
+    tcase_add_test(tcase, dry_run_of_files);
     tcase_add_loop_test(tcase, dry_run_names_what_is_lacking, 0, (int)G_N_ELEMENTS(lacks));
     return harness_run("bus/create-machine", suite);
 }

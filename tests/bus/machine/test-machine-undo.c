@@ -123,6 +123,27 @@ START_TEST(what_was_there_stays)
 }
 END_TEST
 
+/* The bridge gets back the address that it had, in the kernel and in the tables. */
+START_TEST(former_address)
+{
+    /* Forwarding goes with the last bridge, whoever had it switched on. */
+    network_do("echo 1 > /proc/sys/net/ipv4/ip_forward");
+    /* What the kernel lets a bridge with ports do stays as it was with the first one. */
+    rig_call_ok(composite_bus, "CreateTap", "sssss", "br-fc", "172.16.5.1", "24", "tap-fc-2", "");
+    fail_each();
+    network_assert_contains(network_run("ip -o addr show dev br-fc"), "172.16.5.1/24");
+    /* CreateTap alone, on a name that is taken. */
+    network_do("ip tuntap add " COMPOSITE_TAP " mode tap");
+    machine->more = composite_append_all;
+    fails("AlreadyExists", COMPOSITE_TAP);
+    rig_call_fails(composite_bus, RIG_ERROR("AlreadyExists"), "CreateTap", "sssss", "br-fc",
+                   "172.16.0.1", "24", COMPOSITE_TAP, "op-1");
+    network_assert_contains(network_run("ip -o addr show dev br-fc"), "172.16.5.1/24");
+    network_assert_contains(network_run("nft list ruleset"), "172.16.5.1");
+    network_assert_lacks(network_run("nft list ruleset"), "172.16.0.1");
+}
+END_TEST
+
 static int
 append_snapshot(sd_bus_message *message)
 {
@@ -135,6 +156,14 @@ append_snapshot(sd_bus_message *message)
                                          "fc-rootfs-whole", "cow_size", "t", (uint64_t)1 << 20);
 }
 
+static int
+append_snapshot_dry(sd_bus_message *message)
+{
+    int r = append_snapshot(message);
+
+    return r < 0 ? r : sd_bus_message_append(message, "{sv}", "dry_run", "b", 1);
+}
+
 /* The COW file is made before the snapshot, which this kernel may have none of. */
 START_TEST(snapshot_fails)
 {
@@ -145,6 +174,13 @@ START_TEST(snapshot_fails)
     g_array_set_size(machine->drives, 0);
     machine->more = append_snapshot;
     fails("NotSupported", "device-mapper");
+    machine->more = append_snapshot_dry;
+    fails("NotSupported", "device-mapper");
+    /* An empty one is what a helper left that was killed while making it: it is no obstacle. */
+    machine_write(MACHINE_STATE "whole.cow", "");
+    fails("NotSupported", "device-mapper");
+    network_do("rm " MACHINE_STATE "whole.cow");
+    machine->more = append_snapshot;
     machine_remove(machine, "drives");
     fails("NotSupported", "device-mapper");
 }
@@ -247,6 +283,7 @@ main(int argc, char **argv)
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, each_step_fails);
     tcase_add_test(tcase, what_was_there_stays);
+    tcase_add_test(tcase, former_address);
     tcase_add_test(tcase, snapshot_fails);
     tcase_add_test(tcase, killed);
     tcase_add_test(tcase, terminated);

@@ -106,6 +106,12 @@ START_TEST(after_a_death)
 }
 END_TEST
 
+static bool
+exists(void *path)
+{
+    return access(path, F_OK) == 0;
+}
+
 /* Whatever is named: what a machine has is not touched. */
 START_TEST(running_machine)
 {
@@ -118,6 +124,26 @@ START_TEST(running_machine)
     check(NULL, "*", false, "");
     after = composite_state();
     composite_assert_same(after, before);
+}
+END_TEST
+
+/* A VMM whose guest was never started, as a helper leaves it that is killed in the launch. */
+START_TEST(unstarted_machine)
+{
+    static const char *const argv[] = {MACHINE_BINARY, "--api-sock", MACHINE_RUN "half.sock",
+                                       "--id",         "half",       NULL};
+    pid_t half = machine_start_program(RIG_UID_OWNER, argv);
+
+    (void)composite_create(machine);
+    rig_wait_for(exists, (void *)(uintptr_t)(MACHINE_RUN "half.sock"), "the socket");
+    check("half", "half", true, "");
+    /* Who started it, and what for, is not on record without systemd. */
+    check(NULL, NULL, true, "");
+    check(NULL, "half", true, "machine half would be removed");
+    ck_assert_int_eq(kill(half, 0), 0);
+    check(NULL, "*", false, "machine half removed\nsocket " MACHINE_RUN "half.sock removed");
+    machine_end(half);
+    ck_assert_uint_gt(machine_find(composite_bus, MACHINE_RUN "whole.sock"), 1);
 }
 END_TEST
 
@@ -221,6 +247,7 @@ main(int argc, char **argv)
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, after_a_death);
     tcase_add_test(tcase, running_machine);
+    tcase_add_test(tcase, unstarted_machine);
     tcase_add_test(tcase, old_and_young);
     tcase_add_test(tcase, of_others);
     tcase_add_test(tcase, sockets);
