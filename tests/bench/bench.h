@@ -11,8 +11,9 @@
  * The benchmark: the helper, called over D-Bus, beside the processes it replaces. Everything that
  * is compared is measured in turn in one run, and only ratios of one run are compared.
  *
- * It runs as root where the helper is on the system bus: in the bus tier's rig, or in a virtual
- * machine with the package installed.
+ * There are two programs of it, bench (main.c) and, where systemd is PID 1, machines
+ * (machines-main.c). They run as root where the helper is on the system bus: in the bus tier's rig,
+ * in a container, or in a virtual machine with the package installed.
  */
 
 typedef struct {
@@ -40,6 +41,9 @@ typedef struct {
     GPtrArray *tables; /* of BenchComparison *, see compare.h */
     bool failed;
 } Bench;
+
+/* Asks the helper how this host is configured, connects as its callers, and makes the directory. */
+bool bench_set_up(Bench *bench);
 
 /* Whether --only lets @name run. */
 bool bench_wanted(const Bench *bench, const char *name);
@@ -78,6 +82,8 @@ sd_bus *bench_peer_open(uid_t uid, gid_t gid);
  */
 bool bench_call(sd_bus *bus, sd_bus_message **ret_reply, const char *member, const char *types,
                 ...);
+/* The same with a whole @message. */
+bool bench_call_message(sd_bus *bus, sd_bus_message *message, sd_bus_message **ret_reply);
 /* WriteExt4Files of @n files /bench/fileN of @size bytes. */
 bool bench_call_write(sd_bus *bus, const char *image, guint n, gsize size);
 /* org.freedesktop.DBus.Peer.Ping of the helper. */

@@ -49,8 +49,8 @@ bench_peer_open(uid_t uid, gid_t gid)
     return bus;
 }
 
-static bool
-call(sd_bus *bus, sd_bus_message *message, sd_bus_message **ret_reply)
+bool
+bench_call_message(sd_bus *bus, sd_bus_message *message, sd_bus_message **ret_reply)
 {
     g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
     g_autoptr(sd_bus_message) reply = NULL;
@@ -78,7 +78,8 @@ bench_call(sd_bus *bus, sd_bus_message **ret_reply, const char *member, const ch
     if (r >= 0)
         r = sd_bus_message_appendv(message, types, arguments);
     va_end(arguments);
-    return r >= 0 && sd_bus_message_append(message, "s", "") >= 0 && call(bus, message, ret_reply);
+    return r >= 0 && sd_bus_message_append(message, "s", "") >= 0 &&
+           bench_call_message(bus, message, ret_reply);
 }
 
 bool
@@ -109,7 +110,8 @@ bench_call_write(sd_bus *bus, const char *image, guint n, gsize size)
     }
     if (r >= 0)
         r = sd_bus_message_close_container(message);
-    return r >= 0 && sd_bus_message_append(message, "s", "") >= 0 && call(bus, message, NULL);
+    return r >= 0 && sd_bus_message_append(message, "s", "") >= 0 &&
+           bench_call_message(bus, message, NULL);
 }
 
 bool
@@ -119,7 +121,7 @@ bench_ping(sd_bus *bus)
 
     return sd_bus_message_new_method_call(bus, &message, BANGER_BUS_NAME, BANGER_OBJECT_PATH,
                                           "org.freedesktop.DBus.Peer", "Ping") >= 0 &&
-           call(bus, message, NULL);
+           bench_call_message(bus, message, NULL);
 }
 
 pid_t
@@ -168,5 +170,5 @@ bench_ask_polkit(sd_bus *root, const char *subject)
                                   subject, "org.banger.helper1.process-running", 4, "pid", "1",
                                   "api_sock", "", "op_id", "op-0123456789ab", "caller_is_owner",
                                   "true", 0, "");
-    return r >= 0 && call(root, message, NULL);
+    return r >= 0 && bench_call_message(root, message, NULL);
 }
