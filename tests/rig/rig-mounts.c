@@ -157,6 +157,26 @@ mount_tun(const char *directory)
                 g_strerror(errno));
 }
 
+/*
+ * Opens the way to @path: a checkout in root's home directory is as good as another, and the
+ * strangers of a test run programs of it and read its files.
+ */
+static void
+open_way(const char *path)
+{
+    g_auto(GStrv) names = g_strsplit(path, "/", -1);
+    g_autoptr(GString) way = g_string_new(NULL);
+    struct stat st;
+
+    for (char **name = names; *name != NULL && name[1] != NULL; name++) {
+        if ((*name)[0] == '\0')
+            continue;
+        g_string_append_printf(way, "/%s", *name);
+        if (stat(way->str, &st) == 0 && (st.st_mode & S_IXOTH) == 0)
+            make_farm(way->str);
+    }
+}
+
 /* Puts the @program of the build where `make install` would put it. */
 static void
 install_program(const char *program)
@@ -191,6 +211,8 @@ rig_mounts_set_up(const char *directory)
     mount_run(directory);
     mount_state(directory);
     mount_tun(directory);
+    open_way(RIG_SOURCE_DIR);
+    open_way(RIG_BUILD_DIR);
     make_farm("/etc");
     /* Tests put a stand-in for firecracker here: where the helper looks, and not on the host. */
     rig_mounts_make_path("/usr/local/bin");

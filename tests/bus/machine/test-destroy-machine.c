@@ -187,6 +187,16 @@ call_for_all(const char *method)
     }
 }
 
+/* composite_state(), for when a bridge was made anew: without the second of that (network/label.h). */
+static char *
+state_but_for_times(void)
+{
+    g_autofree char *state = composite_state();
+    g_autoptr(GRegex) times = g_regex_new(" at=[0-9]+", 0, 0, NULL);
+
+    return g_regex_replace_literal(times, state, -1, 0, "", 0, NULL);
+}
+
 /* As many as one user may have in flight, less one, on a bridge that none of them finds. */
 START_TEST(many_at_once)
 {
@@ -195,12 +205,12 @@ START_TEST(many_at_once)
 
     network_bridge_and_tap(composite_bus, "tap-fc-2");
     rig_call_ok(composite_bus, "DeleteTap", "ss", "tap-fc-2", "");
-    before = composite_state();
+    before = state_but_for_times();
     rig_call_ok(composite_bus, "DeleteBridge", "ss", "br-fc", "");
     call_for_all("CreateMachine");
     call_for_all("DestroyMachine");
     network_do("rm -f " MACHINE_STATE "m*.log " MACHINE_STATE "m*.metrics");
-    after = composite_state();
+    after = state_but_for_times();
     composite_assert_same(after, before);
 }
 END_TEST
