@@ -60,25 +60,39 @@ END_TEST
 
 #define REMOTE "/lib/systemd/systemd-journal-remote"
 
-/* Lines of the machine "one" before, during and after an operation of it that failed. */
+#define LINE_OF_CONSOLE                                                                            \
+    "_SYSTEMD_UNIT=banger-vm-one.service\nVM_ID=one\nSYSLOG_IDENTIFIER=banger-console\n"
+#define LINE_OF_HELPER                                                                             \
+    "MESSAGE_ID=34907bc01c2d4e57a7642bf99db68e78\nOP_ID=op-stop\nVM_ID=one\nMETHOD=StopMachine\n"  \
+    "ERROR=the reason\nERROR_NAME=org.banger.Helper1.Error.Busy\nDURATION_USEC=2000000\n"          \
+    "DURATION_MS=2000\nPRIORITY=3\nSYSLOG_IDENTIFIER=banger-helperd\n"
+
+/* Lines of the machine "one" before, during and after an operation of it that failed; each with both
+ * times and the boot, as every entry of a real journal has them. */
 static char *
 make_journal(void)
 {
-    const gint64 now = g_get_real_time();
+    static const struct {
+        int seconds_ago;
+        const char *message;
+        const char *fields;
+    } entries[] = {
+        {9, "earlier", LINE_OF_CONSOLE},
+        {6, "meanwhile\033[31m red", LINE_OF_CONSOLE},
+        {5, "helper rpc failed", LINE_OF_HELPER},
+        {4, "later", LINE_OF_CONSOLE},
+    };
+    GString *lines = g_string_new(NULL);
 
-    return g_strdup_printf(
-        "__REALTIME_TIMESTAMP=%" G_GINT64_FORMAT "\nMESSAGE=earlier\n"
-        "_SYSTEMD_UNIT=banger-vm-one.service\nVM_ID=one\nSYSLOG_IDENTIFIER=banger-console\n\n"
-        "__REALTIME_TIMESTAMP=%" G_GINT64_FORMAT "\nMESSAGE=meanwhile\033[31m red\n"
-        "_SYSTEMD_UNIT=banger-vm-one.service\nVM_ID=one\nSYSLOG_IDENTIFIER=banger-console\n\n"
-        "__REALTIME_TIMESTAMP=%" G_GINT64_FORMAT "\nMESSAGE=helper rpc failed\nMESSAGE_ID="
-        "34907bc01c2d4e57a7642bf99db68e78\nOP_ID=op-stop\nVM_ID=one\nMETHOD=StopMachine\n"
-        "ERROR=the reason\nERROR_NAME=org.banger.Helper1.Error.Busy\nDURATION_USEC=2000000\n"
-        "DURATION_MS=2000\nPRIORITY=3\nSYSLOG_IDENTIFIER=banger-helperd\n\n"
-        "__REALTIME_TIMESTAMP=%" G_GINT64_FORMAT "\nMESSAGE=later\n"
-        "_SYSTEMD_UNIT=banger-vm-one.service\nVM_ID=one\nSYSLOG_IDENTIFIER=banger-console\n\n",
-        now - 9 * G_USEC_PER_SEC, now - 6 * G_USEC_PER_SEC, now - 5 * G_USEC_PER_SEC,
-        now - 4 * G_USEC_PER_SEC);
+    for (size_t i = 0; i < G_N_ELEMENTS(entries); i++)
+        g_string_append_printf(lines,
+                               "__REALTIME_TIMESTAMP=%" G_GINT64_FORMAT
+                               "\n__MONOTONIC_TIMESTAMP=%" G_GINT64_FORMAT
+                               "\n_BOOT_ID=0b1f6a2c5d3e4f708192a3b4c5d6e7f8\nMESSAGE=%s\n%s\n",
+                               g_get_real_time() - entries[i].seconds_ago * G_USEC_PER_SEC,
+                               g_get_monotonic_time() - entries[i].seconds_ago * G_USEC_PER_SEC,
+                               entries[i].message, entries[i].fields);
+    return g_string_free(lines, FALSE);
 }
 
 /*
