@@ -67,8 +67,10 @@ END_TEST
     "ERROR=the reason\nERROR_NAME=org.banger.Helper1.Error.Busy\nDURATION_USEC=2000000\n"          \
     "DURATION_MS=2000\nPRIORITY=3\nSYSLOG_IDENTIFIER=banger-helperd\n"
 
-/* Lines of the machine "one" before, during and after an operation of it that failed; each with both
- * times and the boot, as every entry of a real journal has them. */
+/*
+ * Lines of the machine "one" before, during and after an operation of it that failed; each with
+ * both times and the boot, as every entry of a real journal has them.
+ */
 static char *
 make_journal(void)
 {

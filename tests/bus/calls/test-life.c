@@ -193,8 +193,8 @@ read_nice(pid_t helper, const char *thread, int *ret_nice, char **ret_name)
 }
 
 /*
- * The thread that reads from the bus comes before those that work, which come before none: they have
- * what the rig itself was started with.
+ * The thread that reads from the bus comes before those that work, which come before none: they
+ * have what the rig itself was started with.
  */
 START_TEST(priority_of_threads)
 {

@@ -187,7 +187,7 @@ call_for_all(const char *method)
     }
 }
 
-/* composite_state(), for when a bridge was made anew: without the second of that (network/label.h). */
+/* composite_state() without the times of labels (network/label.h): a bridge was made anew. */
 static char *
 state_but_for_times(void)
 {
