@@ -5,6 +5,9 @@
 
 : "${top:?}" "${work:?}" "${jobs:?}" "${results:?}" # set by tools/check
 
+# Of tests that wait for most of their time.
+jobs_per_processor=${BANGER_JOBS_PER_PROCESSOR:-3}
+
 # For say_how_long.
 declare -A usual_seconds=([style]=10 [lint]=140 [unit]=40 [bus]=170 [container]=160 [sanitizers]=500 [tsan]=200
     [variants]=120 [valgrind]=120 [coverage]=240 [fuzz]=170 [distcheck]=120 [package]=180 [web]=150 [vm]=500 [trixie]=900)
@@ -92,11 +95,14 @@ copy_sources() {
     mv "$2.list.new" "$2.list"
 }
 
-# build NAME OPTION …: configures and makes $work/NAME with everything that is tested.
+# build NAME OPTION …: configures and makes $work/NAME with everything that is tested, unless that was done
+# a moment ago for another tier.
+declare -A is_built=()
 build() {
     local name=$1
 
     shift
+    [ -z "${is_built[$name]:-}" ] || return 0
     if [ ! -e "$work/source/configure" ] ||
         [ "$work/source/configure.ac" -nt "$work/source/configure" ]; then
         step build autogen "$work/source/autogen.sh" || return 1
@@ -108,13 +114,13 @@ build() {
             step build "$name: configure" ../source/configure --enable-werror "$@" || exit 1
             echo "$*" >options
         fi
-        step build "$name: make" make -j"$jobs" || exit 1
-        step build "$name: make tests" make -j"$jobs" check TESTS= || exit 1
-    )
+        step build "$name: make" make -j"$jobs" check TESTS= || exit 1
+    ) || return 1
+    is_built[$name]=yes
 }
 
 # run_program TIER PROGRAM COMMAND …: a test program that reports its tests itself, one of several
-# that run at once: its output is printed when it has ended, the last line only unless it failed.
+# that run at once: its output is printed when it has ended, the closing lines only unless it failed.
 run_program() {
     local tier=$1 program=$2 log=$work/log.$1/$2 status=0 begun=$SECONDS
 
@@ -126,12 +132,11 @@ run_program() {
     trap "kill $!" TERM
     wait $! || status=$?
     trap - TERM
-    echo $((SECONDS - begun)) >"$log.seconds"
     (
         flock 9
         take_results "$tier/$program" "$log" "$status"
         if [ "$status" -eq 0 ] || [ "$status" -eq 77 ]; then
-            echo "$tier: $(tail -n 1 "$log") ($((SECONDS - begun)) s)"
+            { grep -E ' passed, |: pass' "$log" || tail -n 1 "$log"; } | sed "s/^/$tier: /; s/\$/ ($((SECONDS - begun)) s)/"
         else
             tail -n 200 "$log"
         fi
@@ -165,35 +170,101 @@ take_results() {
     fi
 }
 
-# longest_first TIER: sorts the programs of its input by how long they took the last time, so that
-# none that takes long is begun last. Those that never ran come first.
-longest_first() {
-    local program seconds
+# list_programs BUILD LIST: the programs that `make list-tests-LIST` names.
+list_programs() {
+    make -s --no-print-directory -C "$work/$1" "list-tests-$2"
+}
 
-    while read -r program; do
-        seconds=$(cat "$work/log.$1/$program.seconds" 2>/dev/null || echo 9999)
-        printf '%s %s\n' "$seconds" "$program"
+# run_test TIER JOB BUILD PROGRAM: one of those. It shares the machine, and may take longer than by itself.
+run_test() {
+    cd "$work/$3" || return 1
+    export CK_TIMEOUT_MULTIPLIER=${CK_TIMEOUT_MULTIPLIER:-4}
+    run_program "$1" "$2" "./$4"
+}
+
+# run_job TIER JOB: and how long it took, for the next time. What does not come to its end has failed.
+run_job() {
+    local seconds=$work/log.$1/$2.seconds begun=$SECONDS
+
+    mkdir -p "${seconds%/*}"
+    "run_$1" "$2" || record fail "$1" "$2" "it did not run to its end"
+    echo $((SECONDS - begun)) >"$seconds"
+}
+
+# The jobs of these tiers, "TIER JOB" a line, those that took longest the last time first, so that none
+# that takes long is begun last. Those that never ran come before them.
+list_jobs() {
+    local tier names job seconds
+
+    for tier in "$@"; do
+        names=$("list_$tier") || names=
+        if [ -z "$names" ]; then
+            record fail "$tier" - "what it consists of cannot be listed" >&2
+            continue
+        fi
+        while read -r job; do
+            seconds=$(cat "$work/log.$tier/$job.seconds" 2>/dev/null || echo 9999)
+            printf '%s %s %s\n' "$seconds" "$tier" "$job"
+        done <<<"$names"
     done | sort -s -k1,1nr | cut -d' ' -f2-
 }
 
-# run_tests TIER BUILD LIST: the programs that `make list-tests-LIST` names, side by side. They wait
-# for most of their time, so there are three for each processor; and a test that has to share it may
-# take longer.
-run_tests() {
-    local tier=$1 build=$2 list=$3 program running=0
+# run_side_by_side TIER …: the jobs of all of them together. They wait for most of their time, so there are
+# several for each processor.
+run_side_by_side() {
+    local tier job running=0
 
-    while read -r program; do
-        if [ $((running += 1)) -gt $((3 * jobs)) ]; then
+    while read -r tier job; do
+        if [ $((running += 1)) -gt $((jobs_per_processor * jobs)) ]; then
             wait -n || true
         fi
-        (
-            cd "$work/$build" || exit 1
-            export CK_TIMEOUT_MULTIPLIER=${CK_TIMEOUT_MULTIPLIER:-4}
-            run_program "$tier" "$program" "./$program"
-        ) &
-    done < <(make -s --no-print-directory -C "$work/$build" "list-tests-$list" |
-        longest_first "$tier")
+        run_job "$tier" "$job" &
+    done < <(list_jobs "$@")
     wait
+}
+
+# run_tiers_together TIER …: built one after the other, then run side by side.
+run_tiers_together() {
+    local tier begun=$SECONDS ready=()
+
+    headline "$*"
+    for tier in "$@"; do
+        if "prepare_$tier"; then
+            ready+=("$tier")
+        else
+            record fail "$tier" - "it cannot be built"
+        fi
+    done
+    [ ${#ready[@]} -eq 0 ] || run_side_by_side "${ready[@]}"
+    echo "$*: $((SECONDS - begun)) s"
+    share_seconds $((SECONDS - begun)) "${ready[@]}"
+}
+
+# share_seconds SECONDS TIER …: what each tier had of the SECONDS that they took together, by what its jobs
+# took; for say_how_long.
+share_seconds() {
+    local total=$1 tier sum=0
+    local -A took=()
+
+    shift
+    for tier in "$@"; do
+        took[$tier]=$({ find "$work/log.$tier" -name '*.seconds' -exec cat {} + 2>/dev/null || true; } |
+            awk '{ n += $1 } END { print n + 0 }')
+        sum=$((sum + took[$tier]))
+    done
+    for tier in "$@"; do
+        echo $((sum == 0 ? 0 : total * took[$tier] / sum)) >"$work/seconds.$tier"
+    done
+}
+
+run_tier_alone() {
+    local tier=$1 begun=$SECONDS
+
+    headline "$tier"
+    # A tier that ends half-way must not pass: what it did not reach would be missing unnoticed.
+    "tier_$tier" || record fail "$tier" - "the tier did not run to its end"
+    echo "$tier: $((SECONDS - begun)) s"
+    echo $((SECONDS - begun)) >"$work/seconds.$tier"
 }
 
 # The results without those skipped cases of the bus tier that passed in the VM, where it runs as

@@ -23,59 +23,124 @@ build_default() {
     build default --enable-test-hooks CFLAGS="-g -O2"
 }
 
-tier_style() {
-    local sources scripts
-
-    cd "$work/source" || return 1
-    mapfile -t sources < <(cd "$top" && list_sources . | grep -E '\.[ch]$')
-    mapfile -t scripts < <(cd "$top" && list_sources . |
-        grep -vE '\.(am|ac|in|[ch])$' | xargs grep -lE '^#!/bin/(ba)?sh|^# shellcheck shell' --)
-    # Every version formats a little differently.
-    if command -v clang-format-14 >/dev/null; then
-        step style clang-format clang-format-14 --dry-run -Werror "${sources[@]}" || true
-    else
-        record skip style clang-format "clang-format-14 is not installed"
-    fi
-    step style shellcheck shellcheck -x -P SCRIPTDIR "${scripts[@]}" || true
-}
-
-tier_unit() {
-    build_default || return 1
-    run_tests unit default unit
-}
-
-tier_bus() {
-    build_default || return 1
-    run_tests bus default bus
-}
-
 # The project as it is installed where a package would put it.
 build_container() {
     build container --prefix=/usr --sysconfdir=/etc --localstatedir=/var --enable-test-hooks CFLAGS="-g -O2"
 }
 
+# The tiers that share the machine: prepare_TIER builds what it runs, list_TIER names its jobs, one a line,
+# and run_TIER runs one of them, in a process of its own.
+
+prepare_style() {
+    :
+}
+
+list_style() {
+    printf '%s\n' clang-format shellcheck
+}
+
+run_style() {
+    cd "$work/source" || return 1
+    case $1 in
+    clang-format) check_format ;;
+    shellcheck) check_scripts ;;
+    esac
+}
+
+# Every version formats a little differently.
+check_format() {
+    if ! command -v clang-format-14 >/dev/null; then
+        record skip style clang-format "clang-format-14 is not installed"
+        return 0
+    fi
+    # shellcheck disable=SC2046 # names without spaces
+    step style clang-format clang-format-14 --dry-run -Werror $(list_sources "$top" | grep -E '\.[ch]$') || true
+}
+
+check_scripts() {
+    local scripts
+
+    mapfile -t scripts < <(cd "$top" && list_sources . |
+        grep -vE '\.(am|ac|in|[ch])$' | xargs grep -lE '^#!/bin/(ba)?sh|^# shellcheck shell' --)
+    step style shellcheck shellcheck -x -P SCRIPTDIR "${scripts[@]}" || true
+}
+
+# clang-tidy and cppcheck, which build below $work and report their tests themselves.
+prepare_lint() {
+    :
+}
+
+list_lint() {
+    echo tests/analysis/lint
+}
+
+run_lint() {
+    BANGER_BUILD_ROOT=$work run_program lint "$1" "$work/source/$1"
+}
+
+prepare_unit() {
+    build_default
+}
+
+list_unit() {
+    list_programs default unit
+}
+
+run_unit() {
+    run_test unit "$1" default "$1"
+}
+
+prepare_bus() {
+    build_default
+}
+
+list_bus() {
+    list_programs default bus
+}
+
+run_bus() {
+    run_test bus "$1" default "$1"
+}
+
 # Under a systemd of its own. The quick check has a shorter campaign.
-tier_container() {
+prepare_container() {
+    build_container
+}
+
+list_container() {
+    echo tests/container/run
+}
+
+run_container() {
     local settings=()
 
     if ${quick:-false}; then
         settings=(--set BANGER_CAMPAIGN_CALLS=150)
     fi
-    build_container || return 1
-    run_alone container tests/container/run timeout 1500 "$work/source/tests/container/run" \
-        --build "$work/container" --log "$work/container-log" "${settings[@]}"
+    run_program container "$1" timeout 1500 "$work/source/$1" --build "$work/container" \
+        --log "$work/container-log" "${settings[@]}"
 }
 
 # Unit and bus tier with AddressSanitizer and UndefinedBehaviorSanitizer. libcheck's process for each
 # test would hide leaks from the unit tier's leak checker; what the helper leaks the rig reports.
-tier_sanitizers() {
-    build sanitizers --enable-test-hooks --enable-sanitizers CFLAGS="-g -O1" || return 1
+prepare_sanitizers() {
+    build sanitizers --enable-test-hooks --enable-sanitizers CFLAGS="-g -O1"
+}
+
+list_sanitizers() {
+    list_programs sanitizers unit && list_programs sanitizers bus
+}
+
+run_sanitizers() {
     export CK_TIMEOUT_MULTIPLIER=8
     export LSAN_OPTIONS=suppressions=$work/source/tests/lsan.supp:print_suppressions=0
-    CK_FORK=no run_tests sanitizers sanitizers unit
-    run_tests sanitizers sanitizers bus
-    unset CK_TIMEOUT_MULTIPLIER LSAN_OPTIONS
+    case $1 in
+    tests/unit/*) export CK_FORK=no ;;
+    esac
+    run_test sanitizers "$1" sanitizers "$1"
 }
+
+# The others have the machine for themselves, one after the other.
 
 # Other ways to compile it: warnings differ, and code that relies on luck behaves otherwise.
 tier_variants() {
@@ -83,13 +148,20 @@ tier_variants() {
 
     for level in -O0 -O3; do
         build "variant$level" CFLAGS="-g $level" || return 1
-        run_tests variants "variant$level" unit
+    done
+    run_side_by_side variants
+}
+
+list_variants() {
+    local level
+
+    for level in -O0 -O3; do
+        list_programs "variant$level" unit | sed "s|^|variant$level/|" || return 1
     done
 }
 
-# clang-tidy and cppcheck.
-tier_lint() {
-    analysis lint
+run_variants() {
+    run_test variants "$1" "${1%%/*}" "${1#*/}"
 }
 
 tier_valgrind() {
