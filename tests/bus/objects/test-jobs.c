@@ -598,10 +598,11 @@ START_TEST(cancel_at_any_moment)
     banger_autofd int content = memfd_create("content", MFD_CLOEXEC);
     GRand *rand = g_rand_new_with_seed(25);
     unsigned int n_done = 0, n_cancelled = 0;
+    g_autofree char *before = digest_of_used(image);
 
     ck_assert_int_eq(write(content, data, 24 * MIB), (ssize_t)(24 * MIB));
     for (unsigned int i = 0; i < 30; i++) {
-        g_autofree char *before = digest_of_used(image), *after = NULL, *path = NULL;
+        g_autofree char *after = NULL, *path = NULL;
         g_autofree char *op_id = g_strdup_printf("op-any-%u", i);
         RigPending *pending = start_write(image, content, op_id);
         Wanted wanted = {"OpId", op_id, NULL};
@@ -622,6 +623,8 @@ START_TEST(cancel_at_any_moment)
             ck_assert_ptr_null(pending->error_name);
             holds(image, data, 24 * MIB);
         }
+        g_free(before);
+        before = g_steal_pointer(&after);
         image_check_clean(image);
         rig_pending_free(pending);
     }
