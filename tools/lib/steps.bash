@@ -5,8 +5,8 @@
 
 : "${top:?}" "${work:?}" "${jobs:?}" "${results:?}" # set by tools/check
 
-# Of tests that wait for most of their time.
-jobs_per_processor=${BANGER_JOBS_PER_PROCESSOR:-3}
+# Tests wait for most of their time.
+jobs_per_processor=3
 
 # For say_how_long.
 declare -A usual_seconds=([style]=10 [lint]=140 [unit]=40 [bus]=170 [container]=160 [sanitizers]=500 [tsan]=200
@@ -209,8 +209,7 @@ list_jobs() {
     done | sort -s -k1,1nr | cut -d' ' -f2-
 }
 
-# run_side_by_side TIER …: the jobs of all of them together. They wait for most of their time, so there are
-# several for each processor.
+# run_side_by_side TIER …: the jobs of all of them together.
 run_side_by_side() {
     local tier job running=0
 
