@@ -300,10 +300,15 @@ banger_filter_rules(const BangerNetworkSettings *settings)
     return rules;
 }
 
-/*
- * How many elements a set may have, its anchor among them: by this the kernel itself keeps to the
- * bounds. 0: no bound.
- */
+bool
+banger_set_is_bounded(BangerSetId id)
+{
+    return id == BANGER_SET_TAPS || id == BANGER_SET_BRIDGES || id == BANGER_SET_SOURCE4 ||
+           id == BANGER_SET_SOURCE6;
+}
+
+/* How many elements a set may have, its anchor among them: by this the kernel itself keeps to the
+ * bounds. 0: no bound. */
 static unsigned int
 size_of(BangerSetId id, const BangerNetworkSettings *settings)
 {

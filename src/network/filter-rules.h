@@ -84,6 +84,9 @@ typedef struct {
 
 extern const BangerSet banger_sets[BANGER_N_SETS];
 
+/* Whether [Network] says how many elements the set may have. */
+bool banger_set_is_bounded(BangerSetId id);
+
 typedef struct {
     uint8_t family;
     const char *name;

@@ -198,6 +198,33 @@ has_key(const GArray *elements, unsigned int n, const BangerNftElement *element)
     return false;
 }
 
+/* Whether the kernel is told of the element again at no loss: it stays as it is. Not where a bound
+ * may count it twice, nor in a map, where it may lead elsewhere. */
+static bool
+may_be_told_again(const BangerFilterElement *element)
+{
+    return !banger_set_is_bounded(element->set) && element->set < BANGER_MAP_FORWARDS4;
+}
+
+static bool
+fill_removals(BangerNetlink *netlink, BangerNftBatch *batch, const GArray *remove, GError **error)
+{
+    for (unsigned int i = 0; remove != NULL && i < remove->len; i++) {
+        BangerNftElement element = g_array_index(remove, BangerFilterElement, i).element;
+        bool found;
+
+        if (has_key(remove, i, &element))
+            continue;
+        if (!banger_nft_find_element(netlink, &element, &found, error))
+            return false;
+        if (found)
+            banger_nft_batch_delete(batch, &element);
+    }
+    return true;
+}
+
+/* Nothing is added if all is there; as soon as one element is missing, the others need not be looked
+ * up. */
 static bool
 fill_batch(BangerNetlink *netlink, BangerNftBatch *batch, const BangerFilterChange *change,
            GError **error)
@@ -205,27 +232,18 @@ fill_batch(BangerNetlink *netlink, BangerNftBatch *batch, const BangerFilterChan
     unsigned int n_remove = change->remove == NULL ? 0 : change->remove->len;
     unsigned int n_add = change->add == NULL ? 0 : change->add->len;
 
-    for (unsigned int i = 0; i < n_remove; i++) {
-        BangerNftElement element = g_array_index(change->remove, BangerFilterElement, i).element;
-        bool found;
-
-        if (has_key(change->remove, i, &element))
-            continue;
-        if (!banger_nft_find_element(netlink, &element, &found, error))
-            return false;
-        if (found)
-            banger_nft_batch_delete(batch, &element);
-    }
+    if (!fill_removals(netlink, batch, change->remove, error))
+        return false;
     for (unsigned int i = 0; i < n_add; i++) {
-        const BangerNftElement *element =
-            &g_array_index(change->add, BangerFilterElement, i).element;
-        BangerNftElement there = *element;
-        bool found;
+        const BangerFilterElement *element = &g_array_index(change->add, BangerFilterElement, i);
+        BangerNftElement there = element->element;
+        bool found = false;
 
-        if (!banger_nft_find_element(netlink, &there, &found, error))
+        if (!(may_be_told_again(element) && banger_nft_batch_size(batch) > 0) &&
+            !banger_nft_find_element(netlink, &there, &found, error))
             return false;
-        if (!found || has_key(change->remove, n_remove, element))
-            banger_nft_batch_add(batch, element);
+        if (!found || has_key(change->remove, n_remove, &element->element))
+            banger_nft_batch_add(batch, &element->element);
     }
     return true;
 }
@@ -255,18 +273,35 @@ refuse_change(BangerNetlink *netlink, int errnum, GError **error)
                             "cannot change the nftables sets: %s", banger_netlink_words(netlink));
 }
 
-/* One look and one transaction; *@ret_again if the rules were changed in between. */
+/* Nothing had to be changed, as the tables were at @generation; *@ret_again if they are others now. */
+static bool
+confirm_generation(BangerNetlink *netlink, uint32_t generation, bool *ret_again, GError **error)
+{
+    uint32_t now;
+
+    if (!banger_nft_generation(netlink, &now, error))
+        return false;
+    *ret_again = now != generation;
+    seen.valid &= !*ret_again;
+    return true;
+}
+
+/*
+ * One look and one transaction; *@ret_again if the rules were changed in between. What was seen last
+ * is taken for granted: the kernel refuses the transaction if it is not so any more.
+ */
 static bool
 change_once(const BangerSettings *settings, BangerNetlink *netlink,
             const BangerFilterChange *change, bool *ret_again, GError **error)
 {
     g_autoptr(BangerNftBatch) batch = NULL;
-    uint32_t generation;
-    bool absent;
+    uint32_t generation = seen.generation;
+    bool absent = false;
     int errnum;
 
     *ret_again = false;
-    if (!make_whole(settings, netlink, &generation, &absent, error))
+    if ((!seen.valid || change->commands != NULL) &&
+        !make_whole(settings, netlink, &generation, &absent, error))
         return false;
     if (absent)
         return true;
@@ -278,12 +313,12 @@ change_once(const BangerSettings *settings, BangerNetlink *netlink,
     if (!fill_batch(netlink, batch, change, error))
         return false;
     if (banger_nft_batch_size(batch) == 0)
-        return true;
+        return confirm_generation(netlink, generation, ret_again, error);
     errnum = banger_nft_batch_commit(netlink, batch);
     if (errnum == 0) {
         seen.generation = generation + 1;
         seen.valid &= !concerns_firewalld(change);
-        return make_whole(settings, netlink, &generation, &absent, error);
+        return seen.valid || make_whole(settings, netlink, &generation, &absent, error);
     }
     seen.valid = false;
     *ret_again = errnum == ERESTART;
