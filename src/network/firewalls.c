@@ -4,8 +4,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/netfilter.h>
-#include <linux/rtnetlink.h>
-#include <netlink/attr.h>
 #include <string.h>
 
 #include "network/bridge.h"
@@ -256,41 +254,16 @@ banger_firewalls_forget_bridge(const char *bridge)
         banger_firewalld_leave(bridge);
 }
 
-static void
-take_default_route(struct nlmsghdr *header, void *user_data)
-{
-    struct nlattr *attributes[RTA_MAX + 1] = {NULL};
-    const struct rtmsg *info = nlmsg_data(header);
-
-    if (header->nlmsg_type == RTM_NEWROUTE && info->rtm_dst_len == 0 &&
-        nlmsg_parse(header, sizeof *info, attributes, RTA_MAX, NULL) >= 0 &&
-        attributes[RTA_OIF] != NULL)
-        g_hash_table_add(user_data, GUINT_TO_POINTER(nla_get_u32(attributes[RTA_OIF])));
-}
-
-static void
-forget_routes(void *user_data)
-{
-    g_hash_table_remove_all(user_data);
-}
-
 GPtrArray *
 banger_firewalls_uplinks(BangerNetlink *route, GError **error)
 {
-    const struct rtmsg info = {.rtm_family = AF_UNSPEC};
-    g_autoptr(GHashTable) indices = g_hash_table_new(NULL, NULL);
+    g_autoptr(GHashTable) indices = banger_link_list_uplinks(route, AF_UNSPEC, error);
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
     GHashTableIter iter;
     gpointer index;
-    g_autoptr(BangerNetlinkMessage) message =
-        banger_netlink_message(RTM_GETROUTE, NLM_F_DUMP, &info, sizeof info);
-    int errnum = banger_netlink_dump(route, message, forget_routes, take_default_route, indices);
 
-    if (errnum != 0) {
-        (void)banger_set_error(error, banger_netlink_code(errnum), "cannot list the routes: %s",
-                               banger_netlink_words(route));
+    if (indices == NULL)
         return NULL;
-    }
     g_hash_table_iter_init(&iter, indices);
     while (g_hash_table_iter_next(&iter, &index, NULL)) {
         BangerLink link;

@@ -96,9 +96,33 @@ banger_forwarding_look_after(BangerNetlink *netfilter, GString *warnings, GError
     return links != NULL;
 }
 
+/* Of the links by which guests' packets leave, those that would not forward the answers. */
+static bool
+warn_of_uplinks(BangerNetlink *route, const GArray *links, GPtrArray *warnings, GError **error)
+{
+    g_autoptr(GHashTable) uplinks = NULL;
+    bool is_on = false;
+
+    if (!banger_sysctl_is(families[0].setting, "1", &is_on, error))
+        return false;
+    if (!is_on)
+        return true;
+    uplinks = banger_link_list_uplinks(route, AF_INET, error);
+    for (unsigned int i = 0; uplinks != NULL && i < links->len; i++) {
+        const BangerLink *link = &g_array_index(links, BangerLink, i);
+
+        if (link->forwards4 == 0 && g_hash_table_contains(uplinks, GINT_TO_POINTER(link->index)))
+            g_ptr_array_add(warnings,
+                            g_strdup_printf("the link %s forwards no IPv4 packets, and so no "
+                                            "answers to guests: net.ipv4.conf.%s.forwarding is 0",
+                                            link->name, link->name));
+    }
+    return uplinks != NULL;
+}
+
 bool
-banger_forwarding_warn(BangerNetlink *netfilter, const GArray *links, GPtrArray *warnings,
-                       GError **error)
+banger_forwarding_warn(BangerNetlink *netfilter, BangerNetlink *route, const GArray *links,
+                       GPtrArray *warnings, GError **error)
 {
     bool ours;
 
@@ -112,7 +136,7 @@ banger_forwarding_warn(BangerNetlink *netfilter, const GArray *links, GPtrArray 
                                 "on, ignores its routers: accept_ra is 1; EnsureBridge or "
                                 "EnsureNAT sets it to 2",
                                 g_array_index(links, BangerLink, i).name));
-    return true;
+    return warn_of_uplinks(route, links, warnings, error);
 }
 
 /* Enters the links that stand in the set of those between which nothing is forwarded. */
@@ -149,6 +173,16 @@ note_link(BangerNetlink *route, const BangerLink *interface, int family, GError 
            banger_link_change(route, interface, &(BangerLinkChange){.alias = alias}, error);
 }
 
+/* IPv4 is forwarded link by link: the switch for all sets each of those that stand, and a new link
+ * takes the default, which may be another. */
+static bool
+forward_from(const BangerLink *interface, GError **error)
+{
+    g_autofree char *path = g_strdup_printf("net/ipv4/conf/%s/forwarding", interface->name);
+
+    return interface->forwards4 != 0 || banger_sysctl_set(path, "1", error);
+}
+
 bool
 banger_forwarding_ensure(const BangerSettings *settings, BangerNetlink *route,
                          const BangerLink *interface, int family, GError **error)
@@ -160,7 +194,7 @@ banger_forwarding_ensure(const BangerSettings *settings, BangerNetlink *route,
     if (!banger_sysctl_is(families[i].setting, "1", &is_on, error))
         return false;
     if (is_on)
-        return true;
+        return family != AF_INET || forward_from(interface, error);
     links = banger_link_list(route, error);
     return links != NULL && (family == AF_INET || keep_advertisements(links, error)) &&
            close_links(settings, links, families[i].closed, error) &&

@@ -16,9 +16,9 @@
 /*
  * Switches forwarding of @family on, if it is off, for guests behind @interface. Before that, the
  * links that stand are entered in the set of those between which nothing is forwarded, and for IPv6
- * every link that takes router advertisements is set to go on doing so: with forwarding,
- * accept_ra=1 means no. Errors: NotSupported, which names the link that cannot be set so;
- * OperationFailed.
+ * every link that takes router advertisements is told to go on doing so: with forwarding, accept_ra=1
+ * means no. Where it is on, but not for @interface, it is switched on for that alone. Errors:
+ * NotSupported, which names the link that cannot be told so; OperationFailed.
  */
 bool banger_forwarding_ensure(const BangerSettings *settings, BangerNetlink *route,
                               const BangerLink *interface, int family, GError **error);
@@ -37,6 +37,7 @@ bool banger_forwarding_end(BangerNetlink *netfilter, bool *ret_keep, GError **er
  */
 bool banger_forwarding_look_after(BangerNetlink *netfilter, GString *warnings, GError **error);
 
-/* Appends to @warnings a text for each such link among @links, a GArray of BangerLink. */
-bool banger_forwarding_warn(BangerNetlink *netfilter, const GArray *links, GPtrArray *warnings,
-                            GError **error);
+/* Appends to @warnings a text for each such link among @links, a GArray of BangerLink, and for each
+ * link with a default route that does not forward IPv4, though the host does. */
+bool banger_forwarding_warn(BangerNetlink *netfilter, BangerNetlink *route, const GArray *links,
+                            GPtrArray *warnings, GError **error);

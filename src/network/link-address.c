@@ -181,3 +181,37 @@ banger_link_delete_address(BangerNetlink *netlink, int index, const BangerLinkAd
                             "cannot take the address %s/%u from link number %d: %s", text,
                             address->prefix, index, banger_netlink_words(netlink));
 }
+
+static void
+take_default_route(struct nlmsghdr *header, void *user_data)
+{
+    struct nlattr *attributes[RTA_MAX + 1] = {NULL};
+    const struct rtmsg *info = nlmsg_data(header);
+
+    if (header->nlmsg_type == RTM_NEWROUTE && info->rtm_dst_len == 0 &&
+        nlmsg_parse(header, sizeof *info, attributes, RTA_MAX, NULL) >= 0 &&
+        attributes[RTA_OIF] != NULL)
+        g_hash_table_add(user_data, GUINT_TO_POINTER(nla_get_u32(attributes[RTA_OIF])));
+}
+
+static void
+forget_routes(void *user_data)
+{
+    g_hash_table_remove_all(user_data);
+}
+
+GHashTable *
+banger_link_list_uplinks(BangerNetlink *netlink, int family, GError **error)
+{
+    const struct rtmsg info = {.rtm_family = (uint8_t)family};
+    g_autoptr(GHashTable) indices = g_hash_table_new(NULL, NULL);
+    g_autoptr(BangerNetlinkMessage) message =
+        banger_netlink_message(RTM_GETROUTE, NLM_F_DUMP, &info, sizeof info);
+    int errnum = banger_netlink_dump(netlink, message, forget_routes, take_default_route, indices);
+
+    if (errnum == 0)
+        return g_steal_pointer(&indices);
+    (void)banger_set_error(error, banger_netlink_code(errnum), "cannot list the routes: %s",
+                           banger_netlink_words(netlink));
+    return NULL;
+}

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/if_link.h>
 #include <linux/if_tun.h>
+#include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
@@ -88,10 +89,28 @@ parse_ipv6(struct nlattr *families, BangerLink *link)
     link->accept_ra = settings[DEVCONF_ACCEPT_RA];
 }
 
+/* From the IPv4 part of IFLA_AF_SPEC: the settings in order, the first has the number 1. */
+static void
+parse_ipv4(struct nlattr *families, BangerLink *link)
+{
+    struct nlattr *family = NULL;
+    struct nlattr *values = NULL;
+    uint32_t settings[IPV4_DEVCONF_FORWARDING];
+
+    if (families != NULL)
+        family = nla_find(nla_data(families), nla_len(families), AF_INET);
+    if (family != NULL)
+        values = nla_find(nla_data(family), nla_len(family), IFLA_INET_CONF);
+    if (values == NULL || (size_t)nla_len(values) < sizeof settings)
+        return;
+    memcpy(settings, nla_data(values), sizeof settings);
+    link->forwards4 = (int)settings[IPV4_DEVCONF_FORWARDING - 1];
+}
+
 bool
 banger_link_parse(struct nlmsghdr *header, BangerLink *ret_link)
 {
-    BangerLink link = {.accept_ra = -1};
+    BangerLink link = {.accept_ra = -1, .forwards4 = -1};
     struct nlattr *attributes[IFLA_MAX + 1] = {NULL};
     struct nlattr *details[IFLA_INFO_MAX + 1] = {NULL};
     struct ifinfomsg *info = nlmsg_data(header);
@@ -107,6 +126,7 @@ banger_link_parse(struct nlmsghdr *header, BangerLink *ret_link)
     copy_string(attributes[IFLA_IFNAME], link.name, sizeof link.name);
     copy_string(attributes[IFLA_IFALIAS], link.alias, sizeof link.alias);
     link.marked = banger_label_is_ours(link.alias);
+    parse_ipv4(attributes[IFLA_AF_SPEC], &link);
     parse_ipv6(attributes[IFLA_AF_SPEC], &link);
     (void)get_value(attributes[IFLA_ADDRESS], link.mac, sizeof link.mac);
     (void)get_value(attributes[IFLA_MASTER], &master, sizeof master);

@@ -35,6 +35,7 @@ typedef struct {
     bool carrier; /* of a TAP: a program has it open */
     uint32_t mtu;
     int accept_ra; /* as /proc/sys/net/ipv6/conf/…/accept_ra; -1: not known */
+    int forwards4; /* as /proc/sys/net/ipv4/conf/…/forwarding; -1: not known */
     uint8_t mac[BANGER_MAC_LENGTH];
     char alias[BANGER_ALIAS_SIZE];
 
@@ -126,6 +127,10 @@ GArray *banger_link_list_addresses(BangerNetlink *netlink, GError **error);
  */
 bool banger_link_towards(BangerNetlink *netlink, const BangerAddress *address, BangerLink *ret_link,
                          bool *ret_found, GError **error);
+
+/* The indices of the links by which a default route of @family (AF_UNSPEC: of any) goes, as a set in a
+ * GHashTable. NULL on failure. One dump of all routes. */
+GHashTable *banger_link_list_uplinks(BangerNetlink *netlink, int family, GError **error);
 
 /*
  * Gives the link with @index an address (RTM_NEWADDR); having it already is a success. An IPv6

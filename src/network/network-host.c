@@ -123,7 +123,7 @@ warn_of_links(const BangerSettings *settings, BangerNetlink *netfilter, GPtrArra
         if (!warn_of_collisions(route, settings, link, warnings, error))
             return false;
     }
-    return banger_forwarding_warn(netfilter, links, warnings, error);
+    return banger_forwarding_warn(netfilter, route, links, warnings, error);
 }
 
 void
