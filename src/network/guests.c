@@ -11,6 +11,7 @@
 #include "network/conntrack.h"
 #include "network/neighbour.h"
 #include "network/nft.h"
+#include "network/tcp-metrics.h"
 #include "util/error.h"
 
 static GMutex lock;
@@ -61,15 +62,21 @@ banger_guest_interface(BangerNetlink *route, const BangerLink *tap, BangerLink *
 }
 
 bool
+banger_guest_fail_alias(const BangerLink *tap, GError **error)
+{
+    return banger_set_error(error, BANGER_ERROR_LIMITS_EXCEEDED,
+                            "what is registered for the TAP %s does not fit in its alias",
+                            tap->name);
+}
+
+bool
 banger_guest_write_label(BangerNetlink *route, const BangerLink *tap, const BangerLabel *label,
                          GError **error)
 {
     g_autofree char *alias = banger_label_format(label);
 
     if (alias == NULL)
-        return banger_set_error(error, BANGER_ERROR_LIMITS_EXCEEDED,
-                                "what is registered for the TAP %s does not fit in its alias",
-                                tap->name);
+        return banger_guest_fail_alias(tap, error);
     return g_str_equal(alias, tap->alias) ||
            banger_link_change(route, tap, &(BangerLinkChange){.alias = alias}, error);
 }
@@ -126,20 +133,34 @@ forget_guest(BangerNetlink *route, const BangerAddress *guest, const char *inter
     BangerLink link;
     bool found;
 
-    if (netfilter == NULL || !banger_conntrack_forget(netfilter, guest, error))
+    if (netfilter == NULL || !banger_conntrack_forget(netfilter, guest, error) ||
+        !banger_tcp_metrics_forget(guest, error))
         return false;
     if (!banger_link_find(route, interface, &link, &found, NULL) || !found)
         return true;
     return banger_neighbour_delete(route, link.index, guest, error);
 }
 
-/*
- * The guests that label and file of a TAP have, taken out of the tables; the TAP's own elements go
- * too if @all.
- */
+/* Leaves those guests in @label that no other TAP has taken over since it was read. */
+static bool
+keep_own_guests(const BangerSettings *settings, const char *tap, BangerLabel *label, GError **error)
+{
+    for (unsigned int i = label->n_guests; i-- > 0;) {
+        BangerGuestOwner owner;
+
+        if (!banger_guest_find(settings, &label->guests[i].address, &owner, error))
+            return false;
+        if (owner.tap[0] != '\0' && !g_str_equal(owner.tap, tap))
+            label->guests[i] = label->guests[--label->n_guests];
+    }
+    return true;
+}
+
+/* The guests that label and file of a TAP have, and its Ethernet address, taken out of the tables;
+ * the TAP's own element goes too if the TAP is @gone: until then its frames are checked. */
 static bool
 remove_guests(const BangerSettings *settings, BangerNetlink *route, const char *tap,
-              const char *interface, const BangerLabel *label, const BangerTapFile *file, bool all,
+              const char *interface, const BangerLabel *label, const BangerTapFile *file, bool gone,
               GError **error)
 {
     g_autoptr(GArray) elements = banger_elements_new();
@@ -157,11 +178,11 @@ remove_guests(const BangerSettings *settings, BangerNetlink *route, const char *
         if (chain != NULL)
             g_ptr_array_add(chains, g_steal_pointer(&chain));
     }
-    if (all) {
+    if (label->mac[0] != '\0')
+        banger_elements_add_mac(elements, tap, label->mac);
+    if (gone) {
         banger_elements_add_tap(elements, tap, false);
         banger_elements_add_tap(elements, tap, true);
-        if (label->mac[0] != '\0')
-            banger_elements_add_mac(elements, tap, label->mac);
     }
     if (!banger_filter_change(settings, &change, error))
         return false;
@@ -235,16 +256,17 @@ banger_guest_remove(const BangerSettings *settings, BangerNetlink *route,
 
 bool
 banger_guest_remove_tap(const BangerSettings *settings, BangerNetlink *route, const BangerLink *tap,
-                        GError **error)
+                        const char *interface, bool gone, GError **error)
 {
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lock);
     g_autoptr(BangerTapFile) file = NULL;
-    BangerLink interface;
     BangerLabel label;
 
+    (void)locker;
     banger_label_parse(tap->alias, &label);
-    if (!banger_guest_interface(route, tap, &interface, error) ||
-        (label.more && !banger_tap_file_read(tap->name, &file, error)) ||
-        !remove_guests(settings, route, tap->name, interface.name, &label, file, true, error))
+    if ((label.more && !banger_tap_file_read(tap->name, &file, error)) ||
+        !keep_own_guests(settings, tap->name, &label, error) ||
+        !remove_guests(settings, route, tap->name, interface, &label, file, gone, error))
         return false;
     if (label.more)
         banger_tap_file_remove(tap->name);
@@ -308,11 +330,13 @@ banger_guest_remove_stale(const BangerSettings *settings, BangerNetlink *route, 
 {
     g_autoptr(GArray) elements = banger_elements_new();
     g_autoptr(GArray) guests = g_array_new(FALSE, FALSE, sizeof(BangerAddress));
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lock);
     g_autoptr(BangerNetlink) netfilter = NULL;
     BangerFilterChange change = {.remove = elements};
     BangerFilterElement element;
     bool found;
 
+    (void)locker;
     banger_elements_add_tap(elements, tap, false);
     element = g_array_index(elements, BangerFilterElement, 0);
     if (!banger_filter_find(settings, &element, &found, error))

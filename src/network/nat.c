@@ -118,6 +118,35 @@ add_changes(GArray *add, GArray *remove, const BangerLink *tap, const BangerLink
         banger_elements_add_tap(remove, tap->name, true);
 }
 
+/* Takes back what enter_guest() did: the guest is registered as @before says, or not at all. */
+static void
+leave_guest(const BangerSettings *settings, BangerNetlink *route, const BangerLink *tap,
+            const BangerLink *interface, const BangerAddress *guest, const BangerLabel *before)
+{
+    g_autoptr(GArray) add = banger_elements_new();
+    g_autoptr(GArray) remove = banger_elements_new();
+    const BangerFilterChange change = {.add = add, .remove = remove};
+    int at = banger_label_find_guest(before, guest);
+    BangerLink now;
+    bool found;
+
+    if (at < 0) {
+        BangerGuestOwner owner;
+
+        (void)g_strlcpy(owner.tap, tap->name, sizeof owner.tap);
+        (void)g_strlcpy(owner.interface, interface->name, sizeof owner.interface);
+        (void)banger_guest_remove(settings, route, guest, &owner, NULL);
+    } else
+        add_changes(add, remove, tap, interface, &before->guests[at], false);
+    if (before->open) {
+        banger_elements_add_tap(remove, tap->name, false);
+        banger_elements_add_tap(add, tap->name, true);
+    }
+    (void)banger_filter_change(settings, &change, NULL);
+    if (banger_link_find(route, tap->name, &now, &found, NULL) && found)
+        (void)banger_guest_write_label(route, &now, before, NULL);
+}
+
 /* Label first, tables after; takes back what it entered if it fails. */
 static bool
 enter_guest(const BangerSettings *settings, BangerNetlink *route, const BangerLink *tap,
@@ -138,14 +167,22 @@ enter_guest(const BangerSettings *settings, BangerNetlink *route, const BangerLi
         (!guest->nat ||
          banger_forwarding_ensure(settings, route, interface, guest->address.family, error)))
         return true;
-    if (banger_label_find_guest(&before, &guest->address) < 0) {
-        BangerGuestOwner owner;
-
-        (void)g_strlcpy(owner.tap, tap->name, sizeof owner.tap);
-        (void)g_strlcpy(owner.interface, interface->name, sizeof owner.interface);
-        (void)banger_guest_remove(settings, route, &guest->address, &owner, NULL);
-    }
+    leave_guest(settings, route, tap, interface, &guest->address, &before);
     return false;
+}
+
+/* Whether the label of @tap has room for @guest: it is not taken from another TAP for nothing. */
+static bool
+check_room(const BangerLink *tap, const BangerLabelGuest *guest, GError **error)
+{
+    g_autofree char *alias = NULL;
+    BangerLabel label;
+
+    banger_label_parse(tap->alias, &label);
+    if (!enter_label(&label, tap, guest, error))
+        return false;
+    alias = banger_label_format(&label);
+    return alias != NULL || banger_guest_fail_alias(tap, error);
 }
 
 static bool
@@ -158,6 +195,7 @@ enable_guest(const BangerSettings *settings, BangerNetlink *route, const char *t
 
     if (!find_tap(route, tap_name, &tap, &interface, error) ||
         !check_address(route, &guest->address, &interface, error) ||
+        !check_room(&tap, guest, error) ||
         !banger_guest_find(settings, &guest->address, &owner, error))
         return false;
     if (owner.tap[0] != '\0' && !g_str_equal(owner.tap, tap_name) &&

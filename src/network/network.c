@@ -9,6 +9,7 @@
 #include "network/guests.h"
 #include "network/link.h"
 #include "network/network-private.h"
+#include "network/sysctl.h"
 #include "network/tap.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -141,6 +142,23 @@ banger_op_ensure_bridge(const BangerSettings *settings, const BangerRequest *req
 }
 
 /*
+ * The host itself speaks no IPv6 by the TAP: a port needs none. Without this the kernel keeps a route
+ * for each TAP, and looks at all routes whenever a link changes, its alias included.
+ */
+static bool
+disable_ipv6(const BangerLink *tap, GError **error)
+{
+    g_autofree char *path = g_strdup_printf("net/ipv6/conf/%s/disable_ipv6", tap->name);
+    g_autoptr(GError) refusal = NULL;
+
+    if (banger_sysctl_set(path, "1", &refusal) ||
+        g_error_matches(refusal, BANGER_ERROR, BANGER_ERROR_NOT_FOUND))
+        return true;
+    g_propagate_error(error, g_steal_pointer(&refusal));
+    return false;
+}
+
+/*
  * Makes the TAP a marked port of the bridge, and sets it up, as far as it is not. The MTU comes
  * before: a port with a smaller one would take the bridge's down. It has no address of the kernel's
  * making by which a guest could reach the host past its bridge.
@@ -160,7 +178,8 @@ attach_tap(BangerNetlink *netlink, const BangerLink *tap, const BangerLink *brid
     if (tap->marked && is_port && tap->up)
         return true;
     TEST_POINT(tap->name);
-    return (is_port || banger_link_change(netlink, tap, &first, error)) &&
+    return (is_port ||
+            (banger_link_change(netlink, tap, &first, error) && disable_ipv6(tap, error))) &&
            (!is_port || tap->marked ||
             banger_link_change(netlink, tap, &(BangerLinkChange){.alias = first.alias}, error)) &&
            ((change.master == 0 && !change.up) || banger_link_change(netlink, tap, &change, error));
@@ -266,7 +285,10 @@ adopt_tap(BangerNetlink *netlink, const BangerSettings *settings, const BangerLi
     banger_label_parse(tap->alias, &label);
     /* Its guests' addresses are of the bridge that it was on. */
     if (label.n_guests > 0 && tap->master != bridge->index) {
-        if (!banger_guest_remove_tap(settings, netlink, tap, error))
+        BangerLink interface;
+
+        if (!banger_guest_interface(netlink, tap, &interface, error) ||
+            !banger_guest_remove_tap(settings, netlink, tap, interface.name, false, error))
             return false;
         label.n_guests = 0;
         label.mac[0] = '\0';
@@ -354,7 +376,7 @@ banger_op_delete_tap(const BangerSettings *settings, const BangerRequest *reques
 {
     const char *name = request->delete_tap.tap_name;
     g_autoptr(BangerNetlink) netlink = banger_netlink_open(NETLINK_ROUTE, error);
-    BangerLink tap;
+    BangerLink tap, interface;
     bool found;
 
     if (netlink == NULL || !banger_link_find(netlink, name, &tap, &found, error))
@@ -364,8 +386,11 @@ banger_op_delete_tap(const BangerSettings *settings, const BangerRequest *reques
     if (tap.type != BANGER_LINK_TAP)
         return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
                                 "the link %s exists and is not a TAP", name);
-    if (!banger_guest_remove_tap(settings, netlink, &tap, error) ||
-        !banger_link_delete(netlink, tap.index, error))
+    /* The TAP first: its frames are checked as long as it is there, and none of them makes the host
+     * note anew what is forgotten after. */
+    if (!banger_guest_interface(netlink, &tap, &interface, error) ||
+        !banger_link_delete(netlink, tap.index, error) ||
+        !banger_guest_remove_tap(settings, netlink, &tap, interface.name, true, error))
         return false;
     banger_filter_warn(reply);
     return true;
