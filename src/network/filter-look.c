@@ -35,40 +35,56 @@ look_at_unmarked(BangerNetlink *netlink, uint8_t family, bool *ret_first, GError
     return true;
 }
 
-/* Whether the rules of the chain @index are those that it should have. */
+/* Whether those of @found, the rules of the chain's table or of it alone, that are in @chain are those
+ * that should be. */
 static bool
-is_chain_whole(const BangerFilterContext *context, BangerNetlink *netlink, const BangerChain *chain,
-               bool *ret_whole, GError **error)
+is_chain_whole(const BangerFilterContext *context, const GPtrArray *found, const BangerChain *chain)
 {
-    g_autoptr(GPtrArray) found =
-        banger_nft_rules(netlink, chain->family, BANGER_FILTER_TABLE, chain->name, error);
     unsigned int seen = 0;
 
-    if (found == NULL)
-        return false;
-    *ret_whole = false;
     for (unsigned int i = 0; i < context->rules->len; i++) {
         const BangerFilterRule *rule = g_ptr_array_index(context->rules, i);
+        const BangerNftRule *there = NULL;
 
         if (rule->family != chain->family || !g_str_equal(rule->chain, chain->name))
             continue;
-        if (seen == found->len ||
-            !g_str_equal(((BangerNftRule *)g_ptr_array_index(found, seen))->comment, rule->comment))
-            return true;
-        seen++;
+        while (there == NULL && seen < found->len) {
+            there = g_ptr_array_index(found, seen++);
+            if (!g_str_equal(there->chain, chain->name))
+                there = NULL;
+        }
+        if (there == NULL || !g_str_equal(there->comment, rule->comment))
+            return false;
     }
-    *ret_whole = seen == found->len;
+    while (seen < found->len)
+        if (g_str_equal(((BangerNftRule *)g_ptr_array_index(found, seen++))->chain, chain->name))
+            return false;
     return true;
 }
 
+/* The rules of the table of the family bridge are listed at once; not so the other's, where each list
+ * of networks that guests are restricted to has a chain. */
 static bool
 are_chains_whole(const BangerFilterContext *context, BangerNetlink *netlink, bool *ret_whole,
                  GError **error)
 {
+    g_autoptr(GPtrArray) of_bridge =
+        banger_nft_rules(netlink, NFPROTO_BRIDGE, BANGER_FILTER_TABLE, NULL, error);
+
+    if (of_bridge == NULL)
+        return false;
     *ret_whole = true;
-    for (size_t i = 0; *ret_whole && i < banger_n_chains; i++)
-        if (!is_chain_whole(context, netlink, &banger_chains[i], ret_whole, error))
+    for (size_t i = 0; *ret_whole && i < banger_n_chains; i++) {
+        const BangerChain *chain = &banger_chains[i];
+        g_autoptr(GPtrArray) found =
+            chain->family == NFPROTO_BRIDGE
+                ? g_ptr_array_ref(of_bridge)
+                : banger_nft_rules(netlink, chain->family, BANGER_FILTER_TABLE, chain->name, error);
+
+        if (found == NULL)
             return false;
+        *ret_whole = is_chain_whole(context, found, chain);
+    }
     return true;
 }
 

@@ -15,8 +15,8 @@ typedef enum {
 
 typedef struct {
     const BangerSettings *settings;
-    GPtrArray *rules; /* of BangerFilterRule */
-    char *comment;    /* of the tables */
+    const GPtrArray *rules; /* of BangerFilterRule */
+    const char *comment;    /* of the tables */
     GString *warnings;
 } BangerFilterContext;
 

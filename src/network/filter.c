@@ -27,23 +27,34 @@ static struct {
     bool firewalld;
 } seen;
 
+/* The rules for the settings of this process, which do not change while it runs. */
+static struct {
+    const BangerNetworkSettings *settings;
+    GPtrArray *rules;
+    char *comment;
+} wanted;
+
 static void
 init_context(BangerFilterContext *context, const BangerSettings *settings)
 {
+    if (wanted.settings != settings->network) {
+        g_clear_pointer(&wanted.rules, g_ptr_array_unref);
+        g_free(wanted.comment);
+        wanted.settings = settings->network;
+        wanted.rules = banger_filter_rules(settings->network);
+        wanted.comment = banger_filter_table_comment(settings->network, wanted.rules);
+    }
     context->settings = settings;
-    context->rules = banger_filter_rules(settings->network);
-    context->comment = banger_filter_table_comment(settings->network, context->rules);
+    context->rules = wanted.rules;
+    context->comment = wanted.comment;
     context->warnings = g_string_new(NULL);
 }
 
 static void
 clear_context(BangerFilterContext *context)
 {
-    if (context->settings == NULL)
-        return;
-    g_ptr_array_unref(context->rules);
-    g_free(context->comment);
-    g_string_free(context->warnings, TRUE);
+    if (context->warnings != NULL)
+        g_string_free(context->warnings, TRUE);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(BangerFilterContext, clear_context)
