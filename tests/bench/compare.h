@@ -15,7 +15,7 @@ typedef enum {
 /* One comparison: each round, every side does the same work once. Only run() is timed. */
 typedef struct {
     const char *name;
-    const char *reference; /* the processes, as one would type them */
+    const char *reference; /* the processes, as one would type them; NULL: nothing is compared */
     double bar;            /* how many times faster than them the helper must be; 0: no bar */
     guint most_rounds;     /* 0: as many as asked for */
     const char *least;     /* what BENCH_LEAST does, if there is such a thing */
@@ -46,6 +46,7 @@ double bench_comparison_ratio(const BenchComparison *comparison, BenchSide side)
 
 /* The cases, by file. */
 void bench_network_cases(Bench *bench);
+void bench_guests(Bench *bench);
 void bench_image_cases(Bench *bench);
 void bench_process_cases(Bench *bench);
 void bench_snapshot_cases(Bench *bench);

@@ -265,8 +265,6 @@ disable_nat(Bench *bench, BenchSide side)
 }
 
 #define BARE_TABLE "bench-bare"
-#define MANY_PER_TAP 4
-#define MANY_PER_BRIDGE 4000
 
 /* An element of a set of our own, by nfnetlink: what the kernel takes for one transaction. */
 static bool
@@ -292,46 +290,22 @@ change_element_bare(bool add)
 }
 
 static bool
-call_for_many(const Bench *bench, guint i, bool add)
+set_up_bare(Bench *bench)
 {
-    guint bridge = i / MANY_PER_BRIDGE;
-    guint in_bridge = i % MANY_PER_BRIDGE;
-    g_autofree char *name = g_strdup_printf(BENCH_BRIDGE "%u", bridge);
-    g_autofree char *address = g_strdup_printf("10.%u.0.1", 200 + bridge);
-    g_autofree char *tap = g_strdup_printf("tap-fc-b%u", i / MANY_PER_TAP);
-    g_autofree char *guest =
-        g_strdup_printf("10.%u.%u.%u", 200 + bridge, 1 + in_bridge / 250, 1 + in_bridge % 250);
-
-    if (!add)
-        return i % MANY_PER_TAP != 0 || bench_call(bench->root, NULL, "DeleteTap", "s", tap);
-    return (i % MANY_PER_TAP != 0 ||
-            bench_call(bench->root, NULL, "CreateTap", "ssss", name, address, "16", tap)) &&
-           bench_call(bench->root, NULL, "EnsureNAT", "ssb", guest, tap, 1);
-}
-
-static guint n_many;
-
-static bool
-set_up_many(Bench *bench)
-{
-    bool ok = set_up_nat(bench) &&
-              banger_nft_run("add table inet " BARE_TABLE "\nadd set inet " BARE_TABLE
-                             " guests4 { type ipv4_addr . ifname; }",
-                             NULL);
-
-    for (guint i = 0; ok && i < n_many; i++)
-        ok = call_for_many(bench, i, true);
-    return ok;
+    return set_up_nat(bench) &&
+           banger_nft_run("add table inet " BARE_TABLE "\nadd set inet " BARE_TABLE
+                          " guests4 { type ipv4_addr . ifname; }",
+                          NULL);
 }
 
 static bool
-run_nat_many(Bench *bench, BenchSide side)
+run_nat_beside_bare(Bench *bench, BenchSide side)
 {
     return side == BENCH_LEAST ? change_element_bare(true) : bench_nat(bench, side, true);
 }
 
 static bool
-disable_nat_many(Bench *bench, BenchSide side)
+disable_nat_beside_bare(Bench *bench, BenchSide side)
 {
     return side == BENCH_LEAST ? change_element_bare(false) : bench_nat(bench, side, false);
 }
@@ -339,15 +313,8 @@ disable_nat_many(Bench *bench, BenchSide side)
 static void tear_down_nat(Bench *bench);
 
 static void
-tear_down_many(Bench *bench)
+tear_down_bare(Bench *bench)
 {
-    for (guint i = 0; i < n_many; i++)
-        (void)call_for_many(bench, i, false);
-    for (guint bridge = 0; bridge * MANY_PER_BRIDGE < n_many; bridge++) {
-        g_autofree char *name = g_strdup_printf(BENCH_BRIDGE "%u", bridge);
-
-        (void)bench_call(bench->root, NULL, "DeleteBridge", "s", name);
-    }
     tear_down_nat(bench);
     (void)banger_nft_run("delete table inet " BARE_TABLE, NULL);
 }
@@ -380,26 +347,6 @@ tear_down_nat_enabled(Bench *bench)
 }
 
 #define NAT_PROCESSES "ip route show default; sysctl -w; 3 x iptables -C"
-
-#define BESIDE(text)                                                                               \
-    {                                                                                              \
-        .name = "EnsureNAT beside " text, .reference = NAT_PROCESSES "; 3 x iptables -A",          \
-        .least = "one element of a set, by nfnetlink", .set_up = set_up_many, .run = run_nat_many, \
-        .after = disable_nat_many, .tear_down = tear_down_many                                     \
-    }
-
-/* One more guest, the more there are: it is to cost the same. */
-static void
-bench_many(Bench *bench)
-{
-    static const BenchCase cases[] = {BESIDE("1"), BESIDE("1000"), BESIDE("10000")};
-    static const guint counts[] = {1, 1000, 10000};
-
-    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-        n_many = counts[i];
-        bench_compare(bench, &cases[i]);
-    }
-}
 
 void
 bench_network_cases(Bench *bench)
@@ -445,10 +392,10 @@ bench_network_cases(Bench *bench)
          .reference = NAT_PROCESSES "; 3 x iptables -A",
          .least = "one element of a set, by nfnetlink",
          .bar = 10,
-         .set_up = set_up_many,
-         .run = run_nat_many,
-         .after = disable_nat_many,
-         .tear_down = tear_down_many},
+         .set_up = set_up_bare,
+         .run = run_nat_beside_bare,
+         .after = disable_nat_beside_bare,
+         .tear_down = tear_down_bare},
         {.name = "EnsureNAT existing",
          .reference = NAT_PROCESSES,
          .least = "an empty call (Peer.Ping)",
@@ -458,8 +405,7 @@ bench_network_cases(Bench *bench)
          .tear_down = tear_down_nat_enabled},
     };
 
-    n_many = 0;
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
         bench_compare(bench, &cases[i]);
-    bench_many(bench);
+    bench_guests(bench);
 }

@@ -68,7 +68,8 @@ print_comparison(const BenchComparison *comparison)
         print_time(comparison->series[side]);
     (void)printf(" %7.1fx %7.1fx\n", bench_comparison_ratio(comparison, BENCH_ROOT),
                  bench_comparison_ratio(comparison, BENCH_OWNER));
-    (void)printf("    instead of: %s\n", comparison->one->reference);
+    if (comparison->one->reference != NULL)
+        (void)printf("    instead of: %s\n", comparison->one->reference);
     if (least > 0)
         (void)printf("    %s: median %.0f us; the helper takes %.2f times that, the processes %.2f "
                      "times\n",
