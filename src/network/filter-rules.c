@@ -307,8 +307,10 @@ banger_set_is_bounded(BangerSetId id)
            id == BANGER_SET_SOURCE6;
 }
 
-/* How many elements a set may have, its anchor among them: by this the kernel itself keeps to the
- * bounds. 0: no bound. */
+/*
+ * How many elements a set may have, its anchor among them: by this the kernel itself keeps to the
+ * bounds. 0: no bound.
+ */
 static unsigned int
 size_of(BangerSetId id, const BangerNetworkSettings *settings)
 {

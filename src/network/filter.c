@@ -209,8 +209,10 @@ has_key(const GArray *elements, unsigned int n, const BangerNftElement *element)
     return false;
 }
 
-/* Whether the kernel is told of the element again at no loss: it stays as it is. Not where a bound
- * may count it twice, nor in a map, where it may lead elsewhere. */
+/*
+ * Whether the kernel is told of the element again at no loss: it stays as it is. Not where a bound
+ * may count it twice, nor in a map, where it may lead elsewhere.
+ */
 static bool
 may_be_told_again(const BangerFilterElement *element)
 {
@@ -234,8 +236,10 @@ fill_removals(BangerNetlink *netlink, BangerNftBatch *batch, const GArray *remov
     return true;
 }
 
-/* Nothing is added if all is there; as soon as one element is missing, the others need not be looked
- * up. */
+/*
+ * Nothing is added if all is there; as soon as one element is missing, the others need not be looked
+ * up.
+ */
 static bool
 fill_batch(BangerNetlink *netlink, BangerNftBatch *batch, const BangerFilterChange *change,
            GError **error)

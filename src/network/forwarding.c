@@ -173,8 +173,10 @@ note_link(BangerNetlink *route, const BangerLink *interface, int family, GError 
            banger_link_change(route, interface, &(BangerLinkChange){.alias = alias}, error);
 }
 
-/* IPv4 is forwarded link by link: the switch for all sets each of those that stand, and a new link
- * takes the default, which may be another. */
+/*
+ * IPv4 is forwarded link by link: the switch for all sets each of those that stand, and a new link
+ * takes the default, which may be another.
+ */
 static bool
 forward_from(const BangerLink *interface, GError **error)
 {

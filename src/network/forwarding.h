@@ -37,7 +37,9 @@ bool banger_forwarding_end(BangerNetlink *netfilter, bool *ret_keep, GError **er
  */
 bool banger_forwarding_look_after(BangerNetlink *netfilter, GString *warnings, GError **error);
 
-/* Appends to @warnings a text for each such link among @links, a GArray of BangerLink, and for each
- * link with a default route that does not forward IPv4, though the host does. */
+/*
+ * Appends to @warnings a text for each such link among @links, a GArray of BangerLink, and for each
+ * link with a default route that does not forward IPv4, though the host does.
+ */
 bool banger_forwarding_warn(BangerNetlink *netfilter, BangerNetlink *route, const GArray *links,
                             GPtrArray *warnings, GError **error);

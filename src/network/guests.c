@@ -156,8 +156,10 @@ keep_own_guests(const BangerSettings *settings, const char *tap, BangerLabel *la
     return true;
 }
 
-/* The guests that label and file of a TAP have, and its Ethernet address, taken out of the tables;
- * the TAP's own element goes too if the TAP is @gone: until then its frames are checked. */
+/*
+ * The guests that label and file of a TAP have, and its Ethernet address, taken out of the tables;
+ * the TAP's own element goes too if the TAP is @gone: until then its frames are checked.
+ */
 static bool
 remove_guests(const BangerSettings *settings, BangerNetlink *route, const char *tap,
               const char *interface, const BangerLabel *label, const BangerTapFile *file, bool gone,

@@ -58,7 +58,9 @@ bool banger_guest_remove_stale(const BangerSettings *settings, BangerNetlink *ro
 /* LimitsExceeded: the label of @tap is longer than the kernel keeps. Returns false. */
 bool banger_guest_fail_alias(const BangerLink *tap, GError **error);
 
-/* Writes @label as the alias of the TAP @tap. Errors: LimitsExceeded if it is longer than the kernel
- * keeps, NotFound, OperationFailed. */
+/*
+ * Writes @label as the alias of the TAP @tap. Errors: LimitsExceeded if it is longer than the kernel
+ * keeps, NotFound, OperationFailed.
+ */
 bool banger_guest_write_label(BangerNetlink *route, const BangerLink *tap, const BangerLabel *label,
                               GError **error);

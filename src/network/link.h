@@ -128,8 +128,10 @@ GArray *banger_link_list_addresses(BangerNetlink *netlink, GError **error);
 bool banger_link_towards(BangerNetlink *netlink, const BangerAddress *address, BangerLink *ret_link,
                          bool *ret_found, GError **error);
 
-/* The indices of the links by which a default route of @family (AF_UNSPEC: of any) goes, as a set in a
- * GHashTable. NULL on failure. One dump of all routes. */
+/*
+ * The indices of the links by which a default route of @family (AF_UNSPEC: of any) goes, as a set in a
+ * GHashTable. NULL on failure. One dump of all routes.
+ */
 GHashTable *banger_link_list_uplinks(BangerNetlink *netlink, int family, GError **error);
 
 /*

@@ -386,8 +386,10 @@ banger_op_delete_tap(const BangerSettings *settings, const BangerRequest *reques
     if (tap.type != BANGER_LINK_TAP)
         return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
                                 "the link %s exists and is not a TAP", name);
-    /* The TAP first: its frames are checked as long as it is there, and none of them makes the host
-     * note anew what is forgotten after. */
+    /*
+     * The TAP first: its frames are checked as long as it is there, and none of them makes the host
+     * note anew what is forgotten after.
+     */
     if (!banger_guest_interface(netlink, &tap, &interface, error) ||
         !banger_link_delete(netlink, tap.index, error) ||
         !banger_guest_remove_tap(settings, netlink, &tap, interface.name, true, error))

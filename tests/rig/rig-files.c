@@ -12,6 +12,7 @@
 #include "util/settings.h"
 
 #define POLKITD "/usr/lib/polkit-1/polkitd"
+#define NETWORK_MANAGER_BUS_POLICY "/usr/share/dbus-1/system.d/org.freedesktop.NetworkManager.conf"
 #define FIREWALLD_BUS_POLICY "/usr/share/dbus-1/system.d/FirewallD.conf"
 #define FIREWALLD_POLICY "/usr/share/polkit-1/actions/org.fedoraproject.FirewallD1.policy"
 #define POLKIT_BUS_POLICY "/usr/share/dbus-1/system.d/org.freedesktop.PolicyKit1.conf"
@@ -127,6 +128,8 @@ write_bus_configuration(const RigOptions *options, const char *directory)
         g_string_append(text, "  <include>" POLKIT_BUS_POLICY "</include>\n");
     if (g_file_test(FIREWALLD_BUS_POLICY, G_FILE_TEST_EXISTS))
         g_string_append(text, "  <include>" FIREWALLD_BUS_POLICY "</include>\n");
+    if (g_file_test(NETWORK_MANAGER_BUS_POLICY, G_FILE_TEST_EXISTS))
+        g_string_append(text, "  <include>" NETWORK_MANAGER_BUS_POLICY "</include>\n");
     g_string_append_printf(text, "  <include>%s</include>\n", policy);
     for (char **limit = options->limits; limit != NULL && *limit != NULL; limit++) {
         g_auto(GStrv) pair = g_strsplit(*limit, "=", 2);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "bus/network/network-peers.h"
+#include "bus/network/network-peers-private.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -40,9 +41,8 @@ typedef struct {
 static SilentFlow silent[32];
 static size_t n_silent;
 
-/* Forks a program of the peers in the namespace @name; in the child 0 is returned. */
-static pid_t
-start_program(int ready[2])
+pid_t
+peers_start_program(int ready[2])
 {
     pid_t child;
 
@@ -58,8 +58,8 @@ start_program(int ready[2])
     return child;
 }
 
-static void
-await_program(int ready[2])
+void
+peers_await_program(int ready[2])
 {
     char byte = 0;
 
@@ -68,8 +68,8 @@ await_program(int ready[2])
     (void)close(ready[0]);
 }
 
-static bool
-enter(const char *name)
+bool
+peers_enter(const char *name)
 {
     g_autofree char *path = NULL;
     banger_autofd int fd = -1;
@@ -117,7 +117,7 @@ serve(const char *name, int ready)
     const int on = 1;
     int fd = -1;
 
-    if (!enter(name) || (fd = socket(AF_INET6, SOCK_DGRAM, 0)) < 0 ||
+    if (!peers_enter(name) || (fd = socket(AF_INET6, SOCK_DGRAM, 0)) < 0 ||
         setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on) != 0 ||
         bind(fd, (const struct sockaddr *)&any, sizeof any) != 0 || write(ready, "", 1) != 1)
         _exit(1);
@@ -130,9 +130,9 @@ peers_serve(const char *name)
 {
     int ready[2];
 
-    if (start_program(ready) == 0)
+    if (peers_start_program(ready) == 0)
         serve(name, ready[1]);
-    await_program(ready);
+    peers_await_program(ready);
 }
 
 void
@@ -164,7 +164,7 @@ carry(const char *name, const char *tap, int ready)
     struct pollfd ends[2] = {{.events = POLLIN}, {.events = POLLIN}};
 
     ends[0].fd = open_tap(tap);
-    if (ends[0].fd < 0 || !enter(name))
+    if (ends[0].fd < 0 || !peers_enter(name))
         _exit(1);
     ends[1].fd = open_tap("eth0");
     if (ends[1].fd < 0 || write(ready, "", 1) != 1)
@@ -191,9 +191,9 @@ peers_make_guest(const char *name, const char *tap, const char *address, const c
 
     if (!network_true("test -e /run/netns/%s", name)) {
         network_do("ip netns add %s", name);
-        if (start_program(ready) == 0)
+        if (peers_start_program(ready) == 0)
             carry(name, tap, ready[1]);
-        await_program(ready);
+        peers_await_program(ready);
         network_do("ip -n %s link set lo up && ip -n %s link set eth0 up", name, name);
     }
     network_do("ip -n %s addr add %s dev eth0 %s && ip -n %s route add default via %s", name,
@@ -204,9 +204,11 @@ peers_make_guest(const char *name, const char *tap, const char *address, const c
 static int
 open_flow(const char *address)
 {
-    struct sockaddr_in to4 = {.sin_family = AF_INET, .sin_port = htons(PEERS_PORT)};
-    struct sockaddr_in6 to6 = {.sin6_family = AF_INET6, .sin6_port = htons(PEERS_PORT)};
-    bool v4 = inet_pton(AF_INET, address, &to4.sin_addr) == 1;
+    g_auto(GStrv) parts = g_strsplit(address, "#", 2);
+    const uint16_t port = htons(parts[1] != NULL ? (uint16_t)atoi(parts[1]) : PEERS_PORT);
+    struct sockaddr_in to4 = {.sin_family = AF_INET, .sin_port = port};
+    struct sockaddr_in6 to6 = {.sin6_family = AF_INET6, .sin6_port = port};
+    bool v4 = inet_pton(AF_INET, parts[0], &to4.sin_addr) == 1;
     banger_autofd int fd = socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
     ck_assert_int_ge(fd, 0);
@@ -214,7 +216,7 @@ open_flow(const char *address)
         /* Without a route there will be no answer. */
         (void)connect(fd, (const struct sockaddr *)&to4, sizeof to4);
     } else {
-        ck_assert_int_eq(inet_pton(AF_INET6, address, &to6.sin6_addr), 1);
+        ck_assert_int_eq(inet_pton(AF_INET6, parts[0], &to6.sin6_addr), 1);
         (void)connect(fd, (const struct sockaddr *)&to6, sizeof to6);
     }
     return banger_steal_fd(&fd);
@@ -227,7 +229,7 @@ peers_open_flow(const char *name, const char *address)
     int fd;
 
     ck_assert_int_ge(home, 0);
-    ck_assert_msg(enter(name), "no namespace %s", name);
+    ck_assert_msg(peers_enter(name), "no namespace %s", name);
     fd = open_flow(address);
     ck_assert_int_eq(setns(home, CLONE_NEWNET), 0);
     return fd;
@@ -349,6 +351,35 @@ peers_make_with_guest(sd_bus *bus)
 }
 
 void
+peers_make_three_guests(sd_bus *bus)
+{
+    static const struct {
+        const char *name, *tap, *address, *gateway;
+    } more[] = {
+        {"other", "tap-fc-2", PEERS_OTHER "/24", "172.16.0.1"},
+        {"other", "tap-fc-2", PEERS_OTHER6 "/64", "fd00:16::1"},
+        {"far", "tap-fc-3", PEERS_FAR "/24", "172.17.0.1"},
+        {"far", "tap-fc-3", PEERS_FAR6 "/64", "fd00:17::1"},
+    };
+
+    peers_make_with_guest(bus);
+    peers_nat(bus, PEERS_GUEST, "tap-fc-1", true);
+    peers_nat(bus, PEERS_GUEST6, "tap-fc-1", true);
+    network_bridge_and_tap(bus, "tap-fc-2");
+    rig_call_ok(bus, "CreateTap", "sssss", "br-two", "172.17.0.1", "24", "tap-fc-3", "");
+    rig_call_ok(bus, "EnsureBridge", "ssss", "br-two", "fd00:17::1", "64", "");
+    for (size_t i = 0; i < G_N_ELEMENTS(more); i++) {
+        g_auto(GStrv) parts = g_strsplit(more[i].address, "/", 2);
+
+        peers_make_guest(more[i].name, more[i].tap, more[i].address, more[i].gateway);
+        peers_nat(bus, parts[0], more[i].tap, true);
+    }
+    peers_serve("guest");
+    peers_serve("other");
+    peers_serve("far");
+}
+
+void
 peers_docker_chains(const char *iptables)
 {
     network_do(DOCKER, iptables, iptables, iptables, iptables, iptables);
@@ -379,4 +410,5 @@ peers_end(void)
         (void)kill(child, SIGKILL);
         (void)waitpid(child, NULL, 0);
     }
+    peers_forget_traffic();
 }

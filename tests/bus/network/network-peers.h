@@ -19,6 +19,10 @@
 #define PEERS_HOST6 "2001:db8::1"
 #define PEERS_GUEST "172.16.0.2"
 #define PEERS_GUEST6 "fd00:16::2"
+#define PEERS_OTHER "172.16.0.3"
+#define PEERS_OTHER6 "fd00:16::3"
+#define PEERS_FAR "172.17.0.2"
+#define PEERS_FAR6 "fd00:17::2"
 #define PEERS_PORT 7777
 
 /*
@@ -40,7 +44,8 @@ void peers_serve(const char *name);
 /*
  * Sends a datagram from the namespace @name (NULL: the host's) to @address and waits for the
  * answer, which says which sender the server saw. Returns "" if none came within a second. Each
- * call is a flow of its own. The text is there until the next call.
+ * call is a flow of its own. The text is there until the next call. "ADDRESS#PORT" is another port
+ * than PEERS_PORT, here and below.
  */
 const char *peers_ask(const char *name, const char *address);
 
@@ -65,6 +70,15 @@ void peers_assert_flow(int flow, const char *expected);
 void peers_expect_silence(const char *name, const char *address);
 void peers_await_silence(void);
 
+/*
+ * Traffic that goes on meanwhile: a program in the namespace @name that sends a byte to @address again
+ * and again, each when the one before has come back, by one TCP connection and as datagrams of one
+ * flow. A datagram is never sent twice: one that is lost ends the program. peers_make() has the other
+ * end. peers_assert_traffic() requires that more bytes come back now, both ways.
+ */
+void peers_start_traffic(const char *name, const char *address);
+void peers_assert_traffic(void);
+
 /* EnsureNAT, which must succeed. */
 void peers_nat(sd_bus *bus, const char *guest, const char *tap, bool enable);
 
@@ -73,6 +87,12 @@ void peers_nat(sd_bus *bus, const char *guest, const char *tap, bool enable);
  * the host, which the guest reaches: what fails afterwards does not fail for lack of a wire.
  */
 void peers_make_with_guest(sd_bus *bus);
+
+/*
+ * As peers_make_with_guest(), and "other" on br-fc with tap-fc-2, "far" on br-two with tap-fc-3; each
+ * has a server, and all may leave, in both families.
+ */
+void peers_make_three_guests(sd_bus *bus);
 
 /*
  * What Docker does with @iptables, "iptables" or "ip6tables": FORWARD drops by policy and has a

@@ -83,6 +83,70 @@ START_TEST(begun_flows_are_cut)
 }
 END_TEST
 
+static const char *
+warnings(void)
+{
+    return network_run("busctl get-property " BANGER_BUS_NAME
+                       " /org/banger/Helper1 " BANGER_BUS_NAME " Warnings");
+}
+
+/* The host is a router, but a new link does not forward, nor does the uplink. */
+START_TEST(link_that_does_not_forward)
+{
+    network_do("echo 1 > /proc/sys/net/ipv4/ip_forward; "
+               "echo 0 > /proc/sys/net/ipv4/conf/default/forwarding");
+    peers_make_with_guest(bus);
+    network_do("echo 1 > /proc/sys/net/ipv4/conf/uplink/forwarding; "
+               "ip route add default via " PEERS_ADDRESS);
+    ck_assert_str_eq(network_run("cat /proc/sys/net/ipv4/conf/br-fc/forwarding"), "0\n");
+    peers_nat(bus, PEERS_GUEST, "tap-fc-1", true);
+    peers_assert_answer("guest", PEERS_ADDRESS, PEERS_HOST);
+    network_assert_lacks(warnings(), "forwards no IPv4");
+    network_do("echo 0 > /proc/sys/net/ipv4/conf/uplink/forwarding");
+    network_assert_contains(warnings(), "the link uplink forwards no IPv4 packets");
+}
+END_TEST
+
+/* What the host has learned of @address, in whatever table. */
+static const char *
+what_is_kept(const char *address)
+{
+    return network_run("ip neigh show to %s; ip tcp_metrics show %s; grep 'src=%s ' "
+                       "/proc/net/nf_conntrack || :; ip route show cache %s",
+                       address, address, address, address);
+}
+
+START_TEST(nothing_is_kept_of_a_guest)
+{
+    static const char *const addresses[] = {PEERS_GUEST, PEERS_GUEST6};
+
+    peers_make_with_guest(bus);
+    network_do("ip netns exec guest socat tcp6-listen:80,fork,ipv6only=0 exec:cat "
+               ">/dev/null 2>&1 </dev/null & echo $! > /run/socat.pid");
+    for (int by_tap = 0; by_tap < 2; by_tap++) {
+        for (size_t i = 0; i < G_N_ELEMENTS(addresses); i++) {
+            peers_nat(bus, addresses[i], "tap-fc-1", true);
+            peers_assert_answer("guest", i == 0 ? PEERS_ADDRESS : PEERS_ADDRESS6, NULL);
+            /* A connection of the host's, by which TCP learns of the path. */
+            network_do("for n in $(seq 50); do echo hello | socat -t 5 - tcp:%s%s%s:80 | grep -q "
+                       "hello && exit 0; sleep 0.1; done; exit 1",
+                       i == 0 ? "" : "[", addresses[i], i == 0 ? "" : "]");
+            network_assert_contains(what_is_kept(addresses[i]), "lladdr");
+            network_assert_contains(what_is_kept(addresses[i]), "rtt");
+            if (!by_tap)
+                peers_nat(bus, addresses[i], "tap-fc-1", false);
+        }
+        if (by_tap) {
+            network_do("kill $(cat /run/socat.pid)");
+            peers_end();
+            rig_call_ok(bus, "DeleteTap", "ss", "tap-fc-1", "");
+        }
+        for (size_t i = 0; i < G_N_ELEMENTS(addresses); i++)
+            network_assert_lacks(what_is_kept(addresses[i]), by_tap ? addresses[i] : "rtt");
+    }
+}
+END_TEST
+
 START_TEST(addresses_elsewhere_are_not_cut)
 {
     int flow;
@@ -259,13 +323,6 @@ START_TEST(deaf_host_is_refused)
 }
 END_TEST
 
-static const char *
-warnings(void)
-{
-    return network_run("busctl get-property " BANGER_BUS_NAME
-                       " /org/banger/Helper1 " BANGER_BUS_NAME " Warnings");
-}
-
 START_TEST(what_comes_later_is_named)
 {
     peers_make_with_guest(bus);
@@ -305,6 +362,8 @@ main(int argc, char **argv)
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, guests_are_masqueraded);
     tcase_add_test(tcase, begun_flows_are_cut);
+    tcase_add_test(tcase, link_that_does_not_forward);
+    tcase_add_test(tcase, nothing_is_kept_of_a_guest);
     tcase_add_test(tcase, addresses_elsewhere_are_not_cut);
     tcase_add_test(tcase, docker_drops_what_is_not_ours);
     tcase_add_test(tcase, docker_drops_what_is_not_ours_ipv6);

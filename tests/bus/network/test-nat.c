@@ -362,6 +362,40 @@ START_TEST(many_callers_at_once)
 }
 END_TEST
 
+#define MOVES 60
+
+/* A guest that moves to another TAP while its own is being deleted stays with that. */
+START_TEST(guest_moves_as_its_tap_ends)
+{
+    sd_bus *other = rig_bus_open(0);
+
+    network_bridge_and_tap(bus, "tap-fc-2");
+    for (int i = 0; i < MOVES; i++) {
+        sd_bus_message *move = rig_message_new(other, "EnsureNAT");
+        sd_bus_message *end = rig_message_new(bus, "DeleteTap");
+        RigPending *moving, *ending;
+
+        network_bridge_and_tap(bus, "tap-fc-1");
+        rig_call_ok(bus, "EnsureNAT", "ssbs", "172.16.0.9", "tap-fc-1", 1, "");
+        ck_assert_int_ge(sd_bus_message_append(end, "ss", "tap-fc-1", ""), 0);
+        ck_assert_int_ge(sd_bus_message_append(move, "ssbs", "172.16.0.9", "tap-fc-2", 1, ""), 0);
+        ending = rig_call_start(bus, end);
+        moving = rig_call_start(other, move);
+        rig_pending_wait(bus, ending);
+        rig_pending_wait(other, moving);
+        ck_assert_msg(ending->error_name == NULL, "%s", ending->error_message);
+        ck_assert_msg(moving->error_name == NULL, "%s", moving->error_message);
+        rig_pending_free(ending);
+        rig_pending_free(moving);
+        network_do("nft get element inet banger guests4 '{ 172.16.0.9 . \"br-fc\" }' && "
+                   "nft get element bridge banger source4 '{ \"tap-fc-2\" . 172.16.0.9 }' && "
+                   "nft get element bridge banger known4 '{ 172.16.0.9 }'");
+        rig_call_ok(bus, "EnsureNAT", "ssbs", "172.16.0.9", "tap-fc-2", 0, "");
+    }
+    sd_bus_flush_close_unref(other);
+}
+END_TEST
+
 int
 main(int argc, char **argv)
 {
@@ -388,6 +422,7 @@ main(int argc, char **argv)
     tcase_add_test(tcase, half_removed_table_is_repaired);
     tcase_add_test(tcase, tables_of_others_are_untouched);
     tcase_add_test(tcase, many_callers_at_once);
+    tcase_add_test(tcase, guest_moves_as_its_tap_ends);
     suite_add_tcase(suite, tcase);
     return harness_run("bus/nat", suite);
 }

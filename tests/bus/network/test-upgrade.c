@@ -62,10 +62,14 @@ START_TEST(first_version_is_replaced)
     flow6 = peers_open_flow("guest", PEERS_ADDRESS6);
     peers_assert_flow(flow, PEERS_HOST);
     peers_assert_flow(flow6, PEERS_HOST6);
+    peers_start_traffic("guest", PEERS_ADDRESS);
+    peers_start_traffic("guest", PEERS_ADDRESS6);
+    peers_assert_traffic();
     /* Any call. */
     rig_call_ok(bus, "EnsureBridge", "ssss", "br-fc", "172.16.0.1", "24", "");
     peers_assert_flow(flow, PEERS_HOST);
     peers_assert_flow(flow6, PEERS_HOST6);
+    peers_assert_traffic();
     peers_assert_answer("guest", PEERS_ADDRESS, PEERS_HOST);
     network_assert_contains(network_run("ip link show tap-fc-1"),
                             "alias org.banger.Helper1 172.16.0.2 fd00:16::2");
@@ -91,12 +95,16 @@ START_TEST(guests_of_the_older_helper_go_on)
     peers_make_guest("guest", "tap-fc-1", PEERS_GUEST "/24", "172.16.0.1");
     flow = peers_open_flow("guest", PEERS_ADDRESS);
     peers_assert_flow(flow, PEERS_HOST);
+    peers_start_traffic("guest", PEERS_ADDRESS);
+    peers_assert_traffic();
     rig_call_ok(bus, "CreateTap", "sssss", "br-fc", "172.16.0.1", "24", "tap-fc-2", "");
+    peers_assert_traffic();
     peers_assert_flow(flow, PEERS_HOST);
     peers_assert_answer("guest", PEERS_ADDRESS, PEERS_HOST);
     network_assert_contains(network_run("nft list set bridge banger open"), "tap-fc-1");
     peers_nat(bus, PEERS_GUEST, "tap-fc-1", true);
     network_assert_lacks(network_run("nft list set bridge banger open"), "tap-fc-1");
+    peers_assert_traffic();
     peers_assert_flow(flow, PEERS_HOST);
     peers_assert_answer("guest", PEERS_ADDRESS, PEERS_HOST);
     (void)close(flow);
