@@ -36,8 +36,8 @@ look_at_unmarked(BangerNetlink *netlink, uint8_t family, bool *ret_first, GError
 }
 
 /*
- * Whether those of @found, the rules of the chain's table or of it alone, that are in @chain are those
- * that should be.
+ * Whether those of @found, the rules of the chain's table or of it alone, that are in @chain are
+ * those that should be.
  */
 static bool
 is_chain_whole(const BangerFilterContext *context, const GPtrArray *found, const BangerChain *chain)
@@ -65,8 +65,8 @@ is_chain_whole(const BangerFilterContext *context, const GPtrArray *found, const
 }
 
 /*
- * The rules of the table of the family bridge are listed at once; not so the other's, where each list
- * of networks that guests are restricted to has a chain.
+ * The rules of the table of the family bridge are listed at once; not so the other's, where each
+ * list of networks that guests are restricted to has a chain.
  */
 static bool
 are_chains_whole(const BangerFilterContext *context, BangerNetlink *netlink, bool *ret_whole,

@@ -210,11 +210,11 @@ has_key(const GArray *elements, unsigned int n, const BangerNftElement *element)
 }
 
 /*
- * Whether the kernel is told of the element again at no loss: it stays as it is. Not where a bound
- * may count it twice, nor in a map, where it may lead elsewhere.
+ * Whether the element can be sent to the kernel again at no loss: it stays as it is. Not where a
+ * bound may count it twice, nor in a map, where it may lead elsewhere.
  */
 static bool
-may_be_told_again(const BangerFilterElement *element)
+may_be_sent_again(const BangerFilterElement *element)
 {
     return !banger_set_is_bounded(element->set) && element->set < BANGER_MAP_FORWARDS4;
 }
@@ -237,8 +237,8 @@ fill_removals(BangerNetlink *netlink, BangerNftBatch *batch, const GArray *remov
 }
 
 /*
- * Nothing is added if all is there; as soon as one element is missing, the others need not be looked
- * up.
+ * Nothing is added if all is there; as soon as one element is missing, the others need not be
+ * looked up.
  */
 static bool
 fill_batch(BangerNetlink *netlink, BangerNftBatch *batch, const BangerFilterChange *change,
@@ -254,7 +254,7 @@ fill_batch(BangerNetlink *netlink, BangerNftBatch *batch, const BangerFilterChan
         BangerNftElement there = element->element;
         bool found = false;
 
-        if (!(may_be_told_again(element) && banger_nft_batch_size(batch) > 0) &&
+        if (!(may_be_sent_again(element) && banger_nft_batch_size(batch) > 0) &&
             !banger_nft_find_element(netlink, &there, &found, error))
             return false;
         if (!found || has_key(change->remove, n_remove, &element->element))
@@ -288,7 +288,7 @@ refuse_change(BangerNetlink *netlink, int errnum, GError **error)
                             "cannot change the nftables sets: %s", banger_netlink_words(netlink));
 }
 
-/* Nothing had to be changed, as the tables were at @generation; *@ret_again if they are others now. */
+/* Nothing had to be changed as of @generation; *@ret_again if the rules are others now. */
 static bool
 confirm_generation(BangerNetlink *netlink, uint32_t generation, bool *ret_again, GError **error)
 {
@@ -302,8 +302,8 @@ confirm_generation(BangerNetlink *netlink, uint32_t generation, bool *ret_again,
 }
 
 /*
- * One look and one transaction; *@ret_again if the rules were changed in between. What was seen last
- * is taken for granted: the kernel refuses the transaction if it is not so any more.
+ * One look and one transaction; *@ret_again if the rules were changed in between. What was seen
+ * last is taken for granted: the kernel refuses the transaction if it is not so any more.
  */
 static bool
 change_once(const BangerSettings *settings, BangerNetlink *netlink,

@@ -15,10 +15,10 @@
 
 /*
  * Switches forwarding of @family on, if it is off, for guests behind @interface. Before that, the
- * links that stand are entered in the set of those between which nothing is forwarded, and for IPv6
- * every link that takes router advertisements is told to go on doing so: with forwarding, accept_ra=1
- * means no. Where it is on, but not for @interface, it is switched on for that alone. Errors:
- * NotSupported, which names the link that cannot be told so; OperationFailed.
+ * links that stand are entered in the set of those between which nothing is forwarded, and for
+ * IPv6 every link that takes router advertisements is set to go on doing so: with forwarding,
+ * accept_ra=1 means no. Where it is on, but not for @interface, it is switched on for that alone.
+ * Errors: NotSupported, which names the link that cannot be set so; OperationFailed.
  */
 bool banger_forwarding_ensure(const BangerSettings *settings, BangerNetlink *route,
                               const BangerLink *interface, int family, GError **error);

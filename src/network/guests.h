@@ -44,8 +44,8 @@ bool banger_guest_remove(const BangerSettings *settings, BangerNetlink *route,
                          const BangerAddress *guest, const BangerGuestOwner *owner, GError **error);
 
 /*
- * Takes all guests of the TAP @tap, whose packets came in by @interface, out of the tables; @gone: and
- * itself, since it is deleted, after which nothing of these guests comes back.
+ * Takes all guests of the TAP @tap, whose packets came in by @interface, out of the tables;
+ * @gone: and itself, since it is deleted, after which nothing of these guests comes back.
  */
 bool banger_guest_remove_tap(const BangerSettings *settings, BangerNetlink *route,
                              const BangerLink *tap, const char *interface, bool gone,
@@ -59,8 +59,8 @@ bool banger_guest_remove_stale(const BangerSettings *settings, BangerNetlink *ro
 bool banger_guest_fail_alias(const BangerLink *tap, GError **error);
 
 /*
- * Writes @label as the alias of the TAP @tap. Errors: LimitsExceeded if it is longer than the kernel
- * keeps, NotFound, OperationFailed.
+ * Writes @label as the alias of the TAP @tap. Errors: LimitsExceeded if it is longer than the
+ * kernel keeps, NotFound, OperationFailed.
  */
 bool banger_guest_write_label(BangerNetlink *route, const BangerLink *tap, const BangerLabel *label,
                               GError **error);

@@ -129,8 +129,8 @@ bool banger_link_towards(BangerNetlink *netlink, const BangerAddress *address, B
                          bool *ret_found, GError **error);
 
 /*
- * The indices of the links by which a default route of @family (AF_UNSPEC: of any) goes, as a set in a
- * GHashTable. NULL on failure. One dump of all routes.
+ * The indices of the links by which a default route of @family (AF_UNSPEC: of any) goes, as a set
+ * in a GHashTable. NULL on failure. One dump of all routes.
  */
 GHashTable *banger_link_list_uplinks(BangerNetlink *netlink, int family, GError **error);
 

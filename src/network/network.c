@@ -142,8 +142,8 @@ banger_op_ensure_bridge(const BangerSettings *settings, const BangerRequest *req
 }
 
 /*
- * The host itself speaks no IPv6 by the TAP: a port needs none. Without this the kernel keeps a route
- * for each TAP, and looks at all routes whenever a link changes, its alias included.
+ * The host itself speaks no IPv6 by the TAP: a port needs none. Without this the kernel keeps a
+ * route for each TAP, and looks at all routes whenever a link changes, its alias included.
  */
 static bool
 disable_ipv6(const BangerLink *tap, GError **error)

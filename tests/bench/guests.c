@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <arpa/inet.h>
+#include <linux/netfilter.h>
+#include <linux/netlink.h>
+
 #include "bench/compare.h"
+#include "network/netlink.h"
+#include "network/nft-batch.h"
 #include "network/nft.h"
 
 /*
- * One more guest, the more there are: it is to cost the same, also beside many chains of others and
- * many lists of networks. Nothing else changes the rules meanwhile, as a process in turn would: what is
- * measured is the registration alone.
+ * One more guest, the more there are: it is to cost the same, also beside many chains of others
+ * and many lists of networks. Nothing else changes the rules meanwhile, as a process in turn
+ * would: what is measured is the registration alone.
  */
 
 #define PER_TAP 4
@@ -65,8 +71,65 @@ make_foreign_chains(void)
     return banger_nft_run(commands->str, NULL);
 }
 
+#define FLOOR_TABLE "bench-floor"
+#define FLOOR_ROUNDS 30
+
+/* Adds or deletes one element of a set of our own; the time of that transaction, 0 if it failed. */
+static double
+change_element(BangerNetlink *netlink, bool add)
+{
+    const BangerNftElement element = {.family = NFPROTO_INET,
+                                      .table = FLOOR_TABLE,
+                                      .set = "one",
+                                      .key = {192, 0, 2, 1},
+                                      .key_length = 4};
+    g_autoptr(BangerNftBatch) batch = NULL;
+    double start = bench_now();
+    uint32_t generation;
+
+    if (!banger_nft_generation(netlink, &generation, NULL))
+        return 0;
+    batch = banger_nft_batch_new(generation);
+    if (add)
+        banger_nft_batch_add(batch, &element);
+    else
+        banger_nft_batch_delete(batch, &element);
+    return banger_nft_batch_commit(netlink, batch) == 0 ? bench_now() - start : 0;
+}
+
+/*
+ * What the kernel itself takes to commit one element beside all there is: it goes through all
+ * chains of all tables. Not in turn with the helper, which would look at what was changed.
+ */
+static bool
+measure_floor(Bench *bench, const char *name)
+{
+    g_autoptr(BangerNetlink) netlink = banger_netlink_open(NETLINK_NETFILTER, NULL);
+    g_autoptr(BenchSeries) series = bench_series_new();
+    g_autofree char *title = g_strdup_printf("%s: the commit", name);
+    bool ok =
+        netlink != NULL && banger_nft_run("add table inet " FLOOR_TABLE
+                                          "\nadd set inet " FLOOR_TABLE " one { type ipv4_addr; }",
+                                          NULL);
+
+    for (int i = 0; ok && i < FLOOR_ROUNDS; i++) {
+        double taken = change_element(netlink, true);
+
+        bench_series_add(series, taken);
+        ok = taken > 0 && change_element(netlink, false) > 0;
+    }
+    if (!ok || !banger_nft_run("delete table inet " FLOOR_TABLE, NULL))
+        return false;
+    bench_enter(bench, &(BenchBar){.name = g_intern_string(title),
+                                   .text = "one element of a set, by nfnetlink",
+                                   .figure = bench_series_median(series),
+                                   .unit = "us"});
+    return true;
+}
+
 /* What the case that runs now has besides the one guest that comes and goes. */
 static struct {
+    const char *name;
     guint guests;
     bool beside;
 } now;
@@ -79,7 +142,7 @@ set_up(Bench *bench)
     return bench_network_set_up(bench) && bench_tap(bench, BENCH_ROOT) &&
            register_guests(bench, 0, lists, true) &&
            register_guests(bench, lists, now.guests, false) &&
-           (!now.beside || make_foreign_chains());
+           (!now.beside || make_foreign_chains()) && measure_floor(bench, now.name);
 }
 
 static bool
@@ -142,6 +205,7 @@ bench_guests(Bench *bench)
     double one = 0;
 
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        now.name = cases[i].name;
         now.guests = guests[i % G_N_ELEMENTS(guests)];
         now.beside = i >= G_N_ELEMENTS(guests);
         if (!bench_wanted(bench, cases[i].name))

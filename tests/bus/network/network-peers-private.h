@@ -9,8 +9,8 @@
 /* What the parts of network-peers.h share. */
 
 /*
- * Forks a program of the peers, which ends with the test; in the child 0 is returned. It writes a byte
- * to @ready[1] when it is ready, for which peers_await_program() waits.
+ * Forks a program of the peers, which ends with the test; in the child 0 is returned. It writes a
+ * byte to @ready[1] when it is ready, for which peers_await_program() waits.
  */
 pid_t peers_start_program(int ready[2]);
 void peers_await_program(int ready[2]);

@@ -71,10 +71,10 @@ void peers_expect_silence(const char *name, const char *address);
 void peers_await_silence(void);
 
 /*
- * Traffic that goes on meanwhile: a program in the namespace @name that sends a byte to @address again
- * and again, each when the one before has come back, by one TCP connection and as datagrams of one
- * flow. A datagram is never sent twice: one that is lost ends the program. peers_make() has the other
- * end. peers_assert_traffic() requires that more bytes come back now, both ways.
+ * Traffic that goes on meanwhile: a program in the namespace @name that sends a byte to @address
+ * again and again, each when the one before has come back, by one TCP connection and as datagrams
+ * of one flow. A datagram is never sent twice: one that is lost ends the program. peers_make()
+ * has the other end. peers_assert_traffic() requires that more bytes come back now, both ways.
  */
 void peers_start_traffic(const char *name, const char *address);
 void peers_assert_traffic(void);
@@ -89,8 +89,8 @@ void peers_nat(sd_bus *bus, const char *guest, const char *tap, bool enable);
 void peers_make_with_guest(sd_bus *bus);
 
 /*
- * As peers_make_with_guest(), and "other" on br-fc with tap-fc-2, "far" on br-two with tap-fc-3; each
- * has a server, and all may leave, in both families.
+ * As peers_make_with_guest(), and "other" on br-fc with tap-fc-2, "far" on br-two with tap-fc-3;
+ * each has a server, and all may leave, in both families.
  */
 void peers_make_three_guests(sd_bus *bus);
 

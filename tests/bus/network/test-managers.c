@@ -64,7 +64,7 @@ await(const char *command)
                command);
 }
 
-/* "guest" in both families, and a bridge of somebody else's with a port. */
+/* "guest" in both families, and a bridge of another program's with a port. */
 static void
 make_host(void)
 {
@@ -146,7 +146,7 @@ START_TEST(network_manager)
                "method=disabled\n' > /run/nm/profiles/all.nmconnection");
     start_program("NetworkManager --no-daemon --config=/run/nm/conf --config-dir=/run/nm "
                   "--state-file=/run/nm/state --intern-config=/run/nm/intern.conf");
-    /* It has taken what nobody had set up. */
+    /* It has taken what was not set up. */
     await("ip -4 addr | grep -q 198.51.100.7/24");
     assert_untouched(bridge, tap);
     network_bridge_and_tap(bus, "tap-fc-2");

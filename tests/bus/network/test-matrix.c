@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * Who reaches whom, in both families, beside each firewall that hosts have, with bridged frames going
- * through it or not.
+ * Who reaches whom, in both families, beside each firewall that hosts have, with bridged frames
+ * going through it or not.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -178,7 +178,7 @@ assert_inside(bool bridged_pass)
     assert_reaches(NULL, PEERS_GUEST6, "fd00:16::1", true);
 }
 
-/* The guest's address, given anew, is found to be nobody else's. */
+/* The guest's address, given anew, is found to be free. */
 static void
 assert_address_detection(void)
 {
