@@ -282,9 +282,14 @@ banger_process_may_be_vmm(const BangerSettings *settings, pid_t pid)
 bool
 banger_process_is_in_unit(pid_t pid)
 {
-    g_auto(BangerProcess) process = BANGER_PROCESS_INIT;
+    g_autofree char *path = g_strdup_printf("/proc/%d/cgroup", pid);
+    g_autofree char *vm_id = NULL;
+    char cgroup[SMALL_FILE_MAX];
 
-    return banger_process_open((uint32_t)pid, &process, NULL) && is_in_unit(&process);
+    if (read_file(AT_FDCWD, path, cgroup, sizeof cgroup) <= 0)
+        return false;
+    vm_id = vm_id_of_cgroup(cgroup);
+    return vm_id != NULL;
 }
 
 bool

@@ -84,7 +84,10 @@ bool banger_process_may_be_vmm(const BangerSettings *settings, pid_t pid);
 /* The vm_id if @process is in the unit of a VM, else NULL. Free with g_free(). */
 char *banger_process_vm_id(const BangerProcess *process);
 
-/* Whether @pid is a process in the unit of a VM. */
+/*
+ * Whether @pid is that of a process in the unit of a VM, by one file: every VM is looked at in this
+ * way, by every launch.
+ */
 bool banger_process_is_in_unit(pid_t pid);
 
 /*

@@ -92,6 +92,26 @@ START_TEST(libraries)
 }
 END_TEST
 
+/* What systemd says of the unit that runs: docs/trust-model.md has the bound. */
+START_TEST(exposure)
+{
+    static const char command[] =
+        "systemd-analyze security --no-pager --threshold=10 banger-vm-victim.service";
+    static const char label[] = "Overall exposure level for banger-vm-victim.service: ";
+    g_autofree char *said = NULL;
+    const char *level;
+    pid_t pid = jail_launch("victim");
+
+    ck_assert(g_spawn_command_line_sync(command, &said, NULL, NULL, NULL));
+    level = strstr(said, label);
+    ck_assert_msg(level != NULL, "%s", said);
+    level += strlen(label);
+    ck_assert(g_ascii_isdigit(*level));
+    ck_assert_double_le(g_ascii_strtod(level, NULL), 1.0);
+    jail_end("victim", pid);
+}
+END_TEST
+
 /* How many users' entries the access control list of @path has (acl(5)). */
 static unsigned int
 count_users(const char *path)
@@ -226,6 +246,7 @@ main(int argc, char **argv)
     tcase_add_checked_fixture(tcase, jail_set_up, jail_tear_down);
     tcase_add_test(tcase, roots_files);
     tcase_add_test(tcase, libraries);
+    tcase_add_test(tcase, exposure);
     tcase_add_test(tcase, rotated);
     tcase_add_loop_test(tcase, on_file_systems, 0, (int)G_N_ELEMENTS(file_systems));
     suite_add_tcase(suite, tcase);
