@@ -108,7 +108,7 @@ START_TEST(cost)
     static const unsigned int counts[] = {1, 100, MACHINES};
     unsigned int running = 1;
     double most = 0;
-    double cost;
+    double added_msec;
 
     for (size_t i = 0; i < G_N_ELEMENTS(counts); i++) {
         use_jail(true);
@@ -118,8 +118,8 @@ START_TEST(cost)
             (void)machine_launch(bus, machine);
             machine_free(machine);
         }
-        cost = compare_launches(running - 1);
-        most = MAX(most, cost); /* a macro that names its arguments twice */
+        added_msec = compare_launches(running - 1);
+        most = MAX(most, added_msec); /* a macro that names its arguments twice */
     }
     ck_assert_msg(most <= COST_MAX_MS, "the jail costs %.1f ms, more than %.0f", most, COST_MAX_MS);
 }
