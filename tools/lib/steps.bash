@@ -95,14 +95,18 @@ copy_sources() {
     mv "$2.list.new" "$2.list"
 }
 
-# build NAME OPTION …: configures and makes $work/NAME with everything that is tested, unless that was done
-# a moment ago for another tier.
+# build NAME OPTION …: configures and makes $work/NAME with everything that is tested, unless that was done,
+# or failed, a moment ago for another tier.
 declare -A is_built=()
 build() {
     local name=$1
 
     shift
-    [ -z "${is_built[$name]:-}" ] || return 0
+    case ${is_built[$name]:-} in
+    yes) return 0 ;;
+    no) return 1 ;;
+    esac
+    is_built[$name]=no
     if [ ! -e "$work/source/configure" ] ||
         [ "$work/source/configure.ac" -nt "$work/source/configure" ]; then
         step build autogen "$work/source/autogen.sh" || return 1
