@@ -24,6 +24,7 @@
 #define MANAGER_PATH "/org/freedesktop/systemd1"
 #define TIMEOUT_MS 18000
 #define MEMORY_MAX ((uint64_t)256 << 20)
+#define FILE_SIZE_MAX ((uint64_t)1 << 30)
 #define N_FILES 4
 
 struct MachinesBare {
@@ -187,6 +188,8 @@ machines_bare_start(MachinesBare *bare, guint number)
                                                 .options = &bare->options,
                                                 .memory_max = MEMORY_MAX,
                                                 .tasks_max = 33,
+                                                .needs_libraries = true,
+                                                .file_size_max = FILE_SIZE_MAX,
                                                 .timeout_ms = TIMEOUT_MS});
     }
     for (guint i = 0; i < N_FILES; i++) {
