@@ -314,6 +314,18 @@ START_TEST(start)
 }
 END_TEST
 
+/* What a guest that was never started is known by. */
+START_TEST(unstarted)
+{
+    static const char not_started[] = "{\"id\":\"a\",\"state\":\"Not started\"}";
+    static const char running[] = "{\"id\":\"Not started\",\"state\":\"Running\"}";
+
+    ck_assert(banger_firecracker_is_unstarted(not_started, strlen(not_started)));
+    ck_assert(!banger_firecracker_is_unstarted(running, strlen(running)));
+    ck_assert(!banger_firecracker_is_unstarted("", 0));
+}
+END_TEST
+
 /* What systemd keeps of a unit, in its own quoting. */
 START_TEST(record)
 {
@@ -339,6 +351,9 @@ START_TEST(record)
     ck_assert_str_eq(machine->snapshot, "fc-rootfs-a");
     ck_assert_str_eq(machine->bridge, "br-fc");
     ck_assert_str_eq(machine->tap, "");
+    ck_assert(!machine->owner_starts);
+    banger_unit_record_parse("Environment=\"BANGER_START=no\"\n", machine);
+    ck_assert(machine->owner_starts);
     banger_machine_info_free(machine);
 }
 END_TEST
@@ -358,6 +373,7 @@ main(void)
     tcase_add_test(tcase, file_sizes);
     tcase_add_test(tcase, configuration);
     tcase_add_test(tcase, start);
+    tcase_add_test(tcase, unstarted);
     tcase_add_test(tcase, record);
     suite_add_tcase(suite, tcase);
     return harness_run("unit/vmm", suite);
