@@ -151,10 +151,10 @@ make_device(const char *directory, const char *name, const char *owner, const ch
 static void
 remove_devices(const char *directory)
 {
-    static const char *const names[] = {"eth0", "tap-fc-a", "tap-group", "tun1", "tap0"};
+    static const char *const devices[] = {"eth0", "tap-fc-a", "tap-group", "tun1", "tap0"};
 
-    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
-        g_autofree char *device = g_build_filename(directory, names[i], NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(devices); i++) {
+        g_autofree char *device = g_build_filename(directory, devices[i], NULL);
         g_autofree char *owner = g_build_filename(device, "owner", NULL);
         g_autofree char *group = g_build_filename(device, "group", NULL);
 
