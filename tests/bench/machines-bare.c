@@ -68,8 +68,10 @@ machines_bare_new(const Bench *bench)
     };
     bare->options.drive_options = g_array_new(FALSE, FALSE, sizeof(BangerDriveOptions));
     bare->bus = bench_peer_open(0, 0);
-    if (bare->bus == NULL)
+    if (bare->bus == NULL) {
+        machines_bare_free(bare);
         return NULL;
+    }
     r = sd_bus_match_signal(bare->bus, NULL, SYSTEMD, MANAGER_PATH, MANAGER, "JobRemoved",
                             on_job_removed, bare);
     if (r >= 0)
@@ -78,8 +80,10 @@ machines_bare_new(const Bench *bench)
     if (r >= 0)
         r = sd_bus_get_property_string(bare->bus, SYSTEMD, MANAGER_PATH, MANAGER, "Version", NULL,
                                        &version);
-    if (r < 0)
+    if (r < 0) {
+        machines_bare_free(bare);
         return NULL;
+    }
     bare->version = (unsigned int)strtoul(version, NULL, 10);
     free(version);
     return bare;

@@ -39,10 +39,10 @@ END_TEST
 static void
 check_path(const char *path, const char *start)
 {
-    g_autofree char *mount = banger_mount_describe_path(path, NULL);
+    g_autofree char *text = banger_mount_describe_path(path, NULL);
 
-    ck_assert_ptr_nonnull(mount);
-    ck_assert_msg(g_str_has_prefix(mount, start), "%s: %s", path, mount);
+    ck_assert_ptr_nonnull(text);
+    ck_assert_msg(g_str_has_prefix(text, start), "%s: %s", path, text);
 }
 
 START_TEST(whose_it_is)
