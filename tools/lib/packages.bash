@@ -66,6 +66,27 @@ install_packages() {
         return
     fi
     echo "Installing ${chosen[*]}"
-    apt-get -qq install -y --no-install-recommends "${chosen[@]}" >/dev/null 2>&1 ||
-        apt-get install -y --no-install-recommends "${chosen[@]}"
+    without_starting_services install_chosen "${chosen[@]}"
+}
+
+install_chosen() {
+    apt-get -qq install -y --no-install-recommends "$@" >/dev/null 2>&1 ||
+        apt-get install -y --no-install-recommends "$@"
+}
+
+# without_starting_services COMMAND …: firewalld and NetworkManager are wanted for their programs, and
+# must not take over the network of the machine that runs the tests (policy-rc.d of Debian's invoke-rc.d).
+without_starting_services() {
+    local policy=/usr/sbin/policy-rc.d
+
+    if [ -e "$policy" ]; then
+        "$@"
+        return
+    fi
+    (
+        trap 'rm -f "$policy"' EXIT
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+        "$@"
+    )
 }
