@@ -35,14 +35,14 @@ START_TEST(mounts_are_described)
 }
 END_TEST
 
-/* Whether what @path lies on is described by what begins with @start. */
+/* Whether what @path lies on is described by what begins with @beginning. */
 static void
-check_path(const char *path, const char *start)
+check_path(const char *path, const char *beginning)
 {
     g_autofree char *text = banger_mount_describe_path(path, NULL);
 
     ck_assert_ptr_nonnull(text);
-    ck_assert_msg(g_str_has_prefix(text, start), "%s: %s", path, text);
+    ck_assert_msg(g_str_has_prefix(text, beginning), "%s: %s", path, text);
 }
 
 START_TEST(whose_it_is)
