@@ -61,6 +61,7 @@ convert_record(const Restoration *restoration, BangerNetlink *route, int family,
     const uint8_t *bytes = g_bytes_get_data(record, &size);
     g_autofree char *tap = NULL;
     g_autofree char *alias = NULL;
+    g_autoptr(GError) failure = NULL;
     BangerLabel label;
     BangerLink *link;
 
@@ -78,9 +79,15 @@ convert_record(const Restoration *restoration, BangerNetlink *route, int family,
         return true;
     label.guests[label.n_guests++] = guest;
     alias = banger_label_format(&label);
-    if (alias == NULL ||
-        !banger_link_change(route, link, &(BangerLinkChange){.alias = alias}, error))
-        return alias == NULL;
+    if (alias == NULL)
+        return true;
+    if (!banger_link_change(route, link, &(BangerLinkChange){.alias = alias}, &failure)) {
+        /* It may have gone since the links were listed. */
+        if (g_error_matches(failure, BANGER_ERROR, BANGER_ERROR_NOT_FOUND))
+            return true;
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return false;
+    }
     (void)g_strlcpy(link->alias, alias, sizeof link->alias);
     link->marked = true;
     return true;

@@ -227,6 +227,20 @@ remove_one(const BangerSettings *settings, BangerNetlink *route, const BangerAdd
     return forget_guest(route, guest, owner->interface, error);
 }
 
+/* As banger_guest_write_label(), but a TAP that was deleted meanwhile has no label to write. */
+static bool
+write_label_if_there(BangerNetlink *route, const BangerLink *tap, const BangerLabel *label,
+                     GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+
+    if (banger_guest_write_label(route, tap, label, &failure) ||
+        g_error_matches(failure, BANGER_ERROR, BANGER_ERROR_NOT_FOUND))
+        return true;
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return false;
+}
+
 bool
 banger_guest_remove(const BangerSettings *settings, BangerNetlink *route,
                     const BangerAddress *guest, const BangerGuestOwner *owner, GError **error)
@@ -253,7 +267,7 @@ banger_guest_remove(const BangerSettings *settings, BangerNetlink *route,
             return false;
         label.more = !banger_tap_file_is_empty(file);
     }
-    return !found || banger_guest_write_label(route, &tap, &label, error);
+    return !found || write_label_if_there(route, &tap, &label, error);
 }
 
 bool

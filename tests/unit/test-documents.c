@@ -107,15 +107,19 @@ check_link(const char *path, const GMatchInfo *match, GString *complaints)
         g_string_append_printf(complaints, "%s: %s has no section #%s\n", path, target, fragment);
 }
 
-/* `src/…`: a file of the tree, one that is filled in by configure, or a program that is built. */
+/*
+ * `src/…`: a file of the tree, one that is filled in by configure, or a program that is built; a
+ * test that needs hooks is in no other build.
+ */
 static void
 check_path(const char *path, const GMatchInfo *match, GString *complaints)
 {
     g_autofree char *name = g_match_info_fetch(match, 1);
     g_autofree char *input = g_strconcat(name, ".in", NULL);
+    g_autofree char *test = g_strconcat(name, ".c", NULL);
     g_autofree char *built = g_build_filename(BUILD_DIR, name, NULL);
 
-    if (!source_tree_has(name) && !source_tree_has(input) &&
+    if (!source_tree_has(name) && !source_tree_has(input) && !source_tree_has(test) &&
         !g_file_test(built, G_FILE_TEST_EXISTS))
         g_string_append_printf(complaints, "%s: there is no %s\n", path, name);
 }
