@@ -7,9 +7,9 @@
 
 /* What autogen.sh, configure, git, debhelper and the fuzzers put into the source folder. */
 static const char *const left_out[] = {
-    ".*",        "*~",          "build*",      "corpus",       "configure", "Makefile.in",
-    "config.h*", "aclocal.m4*", "autom4te.*",  "*.tar.xz",     "*.o",       "files",
-    "*.log",     "*.substvars", "*debhelper*", "debian/bang*",
+    ".*",        "*~",          "build*",      "corpus",       "configure",     "Makefile.in",
+    "config.h*", "aclocal.m4*", "autom4te.*",  "*.tar.xz",     "*.o",           "files",
+    "*.log",     "*.substvars", "*debhelper*", "debian/bang*", "config.status",
 };
 
 static bool
