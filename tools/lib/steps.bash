@@ -9,8 +9,8 @@
 jobs_per_processor=3
 
 # For say_how_long.
-declare -A usual_seconds=([style]=10 [lint]=140 [unit]=40 [bus]=170 [container]=160 [sanitizers]=500 [tsan]=200
-    [variants]=120 [valgrind]=120 [coverage]=240 [fuzz]=170 [distcheck]=120 [package]=180 [web]=150 [vm]=500 [trixie]=900)
+declare -A usual_seconds=([style]=5 [lint]=80 [unit]=15 [bus]=220 [container]=35 [sanitizers]=280 [tsan]=90
+    [variants]=75 [valgrind]=90 [coverage]=190 [fuzz]=115 [distcheck]=95 [package]=250 [web]=40 [vm]=620 [trixie]=1500)
 
 # root reads a tree that is another user's, which git refuses unless it is configured to accept it.
 export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
