@@ -411,7 +411,7 @@ banger_path_open_parent(const BangerSettings *settings, BangerPathRoot root, con
 {
     const char *below;
     banger_autofd int root_fd = open_root_of(settings, root, path, &below, error);
-    struct stat st;
+    struct stat st = {0};
 
     if (root_fd < 0)
         return -1;
