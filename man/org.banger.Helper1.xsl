@@ -79,16 +79,18 @@ The types are those of the D\-Bus specification, as busctl(1) takes them.
     <xsl:apply-templates select="property"/>
     <xsl:text>.SH OBJECTS
 Below /org/banger/Helper1, which has org.freedesktop.DBus.ObjectManager, there is an object for each machine, snapshot,
-TAP and bridge: machines/ID, snapshots/NAME, taps/NAME and bridges/NAME. None is kept: what there is is asked of systemd,
-device\-mapper and the kernel when a caller asks. Every local user may read them. While more than 32 messages of one
+TAP, bridge and call that lasts: machines/ID, snapshots/NAME, taps/NAME, bridges/NAME and jobs/NUMBER. None of the first four is kept: what
+there is is asked of systemd, device\-mapper and the kernel when a caller asks. Every local user may read them. While more than 32 messages of one
 connection, or 256 of all, wait for objects, the next one is answered with LimitsExceeded.
 </xsl:text>
     <xsl:for-each select="document('../introspection/org.banger.Helper1.Machine.xml')/node/interface
         | document('../introspection/org.banger.Helper1.Snapshot.xml')/node/interface
         | document('../introspection/org.banger.Helper1.Tap.xml')/node/interface
-        | document('../introspection/org.banger.Helper1.Bridge.xml')/node/interface">
+        | document('../introspection/org.banger.Helper1.Bridge.xml')/node/interface
+        | document('../introspection/org.banger.Helper1.Job.xml')/node/interface">
       <xsl:value-of select="concat('.SS ', @name, '&#10;')"/>
       <xsl:call-template name="documentation"/>
+      <xsl:apply-templates select="method" mode="object"/>
       <xsl:apply-templates select="property"/>
     </xsl:for-each>
     <xsl:text>.SH ERRORS
@@ -232,10 +234,7 @@ to go is marked org.freedesktop.DBus.Deprecated for at least one minor version. 
 </xsl:text>
   </xsl:template>
 
-  <xsl:template match="method">
-    <xsl:text>.SS </xsl:text>
-    <xsl:value-of select="@name"/>
-    <xsl:text>&#10;.nf&#10;</xsl:text>
+  <xsl:template name="signature">
     <xsl:value-of select="concat('\fB', @name, '\fR(')"/>
     <xsl:apply-templates select="arg[@direction = 'in']" mode="signature"/>
     <xsl:text>)</xsl:text>
@@ -244,6 +243,13 @@ to go is marked org.freedesktop.DBus.Deprecated for at least one minor version. 
       <xsl:apply-templates select="arg[@direction = 'out']" mode="signature"/>
       <xsl:text>)</xsl:text>
     </xsl:if>
+  </xsl:template>
+
+  <xsl:template match="method">
+    <xsl:text>.SS </xsl:text>
+    <xsl:value-of select="@name"/>
+    <xsl:text>&#10;.nf&#10;</xsl:text>
+    <xsl:call-template name="signature"/>
     <xsl:text>&#10;.fi&#10;.PP&#10;</xsl:text>
     <xsl:call-template name="documentation"/>
     <xsl:apply-templates select="arg[@name != 'op_id']"/>
@@ -263,6 +269,14 @@ to go is marked org.freedesktop.DBus.Deprecated for at least one minor version. 
         <xsl:with-param name="text" select="annotation[@name = 'org.banger.Helper1.Errors']/@value"/>
       </xsl:call-template>
     </xsl:if>
+  </xsl:template>
+
+  <!-- A method of an object, beside its properties. -->
+  <xsl:template match="method" mode="object">
+    <xsl:text>.TP&#10;</xsl:text>
+    <xsl:call-template name="signature"/>
+    <xsl:text>&#10;</xsl:text>
+    <xsl:call-template name="documentation"/>
   </xsl:template>
 
   <xsl:template match="signal">
