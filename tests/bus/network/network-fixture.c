@@ -6,10 +6,13 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "util/settings.h"
 
 static char *
 run(const char *command, int *ret_status)
@@ -120,6 +123,30 @@ void
 network_bridge_and_tap(sd_bus *bus, const char *tap)
 {
     rig_call_ok(bus, "CreateTap", "sssss", "br-fc", "172.16.0.1", "24", tap, "");
+}
+
+#define CONFIGURATION BANGER_CONFIG_FILE ".d/60-test.conf"
+
+void
+network_configure(const char *lines)
+{
+    network_do("printf '[Network]\n%s\n' > " CONFIGURATION, lines);
+    rig_stop_service(BANGER_BUS_NAME, SIGTERM);
+}
+
+void
+network_unconfigure(void)
+{
+    network_do("rm " CONFIGURATION);
+    rig_stop_service(BANGER_BUS_NAME, SIGTERM);
+}
+
+void
+network_set_bridge_netfilter(bool on)
+{
+    network_do("for f in iptables ip6tables; do f=/proc/sys/net/bridge/bridge-nf-call-$f; "
+               "test ! -e $f || echo %d > $f; done",
+               (int)on);
 }
 
 static int

@@ -42,6 +42,16 @@ void network_tear_down(sd_bus *bus);
 /* All there is to see of the link @name, but what changes by itself. */
 const char *network_look(const char *name);
 
+/*
+ * Starts the helper anew with @lines ("\\n" between) in [Network] of helper.conf, or without them
+ * again.
+ */
+void network_configure(const char *lines);
+void network_unconfigure(void);
+
+/* Has bridged packets go through the rules of both families, or not; if the kernel can do that. */
+void network_set_bridge_netfilter(bool on);
+
 /* EnsureBridge br-fc 172.16.0.1/24 and CreateTap of @tap there, as root. */
 void network_bridge_and_tap(sd_bus *bus, const char *tap);
 

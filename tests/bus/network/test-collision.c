@@ -5,37 +5,19 @@
  * already, bridges of others, DeleteBridge.
  */
 #include "bus/network/network-fixture.h"
-#include "util/settings.h"
 
 static sd_bus *bus;
 
 static void
 setup(void)
 {
-    network_clear_network();
-    bus = rig_bus_open(0);
+    bus = network_set_up();
 }
 
 static void
 teardown(void)
 {
-    sd_bus_flush_close_unref(bus);
-    network_forget();
-}
-
-/* Starts the helper anew with these lines in [Network]. */
-static void
-configure(const char *lines)
-{
-    network_do("printf '[Network]\n%s\n' > " BANGER_CONFIG_FILE ".d/60-test.conf", lines);
-    rig_stop_service(BANGER_BUS_NAME, SIGTERM);
-}
-
-static void
-unconfigure(void)
-{
-    network_do("rm " BANGER_CONFIG_FILE ".d/60-test.conf");
-    rig_stop_service(BANGER_BUS_NAME, SIGTERM);
+    network_tear_down(bus);
 }
 
 /*
@@ -81,13 +63,13 @@ END_TEST
 
 START_TEST(configured_subnets_and_names)
 {
-    configure("Subnets=203.0.113.0/24\\nMinimumPrefix=25 64\\nBridges=br-fc");
+    network_configure("Subnets=203.0.113.0/24\\nMinimumPrefix=25 64\\nBridges=br-fc");
     assert_refused("10.0.0.1", "30", RIG_ERROR("BadParams"), "Subnets");
     assert_refused("203.0.113.1", "24", RIG_ERROR("BadParams"), "MinimumPrefix");
     rig_call_fails(bus, RIG_ERROR("BadParams"), "EnsureBridge", "ssss", "br-fc2", "203.0.113.1",
                    "25", "");
     rig_call_ok(bus, "EnsureBridge", "ssss", "br-fc", "203.0.113.1", "25", "");
-    unconfigure();
+    network_unconfigure();
     /* What our bridge has already is not checked again, and neither is its name. */
     rig_call_ok(bus, "EnsureBridge", "ssss", "br-fc", "203.0.113.1", "25", "");
     rig_call_fails(bus, RIG_ERROR("BadParams"), "EnsureBridge", "ssss", "br-fc", "203.0.113.2",
@@ -159,21 +141,11 @@ START_TEST(what_is_no_collision)
     /* The wide route of a VPN does not count where root lists a network within it. */
     rig_call_fails(bus, RIG_ERROR("AlreadyExists"), "EnsureBridge", "ssss", "br-two", "10.2.2.1",
                    "24", "");
-    configure("Subnets=10.2.2.0/23");
+    network_configure("Subnets=10.2.2.0/23");
     rig_call_ok(bus, "EnsureBridge", "ssss", "br-two", "10.2.2.1", "24", "");
-    unconfigure();
+    network_unconfigure();
 }
 END_TEST
-
-/* All there is to see of a link, but what changes by itself. */
-static const char *
-look(const char *name)
-{
-    return network_run(
-        "ip -d link show dev %s | sed 's/_timer *[0-9.]*//g'; ip -o addr show dev %s | "
-        "sed 's/ tentative//'",
-        name, name);
-}
 
 #define MAC_OF(name) network_run("cat /sys/class/net/" name "/address")
 
@@ -194,9 +166,9 @@ START_TEST(older_bridge_is_adopted)
     make_older_bridge();
     before = MAC_OF("br-fc");
     rig_call_ok(bus, "EnsureBridge", "ssss", "br-fc", "172.16.0.1", "24", "");
-    network_assert_contains(look("br-fc"), "alias org.banger.Helper1 adopted");
-    network_assert_contains(look("tap-fc-1"), "alias org.banger.Helper1 open");
-    network_assert_contains(look("br-fc"), "forward_delay 0 ");
+    network_assert_contains(network_look("br-fc"), "alias org.banger.Helper1 adopted");
+    network_assert_contains(network_look("tap-fc-1"), "alias org.banger.Helper1 open");
+    network_assert_contains(network_look("br-fc"), "forward_delay 0 ");
     ck_assert_str_eq(MAC_OF("br-fc"), before);
     /* Pinned: it follows the ports no more. */
     network_do(
@@ -228,11 +200,11 @@ START_TEST(foreign_bridge_is_untouched)
 
     make_older_bridge();
     network_do("%s", not_older[_i]);
-    before = look("br-fc");
+    before = network_look("br-fc");
     rig_call_fails(bus, RIG_ERROR("NotManaged"), "EnsureBridge", "ssss", "br-fc", "172.16.0.1",
                    "24", "");
     rig_call_fails(bus, RIG_ERROR("NotManaged"), "DeleteBridge", "ss", "br-fc", "");
-    ck_assert_str_eq(look("br-fc"), before);
+    ck_assert_str_eq(network_look("br-fc"), before);
 }
 END_TEST
 
@@ -244,18 +216,18 @@ START_TEST(lent_bridge_is_used_as_it_is)
                "ip link set br0 up");
     rig_call_fails(bus, RIG_ERROR("NotManaged"), "CreateTap", "sssss", "br0", "192.0.2.1", "24",
                    "tap-fc-1", "");
-    configure("AdoptBridges=br0");
-    before = look("br0");
+    network_configure("AdoptBridges=br0");
+    before = network_look("br0");
     rig_call_ok(bus, "EnsureBridge", "ssss", "br0", "192.0.2.1", "24", "");
-    ck_assert_str_eq(look("br0"), before);
+    ck_assert_str_eq(network_look("br0"), before);
     rig_call_fails(bus, RIG_ERROR("NotManaged"), "EnsureBridge", "ssss", "br0", "192.0.2.9", "24",
                    "");
     rig_call_ok(bus, "CreateTap", "sssss", "br0", "192.0.2.1", "24", "tap-fc-1", "");
-    network_assert_contains(look("tap-fc-1"), "master br0");
-    network_assert_contains(look("br0"), "stp_state 1 ");
-    network_assert_lacks(look("br0"), "alias");
+    network_assert_contains(network_look("tap-fc-1"), "master br0");
+    network_assert_contains(network_look("br0"), "stp_state 1 ");
+    network_assert_lacks(network_look("br0"), "alias");
     rig_call_fails(bus, RIG_ERROR("NotManaged"), "DeleteBridge", "ss", "br0", "");
-    unconfigure();
+    network_unconfigure();
 }
 END_TEST
 
@@ -263,7 +235,7 @@ START_TEST(bridge_is_deleted)
 {
     rig_call_ok(bus, "CreateTap", "sssss", "br-fc", "172.16.0.1", "24", "tap-fc-1", "");
     rig_call_fails(bus, RIG_ERROR("Busy"), "DeleteBridge", "ss", "br-fc", "");
-    network_assert_contains(look("br-fc"), "inet 172.16.0.1/24 ");
+    network_assert_contains(network_look("br-fc"), "inet 172.16.0.1/24 ");
     rig_call_ok(bus, "DeleteTap", "ss", "tap-fc-1", "");
     rig_call_ok(bus, "DeleteBridge", "ss", "br-fc", "");
     ck_assert(!network_link_exists("br-fc"));

@@ -12,7 +12,6 @@
 
 #define BOX "172.30.0.2"
 #define INNER "172.31.0.2"
-#define FAR "172.17.0.2"
 
 static sd_bus *bus;
 
@@ -78,24 +77,16 @@ make_guests(void)
     rig_call_ok(bus, "CreateTap", "sssss", "br-two", "172.17.0.1", "24", "tap-fc-3", "");
     peers_make_guest("guest", "tap-fc-1", PEERS_GUEST "/24", "172.16.0.1");
     peers_make_guest("guest", "tap-fc-1", PEERS_GUEST6 "/64", "fd00:16::1");
-    peers_make_guest("far", "tap-fc-3", FAR "/24", "172.17.0.1");
+    peers_make_guest("far", "tap-fc-3", PEERS_FAR "/24", "172.17.0.1");
     peers_serve("guest");
     peers_serve("far");
     peers_nat(bus, PEERS_GUEST, "tap-fc-1", true);
     peers_nat(bus, PEERS_GUEST6, "tap-fc-1", true);
-    peers_nat(bus, FAR, "tap-fc-3", true);
+    peers_nat(bus, PEERS_FAR, "tap-fc-3", true);
     rig_call_ok(bus, "EnsurePortForward", "sqsqbs", "udp", PEERS_PORT, PEERS_GUEST, PEERS_PORT, 1,
                 "");
     rig_call_ok(bus, "EnsurePortForward", "sqsqbs", "udp", PEERS_PORT, PEERS_GUEST6, PEERS_PORT, 1,
                 "");
-}
-
-static void
-set_bridge_netfilter(bool on)
-{
-    network_do("for f in iptables ip6tables; do f=/proc/sys/net/bridge/bridge-nf-call-$f; "
-               "test ! -e $f || echo %d > $f; done",
-               (int)on);
 }
 
 static void
@@ -109,7 +100,7 @@ assert_paths(void)
     peers_assert_answer(NULL, PEERS_GUEST, "172.16.0.1");
     peers_expect_silence("outside", PEERS_GUEST);
     peers_expect_silence("outside", PEERS_GUEST6);
-    peers_expect_silence("guest", FAR);
+    peers_expect_silence("guest", PEERS_FAR);
     /* Docker's. */
     peers_assert_answer("box", PEERS_ADDRESS, PEERS_HOST);
     ck_assert_str_eq(network_run("ip netns exec outside sh -c 'printf ? | socat -T 20 - "
@@ -153,10 +144,10 @@ START_TEST(engine)
     }
     assert_rules(one);
     for (int bridged = 0; bridged < 2; bridged++) {
-        set_bridge_netfilter(bridged == 1);
+        network_set_bridge_netfilter(bridged == 1);
         assert_paths();
     }
-    set_bridge_netfilter(false);
+    network_set_bridge_netfilter(false);
     /* With the last of ours the rule in Docker's chain goes. */
     rig_call_ok(bus, "DeleteTap", "ss", "tap-fc-1", "");
     rig_call_ok(bus, "DeleteTap", "ss", "tap-fc-3", "");

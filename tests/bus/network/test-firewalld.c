@@ -10,9 +10,6 @@
 #include "bus/network/network-fixture.h"
 #include "bus/network/network-peers.h"
 
-#define OTHER "172.16.0.3"
-#define OTHER6 "fd00:16::3"
-#define FAR "172.17.0.2"
 #define PID_FILE "/run/test-firewalld.pid"
 
 static sd_bus *bus;
@@ -97,24 +94,16 @@ make_guests(void)
     rig_call_ok(bus, "CreateTap", "sssss", "br-two", "172.17.0.1", "24", "tap-fc-3", "");
     peers_make_guest("guest", "tap-fc-1", PEERS_GUEST "/24", "172.16.0.1");
     peers_make_guest("guest", "tap-fc-1", PEERS_GUEST6 "/64", "fd00:16::1");
-    peers_make_guest("other", "tap-fc-2", OTHER "/24", "172.16.0.1");
-    peers_make_guest("other", "tap-fc-2", OTHER6 "/64", "fd00:16::1");
-    peers_make_guest("far", "tap-fc-3", FAR "/24", "172.17.0.1");
+    peers_make_guest("other", "tap-fc-2", PEERS_OTHER "/24", "172.16.0.1");
+    peers_make_guest("other", "tap-fc-2", PEERS_OTHER6 "/64", "fd00:16::1");
+    peers_make_guest("far", "tap-fc-3", PEERS_FAR "/24", "172.17.0.1");
     peers_serve("guest");
     peers_serve("other");
     peers_serve("far");
     peers_nat(bus, PEERS_GUEST6, "tap-fc-1", true);
-    peers_nat(bus, FAR, "tap-fc-3", true);
+    peers_nat(bus, PEERS_FAR, "tap-fc-3", true);
     network_do("ip -n outside route add 172.16.0.0/12 via " PEERS_HOST
                "; ip -n outside route add fd00:16::/31 via " PEERS_HOST6);
-}
-
-static void
-set_bridge_netfilter(bool on)
-{
-    network_do("for f in iptables ip6tables; do f=/proc/sys/net/bridge/bridge-nf-call-$f; "
-               "test ! -e $f || echo %d > $f; done",
-               (int)on);
 }
 
 /* What guests reach is what they reach without firewalld. */
@@ -124,11 +113,11 @@ assert_paths(void)
     peers_assert_answer("guest", PEERS_ADDRESS, PEERS_HOST);
     peers_assert_answer("guest", PEERS_ADDRESS6, PEERS_HOST6);
     peers_assert_answer("far", PEERS_ADDRESS, PEERS_HOST);
-    peers_assert_answer("guest", OTHER, PEERS_GUEST);
-    peers_assert_answer("guest", OTHER6, PEERS_GUEST6);
+    peers_assert_answer("guest", PEERS_OTHER, PEERS_GUEST);
+    peers_assert_answer("guest", PEERS_OTHER6, PEERS_GUEST6);
     peers_assert_answer(NULL, PEERS_GUEST, "172.16.0.1");
     peers_assert_answer(NULL, PEERS_GUEST6, "fd00:16::1");
-    assert_closed("guest", FAR);
+    assert_closed("guest", PEERS_FAR);
     assert_closed("other", PEERS_ADDRESS);
     assert_closed("outside", PEERS_GUEST);
     assert_closed("outside", PEERS_GUEST6);
@@ -146,9 +135,9 @@ START_TEST(guests_get_out)
     if (!before)
         start_firewalld();
     ck_assert_str_eq(call(), "");
-    set_bridge_netfilter(_i % 2 == 1);
+    network_set_bridge_netfilter(_i % 2 == 1);
     assert_paths();
-    set_bridge_netfilter(false);
+    network_set_bridge_netfilter(false);
 }
 END_TEST
 

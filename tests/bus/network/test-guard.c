@@ -18,37 +18,20 @@
 #include "bus/network/network-fixture.h"
 #include "bus/network/network-peers.h"
 #include "util/fd.h"
-#include "util/settings.h"
 
 static sd_bus *bus;
 
 static void
 setup(void)
 {
-    network_clear_network();
-    bus = rig_bus_open(0);
+    bus = network_set_up();
 }
 
 static void
 teardown(void)
 {
-    sd_bus_flush_close_unref(bus);
     peers_end();
-    network_forget();
-}
-
-static bool
-has_bridge_netfilter(void)
-{
-    return network_true("test -e /proc/sys/net/bridge/bridge-nf-call-iptables");
-}
-
-static void
-set_bridge_netfilter(bool on)
-{
-    network_do("for f in iptables ip6tables; do echo %d > /proc/sys/net/bridge/bridge-nf-call-$f; "
-               "done",
-               (int)on);
+    network_tear_down(bus);
 }
 
 /* What is not wanted peers_await_silence() looks at. */
@@ -104,20 +87,12 @@ START_TEST(denied_destinations)
 }
 END_TEST
 
-/* Starts the helper anew with these lines in [Network]. */
+/* Starts the helper anew with these lines in [Network], and has it look at its tables. */
 static void
 configure(const char *lines)
 {
-    network_do("printf '[Network]\n%s\n' > " BANGER_CONFIG_FILE ".d/60-test.conf", lines);
-    rig_stop_service(BANGER_BUS_NAME, SIGTERM);
+    network_configure(lines);
     peers_nat(bus, PEERS_GUEST, "tap-fc-1", true);
-}
-
-static void
-unconfigure(void)
-{
-    network_do("rm " BANGER_CONFIG_FILE ".d/60-test.conf");
-    rig_stop_service(BANGER_BUS_NAME, SIGTERM);
 }
 
 START_TEST(configured_reach)
@@ -138,7 +113,7 @@ START_TEST(configured_reach)
     assert_reaches("guest", "172.16.0.1", NULL, false);
     assert_reaches("outside", PEERS_GUEST, PEERS_ADDRESS, true);
     peers_await_silence();
-    unconfigure();
+    network_unconfigure();
 }
 END_TEST
 
@@ -320,8 +295,7 @@ START_TEST(source)
     int from, to;
 
     peers_make_three_guests(bus);
-    if (has_bridge_netfilter())
-        set_bridge_netfilter(false); /* it wants checksums */
+    network_set_bridge_netfilter(false); /* it wants checksums */
     if (bare) {
         /* A fourth TAP, nothing of which is registered. */
         network_bridge_and_tap(bus, "tap-fc-4");
@@ -359,8 +333,7 @@ START_TEST(source_mac)
     int from, to;
 
     peers_make_three_guests(bus);
-    if (has_bridge_netfilter())
-        set_bridge_netfilter(false);
+    network_set_bridge_netfilter(false);
     from = open_frames("guest");
     to = open_frames("other");
     for (int noted = 0; noted < 2; noted++) {
@@ -398,7 +371,7 @@ START_TEST(bound_of_guests)
     rig_call_fails(bus, "org.freedesktop.DBus.Error.LimitsExceeded", "CreateTap", "sssss", "br-fc",
                    "172.16.0.1", "24", "tap-fc-5", "");
     ck_assert(!network_link_exists("tap-fc-5"));
-    unconfigure();
+    network_unconfigure();
 }
 END_TEST
 

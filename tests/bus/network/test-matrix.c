@@ -29,16 +29,14 @@ static sd_bus *bus;
 static void
 setup(void)
 {
-    network_clear_network();
-    bus = rig_bus_open(0);
+    bus = network_set_up();
 }
 
 static void
 teardown(void)
 {
-    sd_bus_flush_close_unref(bus);
     peers_end();
-    network_forget();
+    network_tear_down(bus);
 }
 
 /* What is on the host besides; and whether what its forward chain drops is the guests' loss. */
@@ -66,14 +64,6 @@ static const struct {
      "drop; }; }'",
      "chain inet filter forward drops by policy"},
 };
-
-static void
-set_bridge_netfilter(bool on)
-{
-    network_do("for f in iptables ip6tables; do f=/proc/sys/net/bridge/bridge-nf-call-$f; "
-               "test ! -e $f || echo %d > $f; done",
-               (int)on);
-}
 
 /* The record of a call names what drops the guests' packets. */
 static void
@@ -269,7 +259,7 @@ START_TEST(cell)
         return;
     }
     make_host();
-    set_bridge_netfilter(bridged);
+    network_set_bridge_netfilter(bridged);
     network_do("cd " RULES_DIR " && %s", firewalls[_i / 2].commands);
     assert_warning(warning, _i);
     assert_leaving(open);
@@ -278,7 +268,7 @@ START_TEST(cell)
     peers_await_silence();
     assert_address_detection();
     assert_dhcp();
-    set_bridge_netfilter(false);
+    network_set_bridge_netfilter(false);
 }
 END_TEST
 

@@ -6,34 +6,30 @@
 
 #include "bus/network/network-fixture.h"
 #include "bus/network/network-peers.h"
-#include "util/settings.h"
 
 #define FILE_OF_TAP "/run/banger-helper/net/tap-fc-1"
-#define OTHER "172.16.0.3"
 
 static sd_bus *bus;
 
 static void
 setup(void)
 {
-    network_clear_network();
+    bus = network_set_up();
     network_do("rm -rf /run/banger-helper/net");
-    bus = rig_bus_open(0);
     peers_make_with_guest(bus);
     network_bridge_and_tap(bus, "tap-fc-2");
-    peers_make_guest("other", "tap-fc-2", OTHER "/24", "172.16.0.1");
+    peers_make_guest("other", "tap-fc-2", PEERS_OTHER "/24", "172.16.0.1");
     peers_serve("guest");
     peers_nat(bus, PEERS_GUEST, "tap-fc-1", true);
     peers_nat(bus, PEERS_GUEST6, "tap-fc-1", true);
-    peers_nat(bus, OTHER, "tap-fc-2", true);
+    peers_nat(bus, PEERS_OTHER, "tap-fc-2", true);
 }
 
 static void
 teardown(void)
 {
-    sd_bus_flush_close_unref(bus);
     peers_end();
-    network_forget();
+    network_tear_down(bus);
 }
 
 /* The port of the peers' servers, so that the clients' need not be another. */
@@ -60,13 +56,6 @@ egress(const char *guest, const char *one, const char *two)
         rig_call_ok(bus, "SetEgress", "sass", guest, 2, one, two, "");
 }
 
-static void
-set_bridge_netfilter(bool on)
-{
-    network_do("f=/proc/sys/net/bridge/bridge-nf-call-iptables; test ! -e $f || echo %d > $f",
-               (int)on);
-}
-
 /* The server of the host itself has the port: peers_make_with_guest() made it. */
 START_TEST(port_is_forwarded)
 {
@@ -76,7 +65,7 @@ START_TEST(port_is_forwarded)
     peers_end();
     peers_make_guest("again", "tap-fc-1", PEERS_GUEST "/24", "172.16.0.1");
     peers_make_guest("again", "tap-fc-1", PEERS_GUEST6 "/64", "fd00:16::1");
-    peers_make_guest("neighbour", "tap-fc-2", OTHER "/24", "172.16.0.1");
+    peers_make_guest("neighbour", "tap-fc-2", PEERS_OTHER "/24", "172.16.0.1");
     peers_serve("again");
     ck_assert_str_eq(peers_ask("outside", PEERS_HOST), "");
     forward(PEERS_GUEST, true);
@@ -86,21 +75,21 @@ START_TEST(port_is_forwarded)
     peers_assert_answer("outside", PEERS_HOST, PEERS_ADDRESS);
     peers_assert_answer("outside", PEERS_HOST6, PEERS_ADDRESS6);
     peers_assert_answer(NULL, PEERS_HOST, PEERS_HOST);
-    set_bridge_netfilter(false);
+    network_set_bridge_netfilter(false);
     peers_assert_answer("neighbour", PEERS_HOST, "172.16.0.1");
     peers_assert_answer("again", PEERS_HOST, "172.16.0.1");
     /* Where bridged packets go through the rules, the kernel translates and bridges them. */
-    set_bridge_netfilter(true);
+    network_set_bridge_netfilter(true);
     peers_assert_answer("neighbour", PEERS_HOST, NULL);
-    set_bridge_netfilter(false);
+    network_set_bridge_netfilter(false);
     ck_assert_str_eq(peers_ask(NULL, "127.0.0.1"), "");
     ck_assert_str_eq(network_run("cat " FILE_OF_TAP),
                      "forward udp 7777 fd00:16::2 7777\nforward udp 7777 172.16.0.2 7777\n");
     ck_assert_str_eq(network_run("stat -c %%a " FILE_OF_TAP), "600\n");
-    forward_fails(RIG_ERROR("AlreadyExists"), "udp", PEERS_PORT, OTHER);
+    forward_fails(RIG_ERROR("AlreadyExists"), "udp", PEERS_PORT, PEERS_OTHER);
     /* Put back with all the rest. */
     network_do("nft flush ruleset");
-    peers_nat(bus, OTHER, "tap-fc-2", true);
+    peers_nat(bus, PEERS_OTHER, "tap-fc-2", true);
     flow = peers_open_flow("outside", PEERS_HOST);
     peers_assert_flow(flow, PEERS_ADDRESS);
     /* What was begun ends with it. */
@@ -131,12 +120,9 @@ START_TEST(ports_that_are_refused)
     rig_call_ok(bus, "EnsurePortForward", "sqsqbs", "tcp", 8080, PEERS_GUEST, 81, 1, "");
     network_assert_contains(network_run("nft list map inet banger forwards4"),
                             "tcp . 8080 : 172.16.0.2 . 81");
-    network_do("printf '[Network]\nForwardPorts=80 40000-40001\n' > " BANGER_CONFIG_FILE
-               ".d/60-test.conf");
-    rig_stop_service(BANGER_BUS_NAME, SIGTERM);
+    network_configure("ForwardPorts=80 40000-40001");
     rig_call_ok(bus, "EnsurePortForward", "sqsqbs", "tcp", 80, PEERS_GUEST, 80, 1, "");
-    network_do("rm " BANGER_CONFIG_FILE ".d/60-test.conf");
-    rig_stop_service(BANGER_BUS_NAME, SIGTERM);
+    network_unconfigure();
     /* The guest's record takes all of them with it. */
     rig_call_ok(bus, "DeleteTap", "ss", "tap-fc-1", "");
     network_assert_lacks(network_run("nft list map inet banger forwards4"), PEERS_GUEST);
@@ -186,13 +172,13 @@ END_TEST
 START_TEST(equal_lists_share_a_chain)
 {
     egress(PEERS_GUEST, "10.0.0.0/8", "192.0.2.0/24");
-    egress(OTHER, "192.0.2.0/24", "10.0.0.0/8");
+    egress(PEERS_OTHER, "192.0.2.0/24", "10.0.0.0/8");
     ck_assert_str_eq(network_run(CHAINS), "1\n");
     peers_assert_answer("other", PEERS_ADDRESS, PEERS_HOST);
     egress(PEERS_GUEST, "10.0.0.0/8", NULL);
     ck_assert_str_eq(network_run(CHAINS), "2\n");
     peers_assert_answer("other", PEERS_ADDRESS, PEERS_HOST);
-    egress(OTHER, "*", NULL);
+    egress(PEERS_OTHER, "*", NULL);
     ck_assert_str_eq(network_run(CHAINS), "1\n");
     peers_nat(bus, PEERS_GUEST, "tap-fc-1", false);
     ck_assert_str_eq(network_run(CHAINS), "0\n");
@@ -207,12 +193,12 @@ START_TEST(restriction_is_put_back)
     egress(PEERS_GUEST, "10.0.0.0/8", NULL);
     ck_assert_str_eq(peers_ask("guest", PEERS_ADDRESS), "");
     network_do("nft flush ruleset");
-    peers_nat(bus, OTHER, "tap-fc-2", true);
+    peers_nat(bus, PEERS_OTHER, "tap-fc-2", true);
     ck_assert_str_eq(peers_ask("guest", PEERS_ADDRESS), "");
     peers_assert_answer("other", PEERS_ADDRESS, PEERS_HOST);
     /* Without its file the guest stays closed, and the record says so. */
     network_do("rm " FILE_OF_TAP "; nft flush ruleset");
-    rig_call_ok(bus, "EnsureNAT", "ssbs", OTHER, "tap-fc-2", 1, "op-closed");
+    rig_call_ok(bus, "EnsureNAT", "ssbs", PEERS_OTHER, "tap-fc-2", 1, "op-closed");
     ck_assert_str_eq(peers_ask("guest", PEERS_ADDRESS), "");
     {
         g_autoptr(GHashTable) record = rig_journal_wait("op-closed");

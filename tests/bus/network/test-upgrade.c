@@ -18,16 +18,14 @@ static sd_bus *bus;
 static void
 setup(void)
 {
-    network_clear_network();
-    bus = rig_bus_open(0);
+    bus = network_set_up();
 }
 
 static void
 teardown(void)
 {
-    sd_bus_flush_close_unref(bus);
     peers_end();
-    network_forget();
+    network_tear_down(bus);
 }
 
 /* The table of version 1.0 with one guest of each family, as that wrote it. */
