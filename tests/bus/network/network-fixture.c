@@ -189,6 +189,14 @@ read_all(int fd)
     return count;
 }
 
+bool
+network_monitor_has_heard(const NetworkMonitor *monitor)
+{
+    struct pollfd event = {monitor->route, POLLIN, 0};
+
+    return poll(&event, 1, 0) == 1;
+}
+
 void
 network_monitor_settle(NetworkMonitor *monitor)
 {

@@ -58,8 +58,9 @@ void network_bridge_and_tap(sd_bus *bus, const char *tap);
 /*
  * What the kernel announces to everyone about links, addresses, forwarding and nftables.
  * network_monitor_assert_quiet() fails the test if it announced anything since the monitor was
- * opened. network_monitor_settle() forgets it, and waits until there is no more: the kernel reports
- * the carrier of a link up to a second after it changed.
+ * opened; network_monitor_has_heard() is whether it did, of links and addresses.
+ * network_monitor_settle() forgets it, and waits until there is no more: the kernel reports the
+ * carrier of a link up to a second after it changed.
  */
 typedef struct {
     int route;
@@ -67,6 +68,7 @@ typedef struct {
 } NetworkMonitor;
 
 NetworkMonitor network_monitor_open(void);
+bool network_monitor_has_heard(const NetworkMonitor *monitor);
 void network_monitor_settle(NetworkMonitor *monitor);
 void network_monitor_assert_quiet(NetworkMonitor *monitor);
 void network_monitor_close(NetworkMonitor *monitor);

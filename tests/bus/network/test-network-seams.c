@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The network's races: two threads at once, links that vanish, and a process killed in the middle.
- */
-
-/*
  * What the bus cannot show of the network methods: the same operations in this process, in a rig's
- * network, with something going wrong at a chosen moment, and without the bus's order of calls.
+ * network, without the bus's order of calls: two threads at once, links that vanish, and a process
+ * killed in the middle.
  */
 #include <signal.h>
 #include <sys/socket.h>
