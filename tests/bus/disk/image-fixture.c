@@ -151,6 +151,16 @@ image_digest(const char *path)
     return g_strdup(g_checksum_get_string(checksum));
 }
 
+const char *
+image_error_name(const sd_bus_error *error)
+{
+    if (error->name == NULL)
+        return NULL;
+    if (g_str_has_prefix(error->name, RIG_ERROR("")))
+        return g_intern_string(error->name + strlen(RIG_ERROR("")));
+    return g_intern_string(error->name);
+}
+
 /* Calls with @message, which it takes over. */
 static sd_bus_message *
 call(sd_bus_message *message, const char **ret_error, char **ret_message)
@@ -160,16 +170,10 @@ call(sd_bus_message *message, const char **ret_error, char **ret_message)
     int r = sd_bus_call(image_bus(), message, CALL_TIMEOUT_USEC, &error, &reply);
 
     sd_bus_message_unref(message);
-    *ret_error = NULL;
+    ck_assert_int_eq(r < 0, sd_bus_error_is_set(&error));
+    *ret_error = image_error_name(&error);
     if (ret_message != NULL)
         *ret_message = g_strdup(error.message);
-    if (r < 0) {
-        const char *name = error.name;
-
-        if (g_str_has_prefix(name, RIG_ERROR("")))
-            name += strlen(RIG_ERROR(""));
-        *ret_error = g_intern_string(name);
-    }
     sd_bus_error_free(&error);
     return reply;
 }
@@ -222,6 +226,19 @@ image_read(const char *image, const char *guest_path, GBytes **ret_data, char **
     }
     sd_bus_message_unref(reply);
     return error;
+}
+
+const char *
+image_create_snapshot(const char *base, const char *cow, const char *name)
+{
+    sd_bus_error error = SD_BUS_ERROR_NULL;
+    const char *result;
+
+    sd_bus_message_unref(
+        rig_call(image_bus(), "CreateDMSnapshot", &error, "ssss", base, cow, name, ""));
+    result = image_error_name(&error);
+    sd_bus_error_free(&error);
+    return result;
 }
 
 void

@@ -51,10 +51,12 @@ uint64_t image_count(const char *image, const char *field);
 /* A digest of the bytes of @path. Free it. */
 char *image_digest(const char *path);
 
+/* The name of @error without "org.banger.Helper1.Error."; NULL if none is set. Static. */
+const char *image_error_name(const sd_bus_error *error);
+
 /*
- * Calls WriteExt4Files. Returns the D-Bus error's name (without "org.banger.Helper1.Error."), or
- * NULL for success; the message in @ret_message, which may be NULL. Static and owned by the
- * caller, in this order.
+ * Calls WriteExt4Files. Returns what image_error_name() says: NULL for success; the message in
+ * @ret_message, which may be NULL, and is to be freed.
  */
 const char *image_write(const char *image, const ImageFile *files, size_t n_files,
                         char **ret_message);
@@ -63,6 +65,9 @@ void image_write_ok(const char *image, const ImageFile *files, size_t n_files);
 /* Calls ReadExt4File, in the same way. */
 const char *image_read(const char *image, const char *guest_path, GBytes **ret_data,
                        char **ret_message);
+
+/* Calls CreateDMSnapshot, and returns what image_error_name() says. */
+const char *image_create_snapshot(const char *base, const char *cow, const char *name);
 
 /* Requires that the helper reads @length bytes of @data at @guest_path. */
 void image_read_equals(const char *image, const char *guest_path, const void *data, size_t length);

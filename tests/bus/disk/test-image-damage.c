@@ -268,12 +268,10 @@ check_image(const char *image, bool repair, bool *ret_corrected)
     sd_bus_error error = SD_BUS_ERROR_NULL;
     sd_bus_message *reply =
         rig_call(image_bus(), "CheckImage", &error, "sbs", image, (int)repair, "");
-    const char *name = NULL;
+    const char *name = image_error_name(&error);
     int corrected = 0;
 
-    if (reply == NULL)
-        name = g_intern_string(error.name + strlen("org.banger.Helper1.Error."));
-    else
+    if (reply != NULL)
         ck_assert_int_ge(sd_bus_message_read(reply, "b", &corrected), 0);
     *ret_corrected = corrected;
     sd_bus_message_unref(reply);

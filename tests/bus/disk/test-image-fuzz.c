@@ -177,8 +177,7 @@ write_from(const char *path, const ImageFile *files, size_t n, char **ret_messag
 {
     sd_bus_message *message = rig_message_new(image_bus(), "WriteExt4FilesFrom");
     sd_bus_error error = SD_BUS_ERROR_NULL;
-    sd_bus_message *reply;
-    const char *name = NULL;
+    const char *name;
 
     ck_assert_int_ge(sd_bus_message_append(message, "s", path), 0);
     ck_assert_int_ge(sd_bus_message_open_container(message, 'a', "(shu)"), 0);
@@ -191,11 +190,9 @@ write_from(const char *path, const ImageFile *files, size_t n, char **ret_messag
     }
     ck_assert_int_ge(sd_bus_message_close_container(message), 0);
     ck_assert_int_ge(sd_bus_message_append(message, "s", ""), 0);
-    reply = rig_call_message(image_bus(), message, &error);
-    if (reply == NULL)
-        name = g_intern_string(error.name);
+    sd_bus_message_unref(rig_call_message(image_bus(), message, &error));
+    name = image_error_name(&error);
     *ret_message = g_strdup(error.message);
-    sd_bus_message_unref(reply);
     sd_bus_error_free(&error);
     return name;
 }

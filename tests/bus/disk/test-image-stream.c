@@ -45,11 +45,9 @@ write_from(const char *image, const From *files, size_t n, char **ret_message)
 {
     sd_bus_error error = SD_BUS_ERROR_NULL;
     sd_bus_message *reply = rig_call_message(image_bus(), message_of(image, files, n), &error);
-    const char *name = NULL;
+    const char *name = image_error_name(&error);
 
     *ret_message = g_strdup(error.message);
-    if (reply == NULL)
-        name = g_intern_string(error.name + strlen("org.banger.Helper1.Error."));
     sd_bus_message_unref(reply);
     sd_bus_error_free(&error);
     return name;
@@ -71,11 +69,9 @@ read_to(const char *image, const char *path, int fd, uint64_t *ret_size)
     sd_bus_error error = SD_BUS_ERROR_NULL;
     sd_bus_message *reply =
         rig_call(image_bus(), "ReadExt4FileTo", &error, "sshs", image, path, fd, "");
-    const char *name = NULL;
+    const char *name = image_error_name(&error);
 
-    if (reply == NULL)
-        name = g_intern_string(error.name + strlen("org.banger.Helper1.Error."));
-    else
+    if (reply != NULL)
         ck_assert_int_ge(sd_bus_message_read(reply, "t", ret_size), 0);
     sd_bus_message_unref(reply);
     sd_bus_error_free(&error);
@@ -342,10 +338,10 @@ large_size(void)
 static unsigned int
 peak_memory(void)
 {
-    g_autofree char *text = image_run_words(
-        NULL, "sh", "-c",
-        "for p in $(pgrep -f banger-image-worker); do sed -n 's/^VmHWM:[[:space:]]*//p' "
-        "/proc/$p/status 2>&1; done | sort -n | tail -1");
+    g_autofree char *text =
+        image_run_words(NULL, "sh", "-c",
+                        "for p in $(pgrep banger-image-w); do sed -n 's/^VmHWM:[[:space:]]*//p' "
+                        "/proc/$p/status 2>&1; done | sort -n | tail -1");
 
     return (unsigned int)g_ascii_strtoull(text, NULL, 10);
 }
@@ -415,6 +411,7 @@ START_TEST(memory)
     ck_assert_uint_eq((uint64_t)st.st_size, size);
     g_printerr("%ju MiB: a worker had at most %u KiB when writing, %u KiB when reading\n",
                (uintmax_t)(size / MIB), written, read);
+    ck_assert_uint_gt(MIN(written, read), 0);
 #ifndef __SANITIZE_ADDRESS__
     ck_assert_uint_lt(written, MEMORY_MAX_KIB);
     ck_assert_uint_lt(read, MEMORY_MAX_KIB);

@@ -23,22 +23,6 @@
 #define COMPONENT_64 COMPONENT_16 COMPONENT_16 COMPONENT_16 COMPONENT_16
 #define COMPONENT_256 COMPONENT_64 COMPONENT_64 COMPONENT_64 COMPONENT_64 /* one too many */
 
-/* Calls CreateDMSnapshot; the error's name, or NULL. */
-static const char *
-create_snapshot(const char *base, const char *cow, const char *name)
-{
-    sd_bus_error error = SD_BUS_ERROR_NULL;
-    sd_bus_message *reply =
-        rig_call(image_bus(), "CreateDMSnapshot", &error, "ssss", base, cow, name, "");
-    const char *result = NULL;
-
-    if (reply == NULL)
-        result = g_intern_string(error.name + strlen(RIG_ERROR("")));
-    sd_bus_message_unref(reply);
-    sd_bus_error_free(&error);
-    return result;
-}
-
 /* Every way for a path to be no file of the owner's, in the state directory. */
 static void
 make_hostile_files(void)
@@ -122,8 +106,8 @@ START_TEST(hostile_paths)
         ck_assert_str_eq(image_read(path, "/f", NULL, NULL), hostile[i].error);
         if (g_str_has_prefix(hostile[i].path, "/dev/mapper/"))
             continue;
-        ck_assert_str_eq(create_snapshot(path, cow, "fc-rootfs-paths"), hostile[i].error);
-        ck_assert_str_eq(create_snapshot(image, path, "fc-rootfs-paths"), hostile[i].error);
+        ck_assert_str_eq(image_create_snapshot(path, cow, "fc-rootfs-paths"), hostile[i].error);
+        ck_assert_str_eq(image_create_snapshot(image, path, "fc-rootfs-paths"), hostile[i].error);
     }
     after = image_digest(OUTSIDE);
     ck_assert_str_eq(before, after);
@@ -141,17 +125,17 @@ START_TEST(snapshot_sizes)
 
     image_make_file(base, MIB);
     image_make_file(cow, MIB);
-    ck_assert_str_eq(create_snapshot(base, base, "fc-rootfs-s"), "BadParams");
+    ck_assert_str_eq(image_create_snapshot(base, base, "fc-rootfs-s"), "BadParams");
     image_make_file(base, MIB + 511);
-    ck_assert_str_eq(create_snapshot(base, cow, "fc-rootfs-s"), "BadParams");
+    ck_assert_str_eq(image_create_snapshot(base, cow, "fc-rootfs-s"), "BadParams");
     image_make_file(base, 0);
-    ck_assert_str_eq(create_snapshot(base, cow, "fc-rootfs-s"), "BadParams");
+    ck_assert_str_eq(image_create_snapshot(base, cow, "fc-rootfs-s"), "BadParams");
     image_make_file(base, MIB);
     image_make_file(cow, (64 << 10) - 1);
-    ck_assert_str_eq(create_snapshot(base, cow, "fc-rootfs-s"), "BadParams");
-    ck_assert_str_eq(create_snapshot(base, cow, "other"), "BadParams");
-    ck_assert_str_eq(create_snapshot(base, cow, "fc-rootfs-"), "BadParams");
-    ck_assert_str_eq(create_snapshot(base, cow, "fc-rootfs-/x"), "BadParams");
+    ck_assert_str_eq(image_create_snapshot(base, cow, "fc-rootfs-s"), "BadParams");
+    ck_assert_str_eq(image_create_snapshot(base, cow, "other"), "BadParams");
+    ck_assert_str_eq(image_create_snapshot(base, cow, "fc-rootfs-"), "BadParams");
+    ck_assert_str_eq(image_create_snapshot(base, cow, "fc-rootfs-/x"), "BadParams");
     ck_assert_uint_eq(image_count_loops(base), 0);
     ck_assert_uint_eq(image_count_loops(cow), 0);
     (void)unlink(base);
@@ -186,7 +170,7 @@ START_TEST(cow_headers)
         fd = open(cow, O_WRONLY | O_CLOEXEC);
         ck_assert_int_eq(pwrite(fd, cases[i].header, sizeof cases[i].header, 0), 16);
         banger_close_fd(&fd);
-        error = create_snapshot(base, cow, "fc-rootfs-headers");
+        error = image_create_snapshot(base, cow, "fc-rootfs-headers");
         if (error == NULL)
             rig_call_ok(image_bus(), "RemoveDMSnapshot", "ss", "fc-rootfs-headers", "");
         else if (cases[i].error == NULL)
@@ -212,7 +196,7 @@ START_TEST(cow_on_full_host)
     image_make_file(cow, MIB);
     g_free(
         image_run_words(NULL, "sh", "-c", "head -c 300k /dev/zero >\"$0\" 2>&1 || true", filler));
-    ck_assert_str_eq(create_snapshot(base, cow, "fc-rootfs-full"), "OperationFailed");
+    ck_assert_str_eq(image_create_snapshot(base, cow, "fc-rootfs-full"), "OperationFailed");
     ck_assert_int_eq(umount2(directory, MNT_DETACH), 0);
     (void)rmdir(directory);
     (void)unlink(base);
@@ -370,9 +354,9 @@ START_TEST(files_of_root)
         ck_assert_msg(g_strcmp0(image_read(path, "/f", NULL, &message), cases[i].read_error) == 0,
                       "%s: %s", path, message);
         ck_assert_str_eq(image_write(path, &file, 1, NULL), "NotManaged");
-        ck_assert_str_eq(create_snapshot(image, path, "fc-rootfs-paths"), "NotManaged");
+        ck_assert_str_eq(image_create_snapshot(image, path, "fc-rootfs-paths"), "NotManaged");
         if (cases[i].read_error != NULL)
-            ck_assert_str_eq(create_snapshot(path, cow, "fc-rootfs-paths"), "NotManaged");
+            ck_assert_str_eq(image_create_snapshot(path, cow, "fc-rootfs-paths"), "NotManaged");
         after = image_digest(path);
         ck_assert_str_eq(before, after);
     }

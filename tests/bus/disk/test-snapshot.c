@@ -42,7 +42,7 @@ create(Snapshot *snapshot, const char *name, const char **ret_error)
     if (ret_error == NULL)
         ck_assert_msg(reply != NULL, "%s: %s", error.name, error.message);
     else
-        *ret_error = reply == NULL ? g_intern_string(error.name + strlen(RIG_ERROR(""))) : NULL;
+        *ret_error = image_error_name(&error);
     sd_bus_error_free(&error);
     if (reply == NULL)
         return false;
@@ -63,7 +63,7 @@ remove_snapshot(const char *target)
 {
     sd_bus_error error = SD_BUS_ERROR_NULL;
     sd_bus_message *reply = rig_call(image_bus(), "RemoveDMSnapshot", &error, "ss", target, "");
-    const char *result = reply == NULL ? g_intern_string(error.name + strlen(RIG_ERROR(""))) : NULL;
+    const char *result = image_error_name(&error);
 
     sd_bus_message_unref(reply);
     sd_bus_error_free(&error);
@@ -258,7 +258,7 @@ write_from(int fd, char **ret_message)
     sd_bus_error error = SD_BUS_ERROR_NULL;
     sd_bus_message *reply = rig_call(image_bus(), "WriteExt4FilesFrom", &error, "sa(shu)s", DEVICE,
                                      1, "/streamed", fd, 0, "");
-    const char *name = reply == NULL ? g_intern_string(error.name + strlen(RIG_ERROR(""))) : NULL;
+    const char *name = image_error_name(&error);
 
     *ret_message = g_strdup(error.message);
     sd_bus_message_unref(reply);
@@ -389,7 +389,7 @@ fsck(bool *ret_corrected, char **ret_message)
 {
     sd_bus_error error = SD_BUS_ERROR_NULL;
     sd_bus_message *reply = rig_call(image_bus(), "FsckSnapshot", &error, "ss", DEVICE, "");
-    const char *result = reply == NULL ? g_intern_string(error.name + strlen(RIG_ERROR(""))) : NULL;
+    const char *result = image_error_name(&error);
     int corrected = 0;
 
     if (reply != NULL)

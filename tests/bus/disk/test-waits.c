@@ -21,22 +21,6 @@
 
 #define MIB ((uint64_t)1 << 20)
 
-/* Calls CreateDMSnapshot; the error's name, or NULL. */
-static const char *
-create_snapshot(const char *base, const char *cow, const char *name)
-{
-    sd_bus_error error = SD_BUS_ERROR_NULL;
-    sd_bus_message *reply =
-        rig_call(image_bus(), "CreateDMSnapshot", &error, "ssss", base, cow, name, "");
-    const char *result = NULL;
-
-    if (reply == NULL)
-        result = g_intern_string(error.name + strlen(RIG_ERROR("")));
-    sd_bus_message_unref(reply);
-    sd_bus_error_free(&error);
-    return result;
-}
-
 /* A process of the owner's with a lease on @path that it does not give up. */
 static pid_t
 take_lease(const char *path)
@@ -83,9 +67,9 @@ START_TEST(leases)
     ck_assert_str_eq(image_read(image, "/f", NULL, &message), "Busy");
     ck_assert_msg(strstr(message, "lease") != NULL, "%s", message);
     ck_assert_str_eq(image_write(image, &file, 1, NULL), "Busy");
-    ck_assert_str_eq(create_snapshot(base, image, "fc-rootfs-paths"), "Busy");
+    ck_assert_str_eq(image_create_snapshot(base, image, "fc-rootfs-paths"), "Busy");
     /* NOLINTNEXTLINE(readability-suspicious-call-argument): the other way round is meant */
-    ck_assert_str_eq(create_snapshot(image, base, "fc-rootfs-paths"), "Busy");
+    ck_assert_str_eq(image_create_snapshot(image, base, "fc-rootfs-paths"), "Busy");
     ck_assert_int_eq(kill(pid, SIGKILL), 0);
     ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
     image_write_ok(image, &file, 1);
@@ -113,7 +97,7 @@ START_TEST(file_system_of_the_owner)
     ck_assert_str_eq(image_read(image, "/f", NULL, NULL), "NotManaged");
     ck_assert_str_eq(image_write(deep, &file, 1, NULL), "NotManaged");
     ck_assert_str_eq(image_write(directory, &file, 1, NULL), "NotManaged");
-    ck_assert_str_eq(create_snapshot(base, image, "fc-rootfs-paths"), "NotManaged");
+    ck_assert_str_eq(image_create_snapshot(base, image, "fc-rootfs-paths"), "NotManaged");
     ck_assert_int_eq(umount2(directory, MNT_DETACH), 0);
     banger_close_fd(&fd);
     fd = fuse_mount_silent(BANGER_STATE_DIRECTORY, owner->pw_uid);
@@ -140,10 +124,8 @@ call_with_descriptor(const char *method, const char *image, int fd)
         g_str_equal(method, "ReadExt4FileTo")
             ? rig_call(image_bus(), method, &error, "sshs", image, "/f", fd, "")
             : rig_call(image_bus(), method, &error, "sa(shu)s", image, 1, "/f", fd, 0, "");
-    const char *name = NULL;
+    const char *name = image_error_name(&error);
 
-    if (reply == NULL)
-        name = g_intern_string(error.name + strlen(RIG_ERROR("")));
     sd_bus_message_unref(reply);
     sd_bus_error_free(&error);
     return name;
@@ -162,6 +144,7 @@ START_TEST(descriptor_of_the_owner)
 
     ck_assert_int_eq(mkdir("/run/fuse", 0755), 0);
     if (!fuse_mount_served("/run/fuse", owner->pw_uid)) {
+        (void)rmdir("/run/fuse");
         harness_skip("FUSE cannot be mounted here");
         return;
     }
@@ -191,6 +174,7 @@ START_TEST(loop_of_the_owner)
 
     ck_assert_int_eq(mkdir("/run/fuse", 0755), 0);
     if (!fuse_mount_served("/run/fuse", owner->pw_uid)) {
+        (void)rmdir("/run/fuse");
         harness_skip("FUSE cannot be mounted here");
         return;
     }
