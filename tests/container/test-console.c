@@ -17,20 +17,6 @@
 #define LIMIT_LINES 1000   /* of the unit, in 30 s; journald multiplies it where there is room */
 #define LIMIT_FACTOR_MAX 6
 
-static sd_bus *bus;
-
-static void
-set_up(void)
-{
-    bus = rig_bus_open(RIG_UID_OWNER);
-}
-
-static void
-tear_down(void)
-{
-    sd_bus_flush_close_unref(bus);
-}
-
 static sd_journal *
 open_journal(const char *match)
 {
@@ -87,7 +73,8 @@ static pid_t
 launch(const char *name, const char *op_id)
 {
     Machine *machine = machine_new(name);
-    sd_bus_message *reply = rig_call_message(bus, machine_message(bus, machine, op_id), NULL);
+    sd_bus_message *reply =
+        rig_call_message(machine_bus, machine_message(machine_bus, machine, op_id), NULL);
     uint32_t pid = 0;
 
     ck_assert_int_ge(sd_bus_message_read(reply, "u", &pid), 0);
@@ -129,7 +116,7 @@ START_TEST(has_no_level)
     rig_wait_for(has_a_record, (void *)(uintptr_t) "OP_ID=op-spoken", "the helper's record");
     ck_assert_uint_eq(count("OP_ID=op-spoken", "panic"), 0);
     ck_assert_uint_eq(count("OP_ID=op-spoken", "helper rpc completed"), 1);
-    rig_call_ok(bus, "KillProcess", "us", (uint32_t)pid, "");
+    rig_call_ok(machine_bus, "KillProcess", "us", (uint32_t)pid, "");
     machine_order("spoken", NULL);
 }
 END_TEST
@@ -144,8 +131,8 @@ START_TEST(flood_is_bounded)
     machine_order("flood", orders);
     pid = launch("flood", "op-flood");
     /* The double goes on to answer when it has written all of it. */
-    ck_assert_uint_eq(machine_find(bus, MACHINE_RUN "flood.sock"), (uint32_t)pid);
-    rig_call_ok(bus, "KillProcess", "us", (uint32_t)pid, "");
+    ck_assert_uint_eq(machine_find(machine_bus, MACHINE_RUN "flood.sock"), (uint32_t)pid);
+    rig_call_ok(machine_bus, "KillProcess", "us", (uint32_t)pid, "");
     ck_assert_uint_gt(count("VM_ID=flood", "AAAA"), 0);
     ck_assert_uint_le(count("VM_ID=flood", "AAAA"), LIMIT_LINES * LIMIT_FACTOR_MAX);
     machine_order("flood", NULL);
@@ -171,9 +158,9 @@ START_TEST(arguments_are_nowhere)
     pid_t pid;
 
     machine_order("secret", "refuse /actions token=s3cret is what I was told");
-    machine_launch_fails(bus, machine, "OperationFailed", "PUT /actions");
+    machine_launch_fails(machine_bus, machine, "OperationFailed", "PUT /actions");
     machine_order("secret", NULL);
-    pid = machine_launch(bus, machine);
+    pid = machine_launch(machine_bus, machine);
     for (size_t i = 0; i < G_N_ELEMENTS(directories); i++) {
         g_autoptr(GDir) dir = g_dir_open(directories[i], 0, NULL);
         const char *name;
@@ -195,7 +182,7 @@ START_TEST(arguments_are_nowhere)
                       (int)MIN(length, 200), (const char *)data);
     }
     sd_journal_close(journal);
-    rig_call_ok(bus, "KillProcess", "us", (uint32_t)pid, "");
+    rig_call_ok(machine_bus, "KillProcess", "us", (uint32_t)pid, "");
     machine_free(machine);
 }
 END_TEST
@@ -213,38 +200,27 @@ START_TEST(console_is_dropped)
     pid = launch("quiet", "op-quiet");
     rig_wait_for(has_said_done, (void *)(uintptr_t) "VM_ID=quiet", "standard error's text");
     ck_assert_uint_eq(count("VM_ID=quiet", "text of the console"), 0);
-    rig_call_ok(bus, "KillProcess", "us", (uint32_t)pid, "");
+    rig_call_ok(machine_bus, "KillProcess", "us", (uint32_t)pid, "");
     machine_order("quiet", NULL);
     ck_assert_int_eq(unlink("/etc/banger/helper.conf"), 0);
     rig_stop_service(BANGER_BUS_NAME, SIGTERM);
 }
 END_TEST
 
-static void
-set_up_host(void)
-{
-    static const char *const names[] = {"spoken", "flood", "secret", "quiet", NULL};
-
-    machine_set_up(names);
-}
-
 int
 main(int argc, char **argv)
 {
+    static const char *const names[] = {"spoken", "flood", "secret", "quiet", NULL};
     Suite *suite;
     TCase *tcase;
 
     (void)argc;
     rig_enter("container/console", argv, NULL);
     suite = suite_create("console");
-    tcase = tcase_create("console");
-    tcase_set_timeout(tcase, 60);
-    tcase_add_unchecked_fixture(tcase, set_up_host, NULL);
-    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase = machine_add_tcase(suite, "console", names, NULL, NULL);
     tcase_add_test(tcase, has_no_level);
     tcase_add_test(tcase, flood_is_bounded);
     tcase_add_test(tcase, arguments_are_nowhere);
     tcase_add_test(tcase, console_is_dropped);
-    suite_add_tcase(suite, tcase);
     return harness_run("container/console", suite);
 }

@@ -323,6 +323,19 @@ machine_end(pid_t pid)
     ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 }
 
+static bool
+is_gone(void *data)
+{
+    return kill(*(pid_t *)data, 0) < 0 && errno == ESRCH;
+}
+
+void
+machine_kill(sd_bus *bus, pid_t pid)
+{
+    rig_call_ok(bus, "KillProcess", "us", (uint32_t)pid, "");
+    rig_wait_for(is_gone, &pid, "the end of the VMM, zombie and all");
+}
+
 sd_bus *machine_bus;
 
 static const char *const *machine_names;
@@ -354,9 +367,8 @@ machine_add_tcase(Suite *suite, const char *name, const char *const *names, void
     machine_names = names;
     tcase_set_timeout(tcase, 90);
     tcase_add_unchecked_fixture(tcase, set_up_names, NULL);
-    tcase_add_checked_fixture(tcase, open_bus, NULL);
+    tcase_add_checked_fixture(tcase, open_bus, close_bus);
     tcase_add_checked_fixture(tcase, set_up, tear_down);
-    tcase_add_checked_fixture(tcase, NULL, close_bus);
     suite_add_tcase(suite, tcase);
     return tcase;
 }

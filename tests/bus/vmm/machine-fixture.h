@@ -50,6 +50,9 @@ pid_t machine_launch(sd_bus *bus, const Machine *machine);
  */
 void machine_launch_fails(sd_bus *bus, const Machine *machine, const char *name, const char *words);
 
+/* Kills @pid through the helper, and waits until not even a zombie is left. */
+void machine_kill(sd_bus *bus, pid_t pid);
+
 /* Every file of the two directories, process of a double, and unit, as a text to compare. */
 char *machine_host_state(void);
 
@@ -79,7 +82,8 @@ extern sd_bus *machine_bus;
 
 /*
  * Adds a case to @suite whose tests find the host as machine_set_up(@names) makes it, and
- * machine_bus. @set_up and @tear_down, which may be NULL, are called before and after each.
+ * machine_bus. @set_up and @tear_down, which may be NULL, are called before and after each, with
+ * machine_bus open.
  */
 TCase *machine_add_tcase(Suite *suite, const char *name, const char *const *names,
                          void (*set_up)(void), void (*tear_down)(void));

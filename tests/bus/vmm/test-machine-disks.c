@@ -13,45 +13,6 @@
 
 #define N_AT_ONCE 64
 
-static sd_bus *bus;
-
-static void
-set_up_host(void)
-{
-    const char *names[N_AT_ONCE + 3] = {"one", "other"};
-
-    for (unsigned int i = 0; i < N_AT_ONCE; i++)
-        names[i + 2] = g_strdup_printf("n%u", i);
-    machine_set_up(names);
-    for (unsigned int i = 0; i < N_AT_ONCE; i++)
-        g_free((char *)names[i + 2]);
-}
-
-static void
-set_up(void)
-{
-    bus = rig_bus_open(RIG_UID_OWNER);
-}
-
-static void
-tear_down(void)
-{
-    sd_bus_flush_close_unref(bus);
-}
-
-static bool
-is_gone(void *data)
-{
-    return kill(*(pid_t *)data, 0) < 0 && errno == ESRCH;
-}
-
-static void
-kill_machine(pid_t pid)
-{
-    rig_call_ok(bus, "KillProcess", "us", (uint32_t)pid, "");
-    rig_wait_for(is_gone, &pid, "the end of the VMM, zombie and all");
-}
-
 /* A machine with the one drive @path. */
 static Machine *
 machine_with(const char *name, const char *path, bool read_only)
@@ -68,7 +29,7 @@ launch_fails(const char *path, bool read_only, const char *name, const char *wor
 {
     Machine *machine = machine_with("other", path, read_only);
 
-    machine_launch_fails(bus, machine, name, words);
+    machine_launch_fails(machine_bus, machine, name, words);
     machine_free(machine);
 }
 
@@ -77,7 +38,7 @@ launch_works(const char *path, bool read_only)
 {
     Machine *machine = machine_with("other", path, read_only);
 
-    kill_machine(machine_launch(bus, machine));
+    machine_kill(machine_bus, machine_launch(machine_bus, machine));
     machine_free(machine);
 }
 
@@ -88,7 +49,7 @@ START_TEST(of_a_machine)
     g_autofree char *image = image_make("disk", 4 << 20, "");
     g_autofree char *cow = image_path_of("cow"), *message = NULL;
     Machine *machine = machine_with("one", image, read_only);
-    pid_t pid = machine_launch(bus, machine);
+    pid_t pid = machine_launch(machine_bus, machine);
     ImageFile file = {"/f", "x", 1, 0};
 
     image_make_file(cow, 1 << 20);
@@ -101,9 +62,9 @@ START_TEST(of_a_machine)
     ck_assert_msg(strstr(message, "the virtual machine one") != NULL, "%s", message);
     ck_assert_str_eq(image_read(image, "/f", NULL, NULL), "NotFound");
     if (image_kernel_has_dm())
-        rig_call_fails(bus, "org.banger.Helper1.Error.Busy", "CreateDMSnapshot", "ssss", cow, image,
-                       "fc-rootfs-disks", "");
-    kill_machine(pid);
+        rig_call_fails(machine_bus, "org.banger.Helper1.Error.Busy", "CreateDMSnapshot", "ssss",
+                       cow, image, "fc-rootfs-disks", "");
+    machine_kill(machine_bus, pid);
     image_write_ok(image, &file, 1);
     launch_works(image, false);
     machine_free(machine);
@@ -141,25 +102,25 @@ START_TEST(logs)
     g_autofree char *image = image_make("disk", 4 << 20, "");
     Machine *machine = machine_with("one", image, false);
     Machine *other = machine_with("other", MACHINE_STATE "data", false);
-    pid_t pid = machine_launch(bus, machine);
+    pid_t pid = machine_launch(machine_bus, machine);
     g_autofree char *before = NULL, *after = NULL, *loop = NULL;
     banger_autofd int reader = -1;
 
     before = image_digest(image);
     machine_set(other, "log_path", MACHINE_STATE "one.log");
-    machine_launch_fails(bus, other, "Busy", "the virtual machine one");
+    machine_launch_fails(machine_bus, other, "Busy", "the virtual machine one");
     machine_set(other, "log_path", image);
-    machine_launch_fails(bus, other, "Busy", "the virtual machine one");
-    kill_machine(pid);
+    machine_launch_fails(machine_bus, other, "Busy", "the virtual machine one");
+    machine_kill(machine_bus, pid);
     loop = g_strchomp(image_run_words(NULL, "losetup", "-f", "--show", image));
-    machine_launch_fails(bus, other, "Busy", loop);
+    machine_launch_fails(machine_bus, other, "Busy", loop);
     g_free(image_run_words(NULL, "losetup", "-d", loop));
     after = image_digest(image);
     ck_assert_str_eq(before, after);
     machine_set(other, "log_path", MACHINE_STATE "one.log");
     reader = open(MACHINE_STATE "one.log", O_RDONLY | O_CLOEXEC);
     ck_assert_int_ge(reader, 0);
-    kill_machine(machine_launch(bus, other));
+    machine_kill(machine_bus, machine_launch(machine_bus, other));
     machine_free(machine);
     machine_free(other);
     (void)unlink(image);
@@ -171,11 +132,11 @@ START_TEST(one_file_twice)
     Machine *machine = machine_with("one", MACHINE_STATE "data", false);
 
     machine_add_drive(machine, "again", MACHINE_STATE "data", false, false);
-    machine_launch_fails(bus, machine, "BadParams", "named twice");
+    machine_launch_fails(machine_bus, machine, "BadParams", "named twice");
     g_array_set_size(machine->drives, 0);
     machine_add_drive(machine, "rootfs", MACHINE_STATE "data", true, true);
     machine_add_drive(machine, "again", MACHINE_STATE "data", true, false);
-    kill_machine(machine_launch(bus, machine));
+    machine_kill(machine_bus, machine_launch(machine_bus, machine));
     machine_free(machine);
 }
 END_TEST
@@ -210,13 +171,14 @@ launch_at_once(Launches *launches, bool one_disk)
         g_autofree char *disk = g_strdup_printf(MACHINE_STATE "n%u.disk", one_disk ? 0 : i);
         Machine *machine = machine_with(name, disk, false);
 
-        launches->pending[i] = rig_call_start(bus, machine_message(bus, machine, ""));
+        launches->pending[i] =
+            rig_call_start(machine_bus, machine_message(machine_bus, machine, ""));
         machine_free(machine);
     }
     for (unsigned int i = 0; i < N_AT_ONCE; i++) {
         RigPending *pending = launches->pending[i];
 
-        rig_pending_wait(bus, pending);
+        rig_pending_wait(machine_bus, pending);
         launches->n_ok += pending->error_name == NULL;
         launches->n_busy += g_strcmp0(pending->error_name, "org.banger.Helper1.Error.Busy") == 0 &&
                             strstr(pending->error_message, "n0.disk is in use by") != NULL;
@@ -232,7 +194,8 @@ kill_all(void)
     for (unsigned int i = 0; i < N_AT_ONCE; i++) {
         g_autofree char *socket = g_strdup_printf(MACHINE_RUN "n%u.sock", i);
         sd_bus_error error = SD_BUS_ERROR_NULL;
-        sd_bus_message *reply = rig_call(bus, "FindFirecrackerPID", &error, "ss", socket, "");
+        sd_bus_message *reply =
+            rig_call(machine_bus, "FindFirecrackerPID", &error, "ss", socket, "");
         uint32_t pid = 0;
 
         sd_bus_error_free(&error);
@@ -240,7 +203,7 @@ kill_all(void)
             continue;
         ck_assert_int_ge(sd_bus_message_read(reply, "u", &pid), 0);
         sd_bus_message_unref(reply);
-        kill_machine((pid_t)pid);
+        machine_kill(machine_bus, (pid_t)pid);
     }
 }
 
@@ -273,13 +236,17 @@ END_TEST
 int
 main(int argc, char **argv)
 {
-    Suite *suite = suite_create("machine-disks");
-    TCase *tcase = tcase_create("machine-disks");
+    static const char *names[N_AT_ONCE + 3] = {"one", "other"};
+    Suite *suite;
+    TCase *tcase;
+    int status;
 
     (void)argc;
     image_enter("bus/machine-disks", argv, NULL);
-    tcase_add_unchecked_fixture(tcase, set_up_host, NULL);
-    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    for (unsigned int i = 0; i < N_AT_ONCE; i++)
+        names[i + 2] = g_strdup_printf("n%u", i);
+    suite = suite_create("machine-disks");
+    tcase = machine_add_tcase(suite, "machine-disks", names, NULL, NULL);
     tcase_set_timeout(tcase, 180);
     tcase_add_loop_test(tcase, of_a_machine, 0, 2);
     tcase_add_loop_test(tcase, under_a_loop, 0, 2);
@@ -287,6 +254,8 @@ main(int argc, char **argv)
     tcase_add_test(tcase, one_file_twice);
     tcase_add_test(tcase, of_root);
     tcase_add_test(tcase, at_once);
-    suite_add_tcase(suite, tcase);
-    return harness_run("bus/machine-disks", suite);
+    status = harness_run("bus/machine-disks", suite);
+    for (unsigned int i = 0; i < N_AT_ONCE; i++)
+        g_free((char *)names[i + 2]);
+    return status;
 }

@@ -20,13 +20,11 @@ static const char *const steps[] = {
 
 #define FIRST_REQUEST 2 /* in @steps */
 
-static sd_bus *bus;
 static Machine *machine;
 
 static void
 set_up(void)
 {
-    bus = rig_bus_open(RIG_UID_OWNER);
     machine = machine_new("fails");
 }
 
@@ -35,21 +33,20 @@ tear_down(void)
 {
     machine_order("fails", NULL);
     machine_free(machine);
-    sd_bus_flush_close_unref(bus);
 }
 
 static void
 launch_fails(const char *orders, const char *name, const char *words)
 {
     machine_order("fails", orders);
-    machine_launch_fails(bus, machine, name, words);
+    machine_launch_fails(machine_bus, machine, name, words);
 }
 
 /* Kills a launch that was to succeed, and removes what it leaves to its owner. */
 static void
 end_machine(pid_t pid)
 {
-    rig_call_ok(bus, "KillProcess", "us", (uint32_t)pid, "");
+    rig_call_ok(machine_bus, "KillProcess", "us", (uint32_t)pid, "");
     (void)unlink(MACHINE_STATE "fails.log");
     (void)unlink(MACHINE_STATE "fails.metrics");
     (void)unlink(MACHINE_RUN "fails.sock");
@@ -130,7 +127,7 @@ START_TEST(opens_another_file)
 
         /* In a jail there is no other file. */
         machine_order("fails", "open /vsock " MACHINE_STATE "another");
-        pid = machine_launch(bus, machine);
+        pid = machine_launch(machine_bus, machine);
         path = g_strdup_printf("/proc/%d/root" MACHINE_STATE, pid);
         ck_assert_int_eq(access(path, F_OK), 0);
         g_clear_pointer(&path, g_free);
@@ -166,9 +163,9 @@ START_TEST(path_is_exchanged)
             machine_write(MACHINE_STATE "fails.metrics", "");
         /* In a jail the VMM can exchange nothing: what is bound there stays. */
         if (machine_has_systemd())
-            end_machine(machine_launch(bus, machine));
+            end_machine(machine_launch(machine_bus, machine));
         else
-            machine_launch_fails(bus, machine, "NotManaged", "opened other files");
+            machine_launch_fails(machine_bus, machine, "NotManaged", "opened other files");
         machine_write(MACHINE_STATE "kernel", "kernel");
     }
     (void)unlink(MACHINE_STATE "exchanged");
@@ -297,19 +294,19 @@ START_TEST(hangs)
         /* Launches that share an image run one after the other. */
         g_array_set_size(hanging->drives, 0);
         machine_add_drive(hanging, "rootfs", image, false, true);
-        message = machine_message(bus, hanging, "");
-        ck_assert_int_ge(sd_bus_call_async(bus, NULL, message, on_answer, &answers[i],
+        message = machine_message(machine_bus, hanging, "");
+        ck_assert_int_ge(sd_bus_call_async(machine_bus, NULL, message, on_answer, &answers[i],
                                            (uint64_t)rig_timeout_usec()),
                          0);
         sd_bus_message_unref(message);
         machine_free(hanging);
     }
     while (n_done < G_N_ELEMENTS(steps)) {
-        int r = sd_bus_process(bus, NULL);
+        int r = sd_bus_process(machine_bus, NULL);
 
         ck_assert_int_ge(r, 0);
         if (r == 0)
-            ck_assert_int_ge(sd_bus_wait(bus, G_USEC_PER_SEC), 0);
+            ck_assert_int_ge(sd_bus_wait(machine_bus, G_USEC_PER_SEC), 0);
         ck_assert_int_lt(g_get_monotonic_time() - begin, rig_timeout_usec() * 24 / 30);
         n_done = 0;
         for (size_t i = 0; i < G_N_ELEMENTS(steps); i++)
@@ -328,25 +325,13 @@ START_TEST(hangs)
 }
 END_TEST
 
-static void
-set_up_host(void)
+static TCase *
+new_tcase(Suite *suite, const char *name)
 {
     static const char *const names[] = {"fails", "hang0", "hang1", "hang2", "hang3", "hang4",
                                         "hang5", "hang6", "hang7", "hang8", "hang9", NULL};
 
-    machine_set_up(names);
-}
-
-static TCase *
-new_tcase(Suite *suite, const char *name)
-{
-    TCase *tcase = tcase_create(name);
-
-    tcase_set_timeout(tcase, 90);
-    tcase_add_unchecked_fixture(tcase, set_up_host, NULL);
-    tcase_add_checked_fixture(tcase, set_up, tear_down);
-    suite_add_tcase(suite, tcase);
-    return tcase;
+    return machine_add_tcase(suite, name, names, set_up, tear_down);
 }
 
 int

@@ -9,19 +9,10 @@
 #include "bus/vmm/machine-fixture.h"
 #include "util/settings.h"
 
-static sd_bus *bus;
-
 static void
 set_up(void)
 {
     (void)unlink(MACHINE_RUN "opt.record");
-    bus = rig_bus_open(RIG_UID_OWNER);
-}
-
-static void
-tear_down(void)
-{
-    sd_bus_flush_close_unref(bus);
 }
 
 /* Each key once. */
@@ -97,7 +88,7 @@ START_TEST(all_are_passed_on)
 
     machine->more = append_all;
     machine_order("opt", "record " MACHINE_RUN "opt.record\n");
-    pid = machine_launch(bus, machine);
+    pid = machine_launch(machine_bus, machine);
     record = machine_record("opt");
     ck_assert_ptr_nonnull(record);
     for (size_t i = 0; i < G_N_ELEMENTS(expected); i++)
@@ -105,7 +96,7 @@ START_TEST(all_are_passed_on)
     ck_assert(g_file_get_contents(MACHINE_STATE "opt.log", &log, NULL, NULL));
     ck_assert_ptr_null(strstr(log, "s3cret"));
     ck_assert(has_mac("06:00:ac:10:00:02"));
-    rig_call_ok(bus, "KillProcess", "us", (uint32_t)pid, "");
+    rig_call_ok(machine_bus, "KillProcess", "us", (uint32_t)pid, "");
     machine_order("opt", NULL);
     machine_free(machine);
 }
@@ -126,12 +117,12 @@ START_TEST(is_not_started)
 
     machine->more = append_no_start;
     machine_order("opt", "record " MACHINE_RUN "opt.record\n");
-    pid = machine_launch(bus, machine);
+    pid = machine_launch(machine_bus, machine);
     record = machine_record("opt");
     ck_assert_ptr_nonnull(strstr(record, "PUT /vsock"));
     ck_assert_ptr_null(strstr(record, "InstanceStart"));
     ck_assert(!has_mac("06:"));
-    rig_call_ok(bus, "KillProcess", "us", (uint32_t)pid, "");
+    rig_call_ok(machine_bus, "KillProcess", "us", (uint32_t)pid, "");
     machine_order("opt", NULL);
     machine_free(machine);
 }
@@ -165,11 +156,11 @@ START_TEST(refused)
     Machine *machine = machine_new("opt");
 
     machine->more = append_unknown;
-    machine_launch_fails(bus, machine, "BadParams", "\"deflate\"");
+    machine_launch_fails(machine_bus, machine, "BadParams", "\"deflate\"");
     machine->more = append_absent_tap;
-    machine_launch_fails(bus, machine, "NotFound", "tap-fc-absent");
+    machine_launch_fails(machine_bus, machine, "NotFound", "tap-fc-absent");
     machine->more = append_mac_and_absent_tap;
-    machine_launch_fails(bus, machine, "NotFound", "tap-fc-absent");
+    machine_launch_fails(machine_bus, machine, "NotFound", "tap-fc-absent");
     ck_assert(!has_mac("06:"));
     machine_free(machine);
 }
@@ -179,7 +170,7 @@ END_TEST
 static char *
 stop_machine(const char *vm_id, uint32_t timeout_s)
 {
-    sd_bus_message *reply = rig_call(bus, "StopMachine", NULL, "sus", vm_id, timeout_s, "");
+    sd_bus_message *reply = rig_call(machine_bus, "StopMachine", NULL, "sus", vm_id, timeout_s, "");
     const char *how;
     char *copy;
 
@@ -203,7 +194,7 @@ check_stop(const char *orders, uint32_t timeout_s, const char *expected)
     pid_t pid;
 
     machine_order("opt", orders);
-    pid = machine_launch(bus, machine);
+    pid = machine_launch(machine_bus, machine);
     how = stop_machine("opt", timeout_s);
     ck_assert_str_eq(how, expected);
     rig_wait_for(is_gone, &pid, "the end of the VMM");
@@ -238,33 +229,24 @@ START_TEST(stop_nothing)
     g_autofree char *how = stop_machine("not-there", 5);
 
     ck_assert_str_eq(how, "gone");
-    rig_call_fails(bus, "org.banger.Helper1.Error.BadParams", "StopMachine", "sus", "a/b", 1u, "");
-    rig_call_fails(bus, "org.banger.Helper1.Error.BadParams", "StopMachine", "sus", "opt", 601u,
-                   "");
+    rig_call_fails(machine_bus, "org.banger.Helper1.Error.BadParams", "StopMachine", "sus", "a/b",
+                   1u, "");
+    rig_call_fails(machine_bus, "org.banger.Helper1.Error.BadParams", "StopMachine", "sus", "opt",
+                   601u, "");
 }
 END_TEST
-
-static void
-set_up_host(void)
-{
-    static const char *const names[] = {"opt", "more", NULL};
-
-    machine_set_up(names);
-}
 
 int
 main(int argc, char **argv)
 {
+    static const char *const names[] = {"opt", "more", NULL};
     Suite *suite;
     TCase *tcase;
 
     (void)argc;
     rig_enter("bus/machine-options", argv, NULL);
     suite = suite_create("machine-options");
-    tcase = tcase_create("machine-options");
-    tcase_set_timeout(tcase, 60);
-    tcase_add_unchecked_fixture(tcase, set_up_host, NULL);
-    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase = machine_add_tcase(suite, "machine-options", names, set_up, NULL);
     tcase_add_test(tcase, all_are_passed_on);
     tcase_add_test(tcase, is_not_started);
     tcase_add_test(tcase, refused);
@@ -272,6 +254,5 @@ main(int argc, char **argv)
     tcase_add_test(tcase, stop_without_asking);
     tcase_add_test(tcase, stop_by_force);
     tcase_add_test(tcase, stop_nothing);
-    suite_add_tcase(suite, tcase);
     return harness_run("bus/machine-options", suite);
 }

@@ -12,20 +12,6 @@
 #include "util/fd.h"
 #include "util/settings.h"
 
-static sd_bus *bus;
-
-static void
-set_up(void)
-{
-    bus = rig_bus_open(RIG_UID_OWNER);
-}
-
-static void
-tear_down(void)
-{
-    sd_bus_flush_close_unref(bus);
-}
-
 static void
 assert_socket(const char *path)
 {
@@ -51,20 +37,6 @@ assert_uid(pid_t pid)
         ck_assert_msg(uid >= 61184 && uid <= 65519 && uid != RIG_UID_OWNER, "%lu", uid);
     else
         ck_assert_uint_eq(uid, RIG_UID_OWNER);
-}
-
-static bool
-is_gone(void *data)
-{
-    return kill(*(pid_t *)data, 0) < 0 && errno == ESRCH;
-}
-
-/* Kills the machine through the helper, and waits until not even a zombie is left. */
-static void
-kill_machine(pid_t pid)
-{
-    rig_call_ok(bus, "KillProcess", "us", (uint32_t)pid, "");
-    rig_wait_for(is_gone, &pid, "the end of the VMM, zombie and all");
 }
 
 START_TEST(everything)
@@ -102,7 +74,7 @@ START_TEST(everything)
     machine_add_drive(machine, "data", MACHINE_STATE "data", true, false);
     machine_add_drive(machine, "more_1", MACHINE_STATE "more", false, false);
     machine_order("all", "record " MACHINE_RUN "all.record\n");
-    pid = machine_launch(bus, machine);
+    pid = machine_launch(machine_bus, machine);
 
     record = machine_record("all");
     ck_assert_ptr_nonnull(record);
@@ -119,9 +91,9 @@ START_TEST(everything)
     assert_socket(MACHINE_RUN "all.sock");
     assert_socket(MACHINE_RUN "all.vsock");
     assert_uid(pid);
-    ck_assert_uint_eq(machine_find(bus, MACHINE_RUN "all.sock"), (uint32_t)pid);
+    ck_assert_uint_eq(machine_find(machine_bus, MACHINE_RUN "all.sock"), (uint32_t)pid);
 
-    kill_machine(pid);
+    machine_kill(machine_bus, pid);
     machine_order("all", NULL);
     machine_free(machine);
 }
@@ -152,13 +124,13 @@ START_TEST(console_is_bounded)
         return;
     }
     machine_order("flood", orders);
-    pid = machine_launch(bus, machine);
+    pid = machine_launch(machine_bus, machine);
     rig_wait_for(has_note, (void *)(uintptr_t)MACHINE_STATE "flood.log", "the bound");
     ck_assert(g_file_get_contents(MACHINE_STATE "flood.log", &log, NULL, NULL));
     ck_assert_ptr_nonnull(strstr(log, "after all of it"));
     ck_assert_int_eq(stat(MACHINE_STATE "flood.log", &st), 0);
     ck_assert_int_lt(st.st_size, (16 << 20) + 65536);
-    kill_machine(pid);
+    machine_kill(machine_bus, pid);
     machine_order("flood", NULL);
     machine_free(machine);
 }
@@ -173,9 +145,9 @@ START_TEST(least)
     machine_set(machine, "kernel_args", "");
     machine_remove(machine, "vsock_path");
     machine_remove(machine, "vsock_cid");
-    pid = machine_launch(bus, machine);
+    pid = machine_launch(machine_bus, machine);
     ck_assert_int_ne(access(MACHINE_RUN "least.vsock", F_OK), 0);
-    kill_machine(pid);
+    machine_kill(machine_bus, pid);
     machine_free(machine);
 }
 END_TEST
@@ -198,23 +170,23 @@ START_TEST(root_on_device_mapper)
     machine_write(MACHINE_STATE "mapped.cow", "");
     ck_assert_int_eq(truncate(MACHINE_STATE "mapped.base", 1 << 20), 0);
     ck_assert_int_eq(truncate(MACHINE_STATE "mapped.cow", 1 << 20), 0);
-    rig_call_ok(bus, "CreateDMSnapshot", "ssss", MACHINE_STATE "mapped.base",
+    rig_call_ok(machine_bus, "CreateDMSnapshot", "ssss", MACHINE_STATE "mapped.base",
                 MACHINE_STATE "mapped.cow", "fc-rootfs-machine", "");
     g_array_set_size(machine->drives, 0);
     machine_add_drive(machine, "rootfs", dm_dev, false, true);
     machine_add_drive(machine, "data", MACHINE_STATE "data", true, false);
     machine_order("mapped", "record " MACHINE_RUN "mapped.record\n");
-    pid = machine_launch(bus, machine);
+    pid = machine_launch(machine_bus, machine);
     record = machine_record("mapped");
     ck_assert_ptr_nonnull(record);
     ck_assert_ptr_nonnull(strstr(record,
                                  "PUT /drives/rootfs {\"drive_id\":\"rootfs\",\"path_on_host\":"
                                  "\"/dev/mapper/fc-rootfs-machine\",\"is_root_device\":true,"
                                  "\"is_read_only\":false}\n"));
-    kill_machine(pid);
-    rig_call_ok(bus, "RemoveDMSnapshot", "ss", "fc-rootfs-machine", "");
+    machine_kill(machine_bus, pid);
+    rig_call_ok(machine_bus, "RemoveDMSnapshot", "ss", "fc-rootfs-machine", "");
     machine_order("mapped", NULL);
-    machine_launch_fails(bus, machine, "NotFound", "fc-rootfs-machine");
+    machine_launch_fails(machine_bus, machine, "NotFound", "fc-rootfs-machine");
     (void)unlink(MACHINE_STATE "mapped.base");
     (void)unlink(MACHINE_STATE "mapped.cow");
     machine_free(machine);
@@ -234,7 +206,7 @@ START_TEST(inherits_nothing)
         {"CapAmb", "0000000000000000"},
     };
     Machine *machine = machine_new("clean");
-    pid_t pid = machine_launch(bus, machine);
+    pid_t pid = machine_launch(machine_bus, machine);
     g_autofree char *environ_path = g_strdup_printf("/proc/%d/environ", pid);
     g_autofree char *fds_path = g_strdup_printf("/proc/%d/fd", pid);
     g_autofree char *working = g_strdup_printf("/proc/%d/cwd", pid);
@@ -268,7 +240,7 @@ START_TEST(inherits_nothing)
                 g_str_equal(target, "/dev/null") || g_str_equal(target, "/dev/net/tun"),
             "descriptor %s of the VMM is %s", fd, target);
     }
-    kill_machine(pid);
+    machine_kill(machine_bus, pid);
     machine_free(machine);
 }
 END_TEST
@@ -279,34 +251,34 @@ START_TEST(launched_twice)
     Machine *other = machine_new("twice");
     Machine *same_socket = machine_new("other");
     Machine *same_vsock = machine_new("other");
-    pid_t pid = machine_launch(bus, machine);
+    pid_t pid = machine_launch(machine_bus, machine);
     pid_t again;
 
-    machine_launch_fails(bus, machine, "AlreadyExists", "runs already");
+    machine_launch_fails(machine_bus, machine, "AlreadyExists", "runs already");
     /* The same vm_id with other sockets, files and TAP. */
     machine_set(other, "socket_path", MACHINE_RUN "other.sock");
     machine_set(other, "vsock_path", MACHINE_RUN "other.vsock");
     machine_set(other, "log_path", MACHINE_STATE "other.log");
     machine_set(other, "tap_device", "tap-fc-other");
-    machine_launch_fails(bus, other, "AlreadyExists", "twice runs already");
+    machine_launch_fails(machine_bus, other, "AlreadyExists", "twice runs already");
     /* Another machine at a socket that is taken. */
     g_array_set_size(same_socket->drives, 0);
     machine_add_drive(same_socket, "rootfs", MACHINE_STATE "data", false, true);
     g_array_set_size(same_vsock->drives, 0);
     machine_add_drive(same_vsock, "rootfs", MACHINE_STATE "data", false, true);
     machine_set(same_socket, "socket_path", MACHINE_RUN "twice.sock");
-    machine_launch_fails(bus, same_socket, "AlreadyExists", "twice.sock is in use");
+    machine_launch_fails(machine_bus, same_socket, "AlreadyExists", "twice.sock is in use");
     machine_set(same_vsock, "vsock_path", MACHINE_RUN "twice.vsock");
-    machine_launch_fails(bus, same_vsock, "AlreadyExists", "twice.vsock is in use");
-    ck_assert_uint_eq(machine_find(bus, MACHINE_RUN "twice.sock"), (uint32_t)pid);
+    machine_launch_fails(machine_bus, same_vsock, "AlreadyExists", "twice.vsock is in use");
+    ck_assert_uint_eq(machine_find(machine_bus, MACHINE_RUN "twice.sock"), (uint32_t)pid);
 
     /* Its sockets stay when it dies; they belong to no one, and are in no one's way. */
-    kill_machine(pid);
+    machine_kill(machine_bus, pid);
     ck_assert_int_eq(access(MACHINE_RUN "twice.sock", F_OK), 0);
     ck_assert_int_eq(access(MACHINE_RUN "twice.vsock", F_OK), 0);
-    again = machine_launch(bus, machine);
+    again = machine_launch(machine_bus, machine);
     ck_assert_int_ne(again, pid);
-    kill_machine(again);
+    machine_kill(machine_bus, again);
     machine_free(machine);
     machine_free(other);
     machine_free(same_socket);
@@ -324,7 +296,7 @@ is_off_the_bus(void *data)
 START_TEST(outlives_the_helper)
 {
     Machine *machine = machine_new("survivor");
-    pid_t pid = machine_launch(bus, machine);
+    pid_t pid = machine_launch(machine_bus, machine);
     pid_t helper = rig_pid_of(BANGER_BUS_NAME);
 
     ck_assert_int_gt(helper, 0);
@@ -333,11 +305,11 @@ START_TEST(outlives_the_helper)
     ck_assert_int_eq(kill(pid, 0), 0);
 
     /* A helper that never heard of it. */
-    ck_assert_uint_eq(machine_find(bus, MACHINE_RUN "survivor.sock"), (uint32_t)pid);
+    ck_assert_uint_eq(machine_find(machine_bus, MACHINE_RUN "survivor.sock"), (uint32_t)pid);
     ck_assert_int_ne(rig_pid_of(BANGER_BUS_NAME), helper);
-    ck_assert(machine_is_running(bus, (uint32_t)pid, MACHINE_RUN "survivor.sock"));
-    machine_launch_fails(bus, machine, "AlreadyExists", NULL);
-    kill_machine(pid);
+    ck_assert(machine_is_running(machine_bus, (uint32_t)pid, MACHINE_RUN "survivor.sock"));
+    machine_launch_fails(machine_bus, machine, "AlreadyExists", NULL);
+    machine_kill(machine_bus, pid);
     machine_free(machine);
 }
 END_TEST
@@ -357,12 +329,12 @@ has_got_to_vsock(void *data)
 START_TEST(helper_killed_half_way)
 {
     Machine *machine = machine_new("half");
-    sd_bus_message *message = machine_message(bus, machine, "");
+    sd_bus_message *message = machine_message(machine_bus, machine, "");
     pid_t helper, pid;
 
     machine_order("half", "record " MACHINE_RUN "half.record\nhang /vsock\n");
-    ck_assert_int_ge(sd_bus_call_async(bus, NULL, message, NULL, NULL, 0), 0);
-    ck_assert_int_ge(sd_bus_flush(bus), 0);
+    ck_assert_int_ge(sd_bus_call_async(machine_bus, NULL, message, NULL, NULL, 0), 0);
+    ck_assert_int_ge(sd_bus_flush(machine_bus), 0);
     sd_bus_message_unref(message);
     rig_wait_for(has_got_to_vsock, NULL, "the launch to get half-way");
     helper = rig_pid_of(BANGER_BUS_NAME);
@@ -370,12 +342,12 @@ START_TEST(helper_killed_half_way)
     ck_assert_int_eq(kill(helper, SIGKILL), 0);
     rig_wait_for(is_off_the_bus, &helper, "the bus to forget the helper");
 
-    pid = (pid_t)machine_find(bus, MACHINE_RUN "half.sock");
-    machine_launch_fails(bus, machine, "AlreadyExists", NULL);
-    kill_machine(pid);
+    pid = (pid_t)machine_find(machine_bus, MACHINE_RUN "half.sock");
+    machine_launch_fails(machine_bus, machine, "AlreadyExists", NULL);
+    machine_kill(machine_bus, pid);
     machine_order("half", NULL);
-    pid = machine_launch(bus, machine);
-    kill_machine(pid);
+    pid = machine_launch(machine_bus, machine);
+    machine_kill(machine_bus, pid);
     machine_free(machine);
 }
 END_TEST
@@ -384,10 +356,10 @@ END_TEST
 START_TEST(outlives_an_upgrade)
 {
     Machine *machine = machine_new("upgrade");
-    pid_t pid = machine_launch(bus, machine);
+    pid_t pid = machine_launch(machine_bus, machine);
 
     machine_install_double(MACHINE_BINARY, 0, 0755);
-    kill_machine(pid);
+    machine_kill(machine_bus, pid);
     machine_free(machine);
 }
 END_TEST
@@ -406,7 +378,8 @@ START_TEST(record_in_the_journal)
         harness_skip("the records go to the real journal here, not to the rig's");
         return;
     }
-    reply = rig_call_message(bus, machine_message(bus, machine, "op-launch-journal"), NULL);
+    reply = rig_call_message(machine_bus,
+                             machine_message(machine_bus, machine, "op-launch-journal"), NULL);
     record = rig_journal_wait("op-launch-journal");
     ck_assert_int_ge(sd_bus_message_read(reply, "u", &pid), 0);
     sd_bus_message_unref(reply);
@@ -416,34 +389,24 @@ START_TEST(record_in_the_journal)
     g_hash_table_iter_init(&iter, record);
     while (g_hash_table_iter_next(&iter, &name, &value))
         ck_assert_msg(strstr(value, "s3cret") == NULL, "%s has the kernel arguments", (char *)name);
-    kill_machine((pid_t)pid);
+    machine_kill(machine_bus, (pid_t)pid);
     machine_free(machine);
 }
 END_TEST
 
-static void
-set_up_host(void)
+int
+main(int argc, char **argv)
 {
     static const char *const names[] = {"all",    "least",    "clean",   "twice",
                                         "other",  "survivor", "upgrade", "journal",
                                         "mapped", "half",     "flood",   NULL};
-
-    machine_set_up(names);
-}
-
-int
-main(int argc, char **argv)
-{
     Suite *suite;
     TCase *tcase;
 
     (void)argc;
     rig_enter("bus/machine", argv, NULL);
     suite = suite_create("machine");
-    tcase = tcase_create("machine");
-    tcase_set_timeout(tcase, 60);
-    tcase_add_unchecked_fixture(tcase, set_up_host, NULL);
-    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase = machine_add_tcase(suite, "machine", names, NULL, NULL);
     tcase_add_test(tcase, everything);
     tcase_add_test(tcase, least);
     tcase_add_test(tcase, console_is_bounded);
@@ -454,6 +417,5 @@ main(int argc, char **argv)
     tcase_add_test(tcase, helper_killed_half_way);
     tcase_add_test(tcase, outlives_an_upgrade);
     tcase_add_test(tcase, record_in_the_journal);
-    suite_add_tcase(suite, tcase);
     return harness_run("bus/machine", suite);
 }
