@@ -104,7 +104,6 @@ START_TEST(failed)
         answer);
     network_assert_contains(answer, "I do not want to");
     machine_order("whole", NULL);
-    rig_call_ok(composite_bus, "DeleteBridge", "ss", "br-fc", "");
     check_nothing_left();
 }
 END_TEST
