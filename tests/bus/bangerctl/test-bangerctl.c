@@ -11,15 +11,13 @@ static sd_bus *bus;
 static void
 set_up(void)
 {
-    network_clear_network();
-    bus = rig_bus_open(0);
+    bus = network_set_up();
 }
 
 static void
 tear_down(void)
 {
-    sd_bus_flush_close_unref(bus);
-    network_forget();
+    network_tear_down(bus);
 }
 
 START_TEST(lists)

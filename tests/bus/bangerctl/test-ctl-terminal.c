@@ -19,8 +19,7 @@ static sd_bus *bus;
 static void
 set_up(void)
 {
-    network_clear_network();
-    bus = rig_bus_open(0);
+    bus = network_set_up();
 }
 
 static bool
@@ -46,8 +45,7 @@ tear_down(void)
 
     (void)bangerctl_run(TMUX "kill-server", &text);
     wait_no_server();
-    sd_bus_flush_close_unref(bus);
-    network_forget();
+    network_tear_down(bus);
 }
 
 static bool

@@ -25,8 +25,7 @@ static sd_bus *stranger; /* reading is open to everybody */
 static void
 set_up(void)
 {
-    network_clear_network();
-    bus = rig_bus_open(0);
+    bus = network_set_up();
     stranger = rig_bus_open(RIG_UID_STRANGER);
 }
 
@@ -34,8 +33,7 @@ static void
 tear_down(void)
 {
     sd_bus_flush_close_unref(stranger);
-    sd_bus_flush_close_unref(bus);
-    network_forget();
+    network_tear_down(bus);
 }
 
 static const char *

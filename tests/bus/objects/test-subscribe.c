@@ -22,8 +22,7 @@ static ObjectSignals *signals;
 static void
 set_up(void)
 {
-    network_clear_network();
-    bus = rig_bus_open(0);
+    bus = network_set_up();
     listener = rig_bus_open(RIG_UID_STRANGER);
     signals = objects_signals_new(listener);
 }
@@ -33,9 +32,8 @@ tear_down(void)
 {
     objects_signals_free(signals);
     sd_bus_flush_close_unref(listener);
-    sd_bus_flush_close_unref(bus);
+    network_tear_down(bus);
     rig_stop_service(BANGER_BUS_NAME, SIGTERM);
-    network_forget();
 }
 
 START_TEST(links_come_and_go)
