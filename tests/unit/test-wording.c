@@ -119,7 +119,8 @@ check_scripts(const char *path, const char *text, gpointer complaints)
 {
     g_auto(GStrv) lines = NULL;
 
-    if (!g_str_has_prefix(text, "#!") && !g_str_has_prefix(text, "# shellcheck"))
+    if (!g_str_has_prefix(text, "#!") &&
+        !(text[0] == '#' && strstr(text, "# shellcheck shell=") != NULL))
         return;
     lines = g_strsplit(text, "\n", -1);
     for (unsigned int i = 0; lines[i] != NULL; i++)
