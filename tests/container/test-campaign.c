@@ -238,14 +238,6 @@ run_caller(gpointer data)
     return NULL;
 }
 
-static guint
-number_of(const char *variable, guint otherwise)
-{
-    const char *text = g_getenv(variable);
-
-    return text != NULL ? (guint)strtoul(text, NULL, 10) : otherwise;
-}
-
 /* Until there are no units, and nothing to reconcile: what was being started comes up late. */
 static bool
 is_reconciled(void *data)
@@ -300,14 +292,14 @@ end_callers(Caller *callers, GString *complaints, guint *done, guint *well)
 START_TEST(random_operations)
 {
     static Caller callers[CALLERS];
-    guint seed = number_of("BANGER_CAMPAIGN_SEED", (guint)g_get_real_time());
+    guint seed = (guint)harness_number("BANGER_CAMPAIGN_SEED", (guint)g_get_real_time());
     g_autoptr(GString) complaints = g_string_new(NULL);
     g_autofree char *after = NULL;
     guint done[N_OPERATIONS] = {0};
     guint well[N_OPERATIONS] = {0};
 
     (void)printf("campaign: BANGER_CAMPAIGN_SEED=%u\n", seed);
-    start_callers(callers, number_of("BANGER_CAMPAIGN_CALLS", CALLS), seed);
+    start_callers(callers, (guint)harness_number("BANGER_CAMPAIGN_CALLS", CALLS), seed);
     end_callers(callers, complaints, done, well);
     (void)printf("campaign: %u of %u machines created, %u of %u destroyed, %u VMMs killed, the "
                  "helper ended %u times\n",

@@ -172,3 +172,11 @@ harness_run(const char *program, Suite *suite)
         return 1;
     return report.passed > 0 ? 0 : EXIT_SKIPPED;
 }
+
+uint64_t
+harness_number(const char *name, uint64_t otherwise)
+{
+    const char *text = g_getenv(name);
+
+    return text != NULL ? g_ascii_strtoull(text, NULL, 10) : otherwise;
+}

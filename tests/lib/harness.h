@@ -2,6 +2,7 @@
 #pragma once
 
 #include <check.h>
+#include <stdint.h>
 
 /*
  * What every test program's main() does: runs @suite with libcheck, prints what failed, and reports
@@ -27,3 +28,6 @@ int harness_run(const char *program, Suite *suite);
  *     }
  */
 void harness_skip(const char *reason);
+
+/* The number in the environment variable @name, such as how often; @otherwise if it is unset. */
+uint64_t harness_number(const char *name, uint64_t otherwise);

@@ -32,14 +32,6 @@
 enum { TAP, SNAPSHOT, MACHINE, FILES, NAT, N_OPERATIONS };
 #define ALL ((1u << N_OPERATIONS) - 1)
 
-static unsigned int
-number_from_environment(const char *name, unsigned int fallback)
-{
-    const char *text = g_getenv(name);
-
-    return text == NULL ? fallback : (unsigned int)g_ascii_strtoull(text, NULL, 10);
-}
-
 static sd_bus_message *
 machine_message(sd_bus *bus)
 {
@@ -369,8 +361,8 @@ kill_once(sd_bus *bus, unsigned int chosen, gulong after_usec)
 
 START_TEST(kill_at_random_instants)
 {
-    unsigned int kills = number_from_environment("BANGER_KILLS", 0);
-    unsigned int seed = number_from_environment("BANGER_SEED", 1);
+    unsigned int kills = (unsigned int)harness_number("BANGER_KILLS", 0);
+    unsigned int seed = (unsigned int)harness_number("BANGER_SEED", 1);
     gint64 end = g_get_monotonic_time() + KILLS_TIME_USEC;
     g_autoptr(GRand) random = g_rand_new_with_seed(seed);
     sd_bus *bus = rig_bus_open(0);

@@ -238,24 +238,17 @@ check_one(unsigned int n, const char *path, GByteArray *image, Figures *figures)
 }
 
 static unsigned int
-number_of(const char *name, unsigned int otherwise)
-{
-    const char *text = g_getenv(name);
-
-    return text != NULL ? (unsigned int)g_ascii_strtoull(text, NULL, 10) : otherwise;
-}
-
-static unsigned int
 number_of_parts(void)
 {
-    return (number_of("BANGER_FUZZ_COUNT", DEFAULT_COUNT) + PART - 1) / PART;
+    return ((unsigned int)harness_number("BANGER_FUZZ_COUNT", DEFAULT_COUNT) + PART - 1) / PART;
 }
 
 START_TEST(flipped_bits)
 {
-    unsigned int total = number_of("BANGER_FUZZ_COUNT", DEFAULT_COUNT);
+    unsigned int total = (unsigned int)harness_number("BANGER_FUZZ_COUNT", DEFAULT_COUNT);
     unsigned int count = MIN(PART, total - (unsigned int)_i * PART);
-    unsigned int seed = number_of("BANGER_FUZZ_SEED", 0) + (unsigned int)_i * PART;
+    unsigned int seed =
+        (unsigned int)harness_number("BANGER_FUZZ_SEED", 0) + (unsigned int)_i * PART;
     g_autofree char *path = image_path_of("image");
     g_autoptr(GByteArray) image = g_byte_array_new();
     Figures figures = {0};

@@ -326,14 +326,6 @@ START_TEST(fails_half_way)
 }
 END_TEST
 
-static uint64_t
-large_size(void)
-{
-    const char *text = g_getenv("BANGER_STREAM_SIZE");
-
-    return text != NULL ? g_ascii_strtoull(text, NULL, 10) : 64 * MIB;
-}
-
 /* The most memory that a worker which runs now has had, in KiB (VmHWM of /proc/PID/status). */
 static unsigned int
 peak_memory(void)
@@ -389,7 +381,7 @@ call_and_watch(sd_bus_message *message)
 
 START_TEST(memory)
 {
-    const uint64_t size = large_size();
+    const uint64_t size = harness_number("BANGER_STREAM_SIZE", 64 * MIB);
     g_autofree char *image = image_make("image", size + size / 8 + 64 * MIB, "-t ext4");
     g_autofree char *source = image_path_of("source");
     banger_autofd int fd = -1;

@@ -5,7 +5,6 @@
  * of the older helper, killed again and again.
  */
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -118,9 +117,7 @@ END_TEST
 static unsigned int
 count_guests(void)
 {
-    const char *text = g_getenv("BANGER_TEST_GUESTS");
-
-    return text != NULL ? (unsigned int)strtoul(text, NULL, 10) : 256u;
+    return (unsigned int)harness_number("BANGER_TEST_GUESTS", 256);
 }
 
 static unsigned int
