@@ -60,32 +60,12 @@ check_nothing_left(void)
     ck_assert_int_ne(access(MACHINE_STATE ".vm/whole", F_OK), 0);
 }
 
-/* What ListMachines says of it: "state leader object"; NULL if it is not there. */
-static char *
-list(void)
-{
-    sd_bus_message *reply = NULL;
-    const char *id, *state, *object;
-    char *found = NULL;
-    uint32_t leader;
-    int r = sd_bus_call_method(composite_bus, BANGER_BUS_NAME, BANGER_OBJECT_PATH, BANGER_INTERFACE,
-                               "ListMachines", NULL, &reply, "");
-
-    ck_assert_int_ge(r, 0);
-    ck_assert_int_ge(sd_bus_message_enter_container(reply, 'a', "(ssuo)"), 0);
-    while (sd_bus_message_read(reply, "(ssuo)", &id, &state, &leader, &object) > 0)
-        if (strcmp(id, "whole") == 0)
-            found = g_strdup_printf("%s %u %s", state, leader, object);
-    sd_bus_message_unref(reply);
-    return found;
-}
-
 /* The objects of the machine @pid, its TAP and the bridge. */
 static void
 check_objects(pid_t pid)
 {
     g_autofree char *expected = g_strdup_printf("running %d " MACHINE, pid);
-    g_autofree char *line = list();
+    g_autofree char *line = objects_list(composite_bus, "whole");
 
     ck_assert_str_eq(line, expected);
     objects_assert(composite_bus, MACHINE, OBJECT_MACHINE, "State", "running");
@@ -134,7 +114,7 @@ START_TEST(destroyed_by_name)
     composite_fails("CreateMachine", machine, "AlreadyExists", "runs already");
     destroy_by_name();
     ck_assert_int_lt(kill(pid, 0), 0);
-    ck_assert_ptr_null(list());
+    ck_assert_ptr_null(objects_list(composite_bus, "whole"));
     objects_assert(composite_bus, TAP, OBJECT_TAP, "Name", NULL);
     ck_assert(network_link_exists("br-fc"));
     rig_call_ok(composite_bus, "DeleteBridge", "ss", "br-fc", "");

@@ -128,6 +128,28 @@ objects_assert(sd_bus *bus, const char *path, const char *interface, const char 
 }
 
 char *
+objects_list(sd_bus *bus, const char *id)
+{
+    sd_bus_error error = SD_BUS_ERROR_NULL;
+    sd_bus_message *reply = NULL;
+    const char *its_id, *state, *object;
+    char *found = NULL;
+    uint32_t leader;
+    int r = sd_bus_call_method(bus, BANGER_BUS_NAME, BANGER_OBJECT_PATH, BANGER_INTERFACE,
+                               "ListMachines", &error, &reply, "");
+
+    ck_assert_msg(r >= 0, "ListMachines: %s: %s", error.name, error.message);
+    ck_assert_int_ge(sd_bus_message_enter_container(reply, 'a', "(ssuo)"), 0);
+    while (sd_bus_message_read(reply, "(ssuo)", &its_id, &state, &leader, &object) > 0)
+        if (strcmp(its_id, id) == 0) {
+            ck_assert_ptr_null(found);
+            found = g_strdup_printf("%s %u %s", state, leader, object);
+        }
+    sd_bus_message_unref(reply);
+    return found;
+}
+
+char *
 objects_introspect(sd_bus *bus, const char *path)
 {
     sd_bus_message *reply = NULL;

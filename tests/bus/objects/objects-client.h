@@ -29,6 +29,9 @@ char *objects_get(sd_bus *bus, const char *path, const char *interface, const ch
 void objects_assert(sd_bus *bus, const char *path, const char *interface, const char *name,
                     const char *expected);
 
+/* What ListMachines says of the machine @id: "state leader object"; NULL if it is not there. */
+char *objects_list(sd_bus *bus, const char *id);
+
 /* The text of the introspection of @path. Free with g_free(). */
 char *objects_introspect(sd_bus *bus, const char *path);
 

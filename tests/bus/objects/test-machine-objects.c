@@ -34,33 +34,10 @@ tear_down(void)
     sd_bus_flush_close_unref(bus);
 }
 
-/* What ListMachines says of the machine @id: "state leader object"; NULL if it is not there. */
-static char *
-list(const char *id)
-{
-    sd_bus_error error = SD_BUS_ERROR_NULL;
-    sd_bus_message *reply = NULL;
-    const char *its_id, *state, *object;
-    char *found = NULL;
-    uint32_t leader;
-    int r = sd_bus_call_method(stranger, BANGER_BUS_NAME, BANGER_OBJECT_PATH, BANGER_INTERFACE,
-                               "ListMachines", &error, &reply, "");
-
-    ck_assert_msg(r >= 0, "ListMachines: %s: %s", error.name, error.message);
-    ck_assert_int_ge(sd_bus_message_enter_container(reply, 'a', "(ssuo)"), 0);
-    while (sd_bus_message_read(reply, "(ssuo)", &its_id, &state, &leader, &object) > 0)
-        if (strcmp(its_id, id) == 0) {
-            ck_assert_ptr_null(found);
-            found = g_strdup_printf("%s %u %s", state, leader, object);
-        }
-    sd_bus_message_unref(reply);
-    return found;
-}
-
 static bool
 is_gone(void *data)
 {
-    g_autofree char *found = list(data);
+    g_autofree char *found = objects_list(stranger, data);
 
     return found == NULL;
 }
@@ -80,7 +57,7 @@ START_TEST(machines_are_objects)
     pid_t other_pid;
     g_autofree char *expected = g_strdup_printf("running %d " MACHINE, pid);
     g_autofree char *leader = g_strdup_printf("%d", pid);
-    g_autofree char *line = list("seen");
+    g_autofree char *line = objects_list(stranger, "seen");
     g_autofree char *since = NULL;
     GHashTable *table;
 
@@ -89,7 +66,7 @@ START_TEST(machines_are_objects)
     machine_add_drive(other, "rootfs", MACHINE_STATE "data", false, true);
     other_pid = machine_launch(bus, other);
     g_free(line);
-    line = list("seen-2");
+    line = objects_list(stranger, "seen-2");
     g_free(expected);
     expected = g_strdup_printf("running %d " BANGER_OBJECT_PATH "/machines/seen_2d2", other_pid);
     ck_assert_str_eq(line, expected);
@@ -239,7 +216,7 @@ START_TEST(look_alikes_are_none)
         "/bin/sh", "-c",   "sleep 60; :", "--api-sock", MACHINE_RUN "seen.sock",
         "--id",    "seen", NULL};
     pid_t shelled = machine_start_program(RIG_UID_OWNER, shell);
-    g_autofree char *found = list("seen");
+    g_autofree char *found = objects_list(stranger, "seen");
 
     ck_assert_ptr_null(found);
     machine_end(shelled);
