@@ -253,15 +253,23 @@ race(const BangerSettings *settings, Swap *wanted, const char *open_path, const 
     ck_assert_uint_gt(n_refused, 0);
 }
 
+static BangerSettings
+settings_of_owner(void)
+{
+    const struct passwd *owner = getpwnam(BANGER_OWNER);
+
+    ck_assert_ptr_nonnull(owner);
+    return (BangerSettings){.owner_user = owner->pw_name,
+                            .owner_uid = owner->pw_uid,
+                            .owner_gid = owner->pw_gid,
+                            .state_directory = (char *)BANGER_STATE_DIRECTORY,
+                            .runtime_directory = (char *)BANGER_RUNTIME_DIRECTORY};
+}
+
 /* The file itself, then a directory on the way, by a symbolic link to the same thing outside. */
 START_TEST(swapped_during_the_call)
 {
-    const struct passwd *owner = getpwnam(BANGER_OWNER);
-    BangerSettings settings = {.owner_user = owner->pw_name,
-                               .owner_uid = owner->pw_uid,
-                               .owner_gid = owner->pw_gid,
-                               .state_directory = (char *)BANGER_STATE_DIRECTORY,
-                               .runtime_directory = (char *)BANGER_RUNTIME_DIRECTORY};
+    BangerSettings settings = settings_of_owner();
     g_autofree char *directory = image_path_of("raced"), *evil = image_path_of("raced-evil");
     g_autofree char *file = image_path_of("raced/file"), *other = image_path_of("raced-other");
     struct stat good;
@@ -371,12 +379,7 @@ END_TEST
  */
 START_TEST(directories_of_root)
 {
-    const struct passwd *owner = getpwnam(BANGER_OWNER);
-    BangerSettings settings = {.owner_user = owner->pw_name,
-                               .owner_uid = owner->pw_uid,
-                               .owner_gid = owner->pw_gid,
-                               .state_directory = (char *)BANGER_STATE_DIRECTORY,
-                               .runtime_directory = (char *)BANGER_RUNTIME_DIRECTORY};
+    BangerSettings settings = settings_of_owner();
     g_autofree char *directory = image_path_of("of-root"), *log = image_path_of("of-root/log");
     g_autofree char *new = image_path_of("of-root/new"), *plain = image_path_of("log");
     g_autoptr(GError) error = NULL;
@@ -384,20 +387,20 @@ START_TEST(directories_of_root)
     int fd;
 
     ck_assert_int_eq(mkdir(directory, 0775), 0);
-    ck_assert_int_eq(chown(directory, 0, owner->pw_gid), 0);
+    ck_assert_int_eq(chown(directory, 0, settings.owner_gid), 0);
     image_make_file(log, 0);
-    fd = banger_path_create_file(&settings, BANGER_PATH_STATE, log, owner->pw_uid, owner->pw_gid,
-                                 0640, &created, NULL);
+    fd = banger_path_create_file(&settings, BANGER_PATH_STATE, log, settings.owner_uid,
+                                 settings.owner_gid, 0640, &created, NULL);
     ck_assert_int_ge(fd, 0);
     ck_assert(!created);
     banger_close_fd(&fd);
-    fd = banger_path_create_file(&settings, BANGER_PATH_STATE, new, owner->pw_uid, owner->pw_gid,
-                                 0640, &created, &error);
+    fd = banger_path_create_file(&settings, BANGER_PATH_STATE, new, settings.owner_uid,
+                                 settings.owner_gid, 0640, &created, &error);
     ck_assert_int_eq(fd, -1);
     ck_assert(g_error_matches(error, BANGER_ERROR, BANGER_ERROR_NOT_MANAGED));
     ck_assert_int_ne(access(new, F_OK), 0);
-    fd = banger_path_create_file(&settings, BANGER_PATH_STATE, plain, owner->pw_uid, owner->pw_gid,
-                                 0640, &created, NULL);
+    fd = banger_path_create_file(&settings, BANGER_PATH_STATE, plain, settings.owner_uid,
+                                 settings.owner_gid, 0640, &created, NULL);
     ck_assert_int_ge(fd, 0);
     ck_assert(created);
     banger_close_fd(&fd);

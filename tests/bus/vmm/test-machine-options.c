@@ -2,7 +2,6 @@
 
 /* The optional keys of LaunchFirecracker: what reaches the VMM's API; and StopMachine. */
 
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -180,12 +179,6 @@ stop_machine(const char *vm_id, uint32_t timeout_s)
     return copy;
 }
 
-static bool
-is_gone(void *data)
-{
-    return kill(*(pid_t *)data, 0) < 0;
-}
-
 static void
 check_stop(const char *orders, uint32_t timeout_s, const char *expected)
 {
@@ -197,7 +190,7 @@ check_stop(const char *orders, uint32_t timeout_s, const char *expected)
     pid = machine_launch(machine_bus, machine);
     how = stop_machine("opt", timeout_s);
     ck_assert_str_eq(how, expected);
-    rig_wait_for(is_gone, &pid, "the end of the VMM");
+    rig_wait_pid_gone(pid);
     ck_assert_int_ne(access(MACHINE_RUN ".vm/opt", F_OK), 0);
     machine_order("opt", NULL);
     machine_free(machine);
