@@ -79,10 +79,11 @@ read_bytes(sd_bus_message *message, GString *out)
     return 1;
 }
 
+/* The name of an object's next member. */
 static void
-append_name(GString *out, const char *name, bool is_first)
+append_name(GString *out, const char *name)
 {
-    if (!is_first)
+    if (out->str[out->len - 1] != '{')
         g_string_append_c(out, ',');
     banger_json_append_string(out, name);
     g_string_append_c(out, ':');
@@ -95,7 +96,7 @@ read_members(const BangerField *members, sd_bus_message *message, GString *out)
     for (const BangerField *member = members; member->name != NULL; member++) {
         int r;
 
-        append_name(out, member->name, member == members);
+        append_name(out, member->name);
         r = read_value(member, message, out);
         if (r <= 0)
             return r < 0 ? r : -EBADMSG;
@@ -156,7 +157,7 @@ read_entry_value(const BangerField *members, const char *name, sd_bus_message *m
         if (!g_str_equal(member->name, name))
             continue;
         banger_field_append_signature(member, contents);
-        append_name(out, name, out->str[out->len - 1] == '{');
+        append_name(out, name);
         r = sd_bus_message_enter_container(message, 'v', contents->str);
         if (r <= 0)
             return r;
@@ -167,54 +168,33 @@ read_entry_value(const BangerField *members, const char *name, sd_bus_message *m
 }
 
 static int
-read_dict(const BangerField *field, sd_bus_message *message, GString *out)
+read_entry(const BangerField *field, sd_bus_message *message, GString *out)
 {
-    int r = sd_bus_message_enter_container(message, 'a', "{sv}");
+    const char *name;
+    int r = sd_bus_message_read_basic(message, 's', &name);
 
-    if (r <= 0)
-        return r;
-    g_string_append_c(out, '{');
-    while ((r = sd_bus_message_enter_container(message, 'e', "sv")) > 0) {
-        const char *name;
-
-        r = sd_bus_message_read_basic(message, 's', &name);
-        if (r < 0)
-            return r;
-        r = read_entry_value(field->members, name, message, out);
-        if (r < 0)
-            return r;
-        r = sd_bus_message_exit_container(message);
-        if (r < 0)
-            return r;
-    }
     if (r < 0)
         return r;
-    g_string_append_c(out, '}');
-    r = sd_bus_message_exit_container(message);
-    return r < 0 ? r : 1;
+    if (field->type == BANGER_TYPE_DICT)
+        return read_entry_value(field->members, name, message, out);
+    append_name(out, name);
+    return read_value(&field->members[1], message, out);
 }
 
+/* A dictionary (DICT or MAP) with entries of the types @entry. */
 static int
-read_map(const BangerField *map, sd_bus_message *message, GString *out)
+read_dict(const BangerField *field, const char *entry, sd_bus_message *message, GString *out)
 {
-    int r = sd_bus_message_enter_container(message, 'a', "{sa{sv}}");
-    bool is_first = true;
+    g_autofree char *contents = g_strconcat("{", entry, "}", NULL);
+    int r = sd_bus_message_enter_container(message, 'a', contents);
 
     if (r <= 0)
         return r;
     g_string_append_c(out, '{');
-    while ((r = sd_bus_message_enter_container(message, 'e', "sa{sv}")) > 0) {
-        const char *key;
-
-        r = sd_bus_message_read_basic(message, 's', &key);
-        if (r < 0)
-            return r;
-        append_name(out, key, is_first);
-        is_first = false;
-        r = read_dict(&map->members[1], message, out);
-        if (r < 0)
-            return r;
-        r = sd_bus_message_exit_container(message);
+    while ((r = sd_bus_message_enter_container(message, 'e', entry)) > 0) {
+        r = read_entry(field, message, out);
+        if (r >= 0)
+            r = sd_bus_message_exit_container(message);
         if (r < 0)
             return r;
     }
@@ -249,9 +229,9 @@ read_value(const BangerField *field, sd_bus_message *message, GString *out)
     case BANGER_TYPE_LIST:
         return read_array(field, message, out);
     case BANGER_TYPE_DICT:
-        return read_dict(field, message, out);
+        return read_dict(field, "sv", message, out);
     case BANGER_TYPE_MAP:
-        return read_map(field, message, out);
+        return read_dict(field, "sa{sv}", message, out);
     case BANGER_TYPE_HANDLE:
         break; /* of methods that JSON does not have */
     }
