@@ -227,12 +227,8 @@ find_member(const BangerField *field, const char *key)
 {
     if (field == NULL || field->members == NULL)
         return NULL;
-    if (field->type == BANGER_TYPE_MAP)
-        return &field->members[1];
-    for (const BangerField *member = field->members; member->name != NULL; member++)
-        if (g_str_equal(member->name, key))
-            return member;
-    return NULL;
+    return field->type == BANGER_TYPE_MAP ? &field->members[1]
+                                          : banger_fields_find(field->members, key);
 }
 
 static bool

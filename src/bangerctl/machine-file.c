@@ -35,15 +35,6 @@ refuse_key(const Reader *reader, const char *group, const char *key, const char 
                             key, what);
 }
 
-static const BangerField *
-find_field(const BangerField *members, const char *name)
-{
-    for (const BangerField *member = members; member->name != NULL; member++)
-        if (g_str_equal(member->name, name))
-            return member;
-    return NULL;
-}
-
 /* The text of @key, without the escapes of key files. */
 static char *
 read_text(const Reader *reader, const char *group, const char *key, GError **error)
@@ -84,7 +75,7 @@ add_keys(const Reader *reader, const char *group, const BangerField *members,
     g_auto(GStrv) keys = g_key_file_get_keys(reader->keys, group, NULL, NULL);
 
     for (char **key = keys; *key != NULL; key++) {
-        const BangerField *field = find_field(members, *key);
+        const BangerField *field = banger_fields_find(members, *key);
 
         if (field == NULL)
             return refuse_key(reader, group, *key, "there is no such key here", error);
@@ -111,9 +102,9 @@ ensure_member(struct json_object *object, const char *name, struct json_object *
 static bool
 read_drive(const Reader *reader, const char *group, const char *id, GError **error)
 {
-    const BangerField *drive = find_field(machine_file_members(), "drives")->members;
+    const BangerField *drive = banger_fields_find(machine_file_members(), "drives")->members;
     const BangerField *options =
-        find_field(machine_file_members(), "drive_options")->members[1].members;
+        banger_fields_find(machine_file_members(), "drive_options")->members[1].members;
     g_auto(GStrv) keys = g_key_file_get_keys(reader->keys, group, NULL, NULL);
     struct json_object *object = json_object_new_object();
     struct json_object *all;
@@ -124,10 +115,10 @@ read_drive(const Reader *reader, const char *group, const char *id, GError **err
     (void)json_object_object_add(object, "read_only", json_object_new_boolean(false));
     (void)json_object_object_add(object, "is_root", json_object_new_boolean(false));
     for (char **key = keys; *key != NULL; key++) {
-        const BangerField *field = find_field(drive, *key);
+        const BangerField *field = banger_fields_find(drive, *key);
         struct json_object *owner = object;
 
-        if (field == NULL && (field = find_field(options, *key)) != NULL) {
+        if (field == NULL && (field = banger_fields_find(options, *key)) != NULL) {
             all = ensure_member(reader->machine, "drive_options", json_object_new_object);
             owner = ensure_member(all, id, json_object_new_object);
         }
@@ -145,7 +136,7 @@ static bool
 read_network(const Reader *reader, const char *group, const char *rest, GError **error)
 {
     (void)rest;
-    return add_keys(reader, group, find_field(machine_file_members(), "network")->members,
+    return add_keys(reader, group, banger_fields_find(machine_file_members(), "network")->members,
                     ensure_member(reader->machine, "network", json_object_new_object), error);
 }
 
@@ -153,7 +144,8 @@ read_network(const Reader *reader, const char *group, const char *rest, GError *
 static bool
 read_forward(const Reader *reader, const char *group, const char *rest, GError **error)
 {
-    const BangerField *members = find_field(machine_file_members(), "port_forwards")->members;
+    const BangerField *members =
+        banger_fields_find(machine_file_members(), "port_forwards")->members;
     g_auto(GStrv) parts = g_strsplit(rest, " ", 2);
     struct json_object *object = json_object_new_object();
     struct json_object *port;

@@ -49,11 +49,7 @@ find_dictionary(const GArray *arguments)
 static const BangerField *
 find_row_field(const Call *call, const char *name)
 {
-    for (const BangerField *field = call->method != NULL ? call->method->in : NULL;
-         field != NULL && field->name != NULL; field++)
-        if (g_str_equal(field->name, name))
-            return field;
-    return NULL;
+    return call->method != NULL ? banger_fields_find(call->method->in, name) : NULL;
 }
 
 /* The arguments as a person reads them: "bridge_name s, op_id s". Free with g_free(). */
@@ -78,13 +74,12 @@ add_entry(Call *call, const MethodArgument *dictionary, const char *key, const c
           GError **error)
 {
     const BangerField *field = find_row_field(call, dictionary->name);
-    const BangerField *member = field != NULL ? field->members : NULL;
+    const BangerField *member =
+        field != NULL && field->members != NULL ? banger_fields_find(field->members, key) : NULL;
     g_autoptr(GString) signature = g_string_new(NULL);
     struct json_object *object = NULL, *value;
 
-    while (member != NULL && member->name != NULL && !g_str_equal(member->name, key))
-        member++;
-    if (member != NULL && member->name != NULL)
+    if (member != NULL)
         banger_field_append_signature(member, signature);
     else
         g_string_assign(signature, "v");

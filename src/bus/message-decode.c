@@ -252,16 +252,15 @@ decode_variant(Decoder *decoder, const BangerField *dict, const BangerField *mem
 static bool
 decode_entry(Decoder *decoder, const BangerField *dict, void *base, uint64_t *seen, GError **error)
 {
-    const BangerField *member = dict->members;
+    const BangerField *member;
     const char *key;
     uint64_t bit;
     int r = sd_bus_message_read_basic(decoder->message, 's', &key);
 
     if (r <= 0)
         return refuse_value(error, dict, r);
-    while (member->name != NULL && !g_str_equal(member->name, key))
-        member++;
-    if (member->name == NULL)
+    member = banger_fields_find(dict->members, key);
+    if (member == NULL)
         return banger_set_error(error, BANGER_ERROR_BAD_PARAMS, "%s: unknown key \"%.64s\"",
                                 dict->name, key);
     bit = UINT64_C(1) << (member - dict->members);

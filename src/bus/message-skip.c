@@ -45,7 +45,7 @@ skip_array(sd_bus_message *message, const BangerField *field)
 static bool
 skip_entry(sd_bus_message *message, const BangerField *dict)
 {
-    const BangerField *member = dict->members;
+    const BangerField *member;
     g_autoptr(GString) expected = g_string_new(NULL);
     const char *contents;
     const char *key;
@@ -55,9 +55,8 @@ skip_entry(sd_bus_message *message, const BangerField *dict)
         return false;
     if (contents[1] == '\0')
         return contents[0] != 'v' && sd_bus_message_skip(message, "v") >= 0;
-    while (member->name != NULL && !g_str_equal(member->name, key))
-        member++;
-    if (member->name == NULL)
+    member = banger_fields_find(dict->members, key);
+    if (member == NULL)
         return false;
     banger_field_append_signature(member, expected);
     return g_str_equal(contents, expected->str) &&

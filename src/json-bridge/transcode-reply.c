@@ -150,21 +150,19 @@ static int
 read_entry_value(const BangerField *members, const char *name, sd_bus_message *message,
                  GString *out)
 {
-    for (const BangerField *member = members; member->name != NULL; member++) {
-        g_autoptr(GString) contents = g_string_new(NULL);
-        int r;
+    const BangerField *member = banger_fields_find(members, name);
+    g_autoptr(GString) contents = g_string_new(NULL);
+    int r;
 
-        if (!g_str_equal(member->name, name))
-            continue;
-        banger_field_append_signature(member, contents);
-        append_name(out, name);
-        r = sd_bus_message_enter_container(message, 'v', contents->str);
-        if (r <= 0)
-            return r;
-        r = read_value(member, message, out);
-        return r <= 0 ? r : sd_bus_message_exit_container(message);
-    }
-    return sd_bus_message_skip(message, "v");
+    if (member == NULL)
+        return sd_bus_message_skip(message, "v");
+    banger_field_append_signature(member, contents);
+    append_name(out, name);
+    r = sd_bus_message_enter_container(message, 'v', contents->str);
+    if (r <= 0)
+        return r;
+    r = read_value(member, message, out);
+    return r <= 0 ? r : sd_bus_message_exit_container(message);
 }
 
 static int

@@ -75,6 +75,15 @@ banger_fields_signature(const BangerField *fields)
     return g_string_free(signature, FALSE);
 }
 
+const BangerField *
+banger_fields_find(const BangerField *fields, const char *name)
+{
+    for (const BangerField *field = fields; field->name != NULL; field++)
+        if (g_str_equal(field->name, name))
+            return field;
+    return NULL;
+}
+
 static void
 clear_array(const BangerField *field, GArray **array)
 {

@@ -121,6 +121,9 @@ void banger_field_append_signature(const BangerField *field, GString *signature)
 /* The D-Bus signature of the list @fields, such as "sssb". Free with g_free(). */
 char *banger_fields_signature(const BangerField *fields);
 
+/* The one of @fields called @name, or NULL. */
+const BangerField *banger_fields_find(const BangerField *fields, const char *name);
+
 /*
  * Frees what the members of the struct at @base own and sets them to NULL. Members that were never
  * decoded must be NULL or zero.
