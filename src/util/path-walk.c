@@ -124,6 +124,16 @@ banger_walk_owner_may(const BangerSettings *settings, const struct stat *st, mod
     return (granted & rights) == rights;
 }
 
+bool
+banger_walk_check_search(const BangerSettings *settings, const struct stat *st, const char *path,
+                         GError **error)
+{
+    return banger_walk_owner_may(settings, st, 1) ||
+           banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
+                            "%s is in a directory of root's that %s may not search", path,
+                            settings->owner_user);
+}
+
 static bool
 check_search(const BangerSettings *settings, int fd, const char *path, GError **error)
 {
@@ -132,10 +142,7 @@ check_search(const BangerSettings *settings, int fd, const char *path, GError **
     if (fstat(fd, &st) < 0)
         return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno, "cannot examine %s",
                                 path);
-    return banger_walk_owner_may(settings, &st, 1) ||
-           banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
-                            "%s is in a directory of root's that %s may not search", path,
-                            settings->owner_user);
+    return banger_walk_check_search(settings, &st, path, error);
 }
 
 int

@@ -39,6 +39,13 @@ int banger_walk_open(const BangerSettings *settings, int root_fd, const char *be
 /* openat2(2) of the one component @name in @directory with these restrictions; errno on failure. */
 int banger_walk_create(int directory, const char *name, int flags, mode_t mode);
 
+/*
+ * Whether the owner may search the directory of @st, which @path is in, if it is root's. Errors:
+ * NotManaged.
+ */
+bool banger_walk_check_search(const BangerSettings *settings, const struct stat *st,
+                              const char *path, GError **error);
+
 /* Sets @error to why @path could not be opened, from the errno value @errnum. Returns false. */
 bool banger_walk_refuse(int errnum, const char *path, GError **error);
 

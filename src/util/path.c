@@ -62,7 +62,7 @@ is_trusted_owner(const BangerSettings *settings, uid_t uid)
     return uid == 0 || uid == settings->owner_uid;
 }
 
-/* Opens the trusted directory of @root and checks whose it is. */
+/* Opens the trusted directory @directory and checks whose it is. */
 static int
 open_root(const BangerSettings *settings, const char *directory, GError **error)
 {
@@ -241,14 +241,8 @@ open_parent_below(const BangerSettings *settings, int root_fd, const char *below
         slash != NULL ? g_strndup(below, (gsize)(slash - below)) : g_strdup(".");
     banger_autofd int fd = open_checked(settings, root_fd, parent, path, S_IFDIR, ret_stat, error);
 
-    if (fd < 0)
+    if (fd < 0 || (slash != NULL && !banger_walk_check_search(settings, ret_stat, path, error)))
         return -1;
-    if (slash != NULL && !banger_walk_owner_may(settings, ret_stat, 1)) {
-        (void)banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
-                               "%s is in a directory of root's that %s may not search", path,
-                               settings->owner_user);
-        return -1;
-    }
     *ret_name = slash != NULL ? slash + 1 : below;
     return banger_steal_fd(&fd);
 }
@@ -258,10 +252,8 @@ static bool
 give_created(const BangerSettings *settings, BangerPathRoot root, const char *path, int fd,
              uid_t uid, gid_t gid, mode_t mode, GError **error)
 {
-    if (fchown(fd, uid, gid) == 0 && fchmod(fd, mode) == 0)
+    if (banger_path_give(fd, path, uid, gid, mode, error))
         return true;
-    (void)banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
-                           "cannot set owner and mode of %s", path);
     (void)banger_path_unlink(settings, root, path, fd, NULL);
     return false;
 }
