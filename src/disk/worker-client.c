@@ -141,19 +141,20 @@ receive_streamed(BangerWorker *worker, size_t max, BangerWorkerReply *ret_reply,
     const gint64 end_usec = g_get_monotonic_time() + STREAM_TIMEOUT_USEC;
     BangerWorkerProgress done;
 
-    do {
+    for (;;) {
         banger_worker_set_timeout(worker,
                                   CLAMP(end_usec - g_get_monotonic_time(), 0, READ_TIMEOUT_USEC));
         if (!receive_header(worker, MAX(max, sizeof done), ret_reply, ret_recovery, error))
             return false;
-        if (ret_reply->status == BANGER_WORKER_PROGRESS &&
-            (ret_reply->length != sizeof done ||
-             !banger_worker_receive(worker, &done, sizeof done, error)))
+        if (ret_reply->status != BANGER_WORKER_PROGRESS)
+            return true;
+        if (ret_reply->length != sizeof done)
             return refuse_answer(error);
-        if (ret_reply->status == BANGER_WORKER_PROGRESS && done.total > 0)
+        if (!banger_worker_receive(worker, &done, sizeof done, error))
+            return false;
+        if (done.total > 0)
             banger_job_set_progress(worker->job, (double)done.done / (double)done.total);
-    } while (ret_reply->status == BANGER_WORKER_PROGRESS);
-    return true;
+    }
 }
 
 /*
