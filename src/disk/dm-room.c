@@ -8,7 +8,6 @@
 #include "disk/dm-private.h"
 #include "disk/loop.h"
 #include "model/bounds.h"
-#include "model/names.h"
 #include "util/error.h"
 #include "util/fd.h"
 
@@ -20,25 +19,20 @@ typedef struct {
     uint64_t total;
 } Fill;
 
-/* The status of a snapshot in use is "<allocated>/<total> …" sectors; else it is a name. */
+/*
+ * The status of a snapshot in use is "<allocated>/<total> …" sectors; else it is a name. Under the
+ * lock.
+ */
 static bool
-get_fill(const char *name, Fill *ret_fill, GError **error)
+get_fill_locked(const char *name, Fill *ret_fill, GError **error)
 {
-    banger_auto_dm_task *task = NULL;
+    banger_auto_dm_task *task = banger_dm_task_new(DM_DEVICE_STATUS, name);
     uint64_t start = 0, length = 0;
     char *type = NULL, *status = NULL;
     Fill fill = {0};
-    bool done;
 
-    if (!banger_dm_lock(error))
-        return false;
-    task = banger_dm_task_new(DM_DEVICE_STATUS, name);
-    done = task != NULL && dm_task_run(task);
-    if (!done)
-        (void)banger_dm_refuse(task, "examine", name, error);
-    banger_dm_unlock();
-    if (!done)
-        return false;
+    if (task == NULL || !dm_task_run(task))
+        return banger_dm_refuse(task, "examine", name, error);
     (void)dm_get_next_target(task, NULL, &start, &length, &type, &status);
     if (status == NULL || sscanf(status, "%" SCNu64 "/%" SCNu64, &fill.allocated, &fill.total) != 2)
         return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
@@ -46,6 +40,18 @@ get_fill(const char *name, Fill *ret_fill, GError **error)
                                 status != NULL ? status : "it has no table");
     *ret_fill = (Fill){fill.allocated * BANGER_DM_SECTOR, fill.total * BANGER_DM_SECTOR};
     return true;
+}
+
+static bool
+get_fill(const char *name, Fill *ret_fill, GError **error)
+{
+    bool done;
+
+    if (!banger_dm_lock(error))
+        return false;
+    done = get_fill_locked(name, ret_fill, error);
+    banger_dm_unlock();
+    return done;
 }
 
 /*
@@ -89,11 +95,8 @@ banger_dm_get_room(const BangerSettings *settings, const char *name, BangerDmRoo
     uint32_t chunk_size;
     uint64_t n, n_host;
 
-    if (!banger_dm_get_info(name, &info, error) || !get_fill(name, &fill, error))
+    if (!banger_dm_get_snapshot(name, &info, error) || !get_fill(name, &fill, error))
         return false;
-    if (info.chunk_sectors == 0)
-        return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
-                                BANGER_DM_DIRECTORY "%s is not a snapshot", name);
     chunk_size = info.chunk_sectors * BANGER_DM_SECTOR;
     n = count_chunks(fill.total - MIN(fill.allocated, fill.total), chunk_size);
     n_host = count_chunks(get_host_room(settings, info.cow, fill.allocated), chunk_size);

@@ -195,6 +195,19 @@ banger_dm_get_info(const char *name, BangerDmInfo *ret_info, GError **error)
     return done;
 }
 
+bool
+banger_dm_get_snapshot(const char *name, BangerDmInfo *ret_info, GError **error)
+{
+    if (!banger_dm_get_info(name, ret_info, error))
+        return false;
+    if (!ret_info->exists)
+        return banger_set_error(error, BANGER_ERROR_NOT_FOUND,
+                                BANGER_DM_DIRECTORY "%s does not exist", name);
+    return ret_info->is_snapshot ||
+           banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
+                            BANGER_DM_DIRECTORY "%s is not a snapshot", name);
+}
+
 /*
  * Waits for udev to finish with @cookie. dm_udev_wait() would wait for ever for a udevd that hangs,
  * and under the lock. @name is for the message.
@@ -357,16 +370,8 @@ banger_dm_open(const char *name, int flags, GError **error)
     BangerDmInfo info;
     struct stat st;
 
-    if (!banger_dm_get_info(name, &info, error))
+    if (!banger_dm_get_snapshot(name, &info, error))
         return -1;
-    if (!info.exists) {
-        (void)banger_set_error(error, BANGER_ERROR_NOT_FOUND, "%s does not exist", path);
-        return -1;
-    }
-    if (!info.is_snapshot) {
-        (void)banger_set_error(error, BANGER_ERROR_NOT_MANAGED, "%s is not a snapshot", path);
-        return -1;
-    }
     /* The node, or udev's link to it: /dev is root's. What counts is the number. */
     fd = open(path, flags | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {

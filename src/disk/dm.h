@@ -36,6 +36,9 @@ typedef struct {
 /* What @name is. A name that does not exist is success with ret_info->exists false. */
 bool banger_dm_get_info(const char *name, BangerDmInfo *ret_info, GError **error);
 
+/* The same for what must be a snapshot. Errors: NotFound, NotManaged. */
+bool banger_dm_get_snapshot(const char *name, BangerDmInfo *ret_info, GError **error);
+
 typedef struct {
     uint32_t chunk_size; /* in bytes */
     uint32_t n_chunks;

@@ -6,7 +6,6 @@
 #include "disk/dm.h"
 #include "disk/loop.h"
 #include "disk/worker-client.h"
-#include "util/error.h"
 #include "util/fd.h"
 #include "util/path.h"
 
@@ -38,14 +37,8 @@ claim_device(BangerImage *image, const BangerSettings *settings, GError **error)
     BangerDisk disk = {.path = image->where->path, .mode = BANGER_DISK_WRITE, .fd = -1};
     BangerDmInfo info;
 
-    if (!banger_dm_get_info(image->where->dm_name, &info, error))
+    if (!banger_dm_get_snapshot(image->where->dm_name, &info, error))
         return false;
-    if (!info.exists)
-        return banger_set_error(error, BANGER_ERROR_NOT_FOUND, "%s does not exist",
-                                image->where->path);
-    if (!info.is_snapshot)
-        return banger_set_error(error, BANGER_ERROR_NOT_MANAGED, "%s is not a snapshot",
-                                image->where->path);
     disk.st.st_mode = S_IFBLK;
     disk.st.st_rdev = info.number;
     image->claim = banger_disk_claim(settings, &disk, 1, error);

@@ -43,7 +43,7 @@ typedef enum {
 
 /*
  * Runs e2fsck on @image, which must not be open. *@ret_corrected says whether it mended something.
- * The time limit is 10 min. OperationFailed carries the last lines it printed.
+ * The time limit of a run is 10 min. OperationFailed carries the last lines it printed.
  *
  * @job (or NULL) can be cancelled while nothing is changed. REPAIR looks first, unless the
  * superblock asks for work, and changes the image only if there is something to mend: then @job is

@@ -116,11 +116,8 @@ static int
 open_to_try(const BangerSettings *settings, const BangerImagePath *where, bool is_base,
             BangerImage *image, GError **error)
 {
-    struct stat st;
-
     if (is_base)
-        return banger_path_open_file(settings, BANGER_PATH_STATE, where->path, O_RDONLY, &st,
-                                     error);
+        return open_to_read(settings, where, error);
     return banger_image_claim(image, settings, where, true, error) ? banger_image_open(image, error)
                                                                    : -1;
 }

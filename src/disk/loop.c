@@ -276,8 +276,7 @@ wait_until_gone(const char *loop, const struct loop_info64 *was, GError **error)
     gint64 deadline_usec = g_get_monotonic_time() + DETACH_TIMEOUT_USEC;
     struct loop_info64 info;
 
-    while (read_status(loop, &info) && info.lo_inode == was->lo_inode &&
-           info.lo_device == was->lo_device) {
+    while (read_status(loop, &info) && is_backed_by(&info, was->lo_device, was->lo_inode)) {
         if (g_get_monotonic_time() >= deadline_usec)
             return banger_set_error(error, BANGER_ERROR_BUSY,
                                     "%s is in use: it will be detached at its last close", loop);

@@ -59,8 +59,8 @@ bool banger_image_try_write(const BangerSettings *settings, int fd, const char *
 /*
  * Runs e2fsck on the block device that @fd is open on; @fd must not be open exclusively, e2fsck
  * itself wants to be the only one. *@ret_corrected says whether it mended something. The time limit
- * is 10 min. OperationFailed carries the last lines it printed. As banger_image_check() says, @job
- * can be cancelled while nothing is changed.
+ * of a run is 10 min. OperationFailed carries the last lines it printed. As banger_image_check()
+ * says, @job can be cancelled while nothing is changed.
  */
 bool banger_worker_check(const BangerSettings *settings, int fd, const char *path,
                          BangerImageCheck kind, BangerJob *job, bool *ret_corrected,

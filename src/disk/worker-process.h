@@ -13,7 +13,7 @@
 
 /*
  * One process of banger-image-worker: started, talked to, ended, all within a time limit. For
- * disk/worker-client only.
+ * disk/worker-client; others ask whether the programs are there.
  */
 typedef struct {
     pid_t pid;
