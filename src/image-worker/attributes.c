@@ -58,12 +58,11 @@ collect_name(char *name, char *value, /* NOLINT(readability-non-const-parameter)
     if (list != NULL) {
         attributes->list = list;
         list[attributes->n] = (BangerAttribute){.name = strdup(name)};
-        attributes->n += list[attributes->n].name != NULL;
     }
-    if (attributes->n > ATTRIBUTES_MAX)
-        collection->error = EXT2_ET_INODE_CORRUPTED;
-    else if (list == NULL)
+    if (list == NULL || list[attributes->n].name == NULL)
         collection->error = EXT2_ET_NO_MEMORY;
+    else if (++attributes->n > ATTRIBUTES_MAX)
+        collection->error = EXT2_ET_INODE_CORRUPTED;
     return collection->error != 0 ? XATTR_ABORT : 0;
 }
 
@@ -193,6 +192,44 @@ banger_attributes_write(ext2_filsys fs, ext2_ino_t ino, const BangerAttributes *
 
     for (size_t i = 0; error == 0 && i < attributes->n; i++)
         error = write_one(fs, ino, &attributes->list[i]);
+    return error;
+}
+
+static int
+first_attribute(char *name, char *value, /* NOLINT(readability-non-const-parameter) */
+                size_t value_length, void *ret_name)
+{
+    (void)value;
+    (void)value_length;
+    *(char **)ret_name = strdup(name);
+    return XATTR_ABORT;
+}
+
+errcode_t
+banger_attributes_remove(ext2_filsys fs, ext2_ino_t ino)
+{
+    struct ext2_xattr_handle *handle;
+    errcode_t error = ext2fs_xattrs_open(fs, ino, &handle);
+    unsigned int n = 0;
+    char *name;
+
+    if (error != 0)
+        return error;
+    error = ext2fs_xattrs_read(handle);
+    while (error == 0) {
+        /* Removing what is not found succeeds: a damaged inode must not keep us here. */
+        if (++n > ATTRIBUTES_MAX) {
+            error = EXT2_ET_INODE_CORRUPTED;
+            break;
+        }
+        name = NULL;
+        error = ext2fs_xattrs_iterate(handle, first_attribute, &name);
+        if (error != 0 || name == NULL)
+            break;
+        error = ext2fs_xattr_remove(handle, name);
+        free(name);
+    }
+    (void)ext2fs_xattrs_close(&handle);
     return error;
 }
 

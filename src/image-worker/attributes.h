@@ -33,4 +33,7 @@ errcode_t banger_attributes_read(ext2_filsys fs, ext2_ino_t ino, unsigned int mo
 errcode_t banger_attributes_write(ext2_filsys fs, ext2_ino_t ino,
                                   const BangerAttributes *attributes);
 
+/* Removes every one of @ino, and so the inodes that store the values of large ones. */
+errcode_t banger_attributes_remove(ext2_filsys fs, ext2_ino_t ino);
+
 void banger_attributes_free(BangerAttributes *attributes);

@@ -24,7 +24,7 @@ typedef struct {
 /*
  * Waits for the request and reads all of it; the image that came along is at
  * BANGER_WORKER_FD_IMAGE. Ends the process if the helper goes away instead. Numbers over the limits
- * of model/bounds.h are refused. What @ret_inputs points to lives as long as the process.
+ * of util/worker-protocol.h are refused. What @ret_inputs points to lives as long as the process.
  */
 bool banger_channel_read_request(BangerWorkerInputs *ret_inputs, BangerWorkerFailure *failure);
 

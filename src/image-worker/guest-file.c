@@ -13,8 +13,6 @@
 #include "image-worker/guest-path.h"
 #include "image-worker/soundness.h"
 
-#define ATTRIBUTES_MAX 8192u /* a block of 64 KiB has fewer */
-
 /* An inode with everything that may follow its 128 bytes: an inode is at most a block. */
 typedef union {
     struct ext2_inode inode;
@@ -113,45 +111,6 @@ banger_guest_file_check(ext2_filsys fs, const char *path, BangerWorkerFailure *f
             (LINUX_S_ISLNK(inode.i_mode) || check_regular(&inode, path, failure)));
 }
 
-static int
-first_attribute(char *name, char *value, /* NOLINT(readability-non-const-parameter) */
-                size_t value_length, void *ret_name)
-{
-    (void)value;
-    (void)value_length;
-    *(char **)ret_name = strdup(name);
-    return XATTR_ABORT;
-}
-
-/* Removes every extended attribute, and so the inodes that store the values of large ones. */
-static errcode_t
-remove_attributes(ext2_filsys fs, ext2_ino_t ino)
-{
-    struct ext2_xattr_handle *handle;
-    errcode_t error = ext2fs_xattrs_open(fs, ino, &handle);
-    unsigned int n = 0;
-    char *name;
-
-    if (error != 0)
-        return error;
-    error = ext2fs_xattrs_read(handle);
-    while (error == 0) {
-        /* Removing what is not found succeeds: a damaged inode must not keep us here. */
-        if (++n > ATTRIBUTES_MAX) {
-            error = EXT2_ET_INODE_CORRUPTED;
-            break;
-        }
-        name = NULL;
-        error = ext2fs_xattrs_iterate(handle, first_attribute, &name);
-        if (error != 0 || name == NULL)
-            break;
-        error = ext2fs_xattr_remove(handle, name);
-        free(name);
-    }
-    (void)ext2fs_xattrs_close(&handle);
-    return error;
-}
-
 typedef struct {
     bool has_last;
     blk64_t last_cluster; /* of the content */
@@ -237,7 +196,7 @@ empty_file(ext2_filsys fs, ext2_ino_t ino, Inode *inode, int size)
     if (ext2fs_inode_has_valid_blocks2(fs, &inode->inode))
         error = release_blocks(fs, ino, inode, size);
     if (error == 0 && ext2fs_has_feature_ea_inode(fs->super))
-        error = remove_attributes(fs, ino);
+        error = banger_attributes_remove(fs, ino);
     if (error == 0)
         error = ext2fs_read_inode_full(fs, ino, &inode->inode, size);
     if (error == 0 && ext2fs_file_acl_block(fs, &inode->inode) != 0)

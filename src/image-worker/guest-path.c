@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "image-worker/guest-content.h"
 #include "image-worker/soundness.h"
 #include "util/worker-protocol.h"
 
@@ -59,19 +60,11 @@ banger_guest_inode_read(ext2_filsys fs, ext2_ino_t ino, struct ext2_inode *ret_i
 static bool
 read_link_blocks(Walk *walk, ext2_ino_t ino, char *target, unsigned int size)
 {
-    ext2_file_t file;
-    unsigned int got = 0;
-    errcode_t error = ext2fs_file_open(walk->fs, ino, 0, &file);
+    errcode_t error = banger_guest_content_read(walk->fs, ino, target, size);
 
-    if (error == 0) {
-        error = ext2fs_file_read(file, target, size, &got);
-        (void)ext2fs_file_close(file);
-    }
-    if (error != 0 || got != size)
-        return banger_failure_set_ext2(walk->failure, error != 0 ? error : EXT2_ET_SHORT_READ,
-                                       "cannot read a symbolic link of guest path \"%s\"",
-                                       walk->path);
-    return true;
+    return error == 0 ||
+           banger_failure_set_ext2(walk->failure, error,
+                                   "cannot read a symbolic link of guest path \"%s\"", walk->path);
 }
 
 /* Reads the target of the symbolic link @ino into @target of LINK_TARGET_MAX + 1 bytes. */

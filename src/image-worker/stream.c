@@ -32,9 +32,9 @@ report_progress(BangerStreamProgress *progress, size_t length, BangerWorkerFailu
     if (progress->now.done - progress->reported < BANGER_WORKER_PROGRESS_STEP)
         return true;
     progress->reported = progress->now.done;
-    return (banger_channel_reply(BANGER_WORKER_PROGRESS, &progress->now, sizeof progress->now) &&
-            banger_sandbox_allow_more_time(failure)) ||
-           banger_failure_set(failure, BANGER_WORKER_FAILED, "the helper went away");
+    if (!banger_channel_reply(BANGER_WORKER_PROGRESS, &progress->now, sizeof progress->now))
+        return banger_failure_set(failure, BANGER_WORKER_FAILED, "the helper went away");
+    return banger_sandbox_allow_more_time(failure);
 }
 
 static bool
