@@ -129,8 +129,8 @@ check_recovered(struct ext2_super_block *super, BangerWorkerFailure *failure)
 {
     bool has_orphans = super->s_last_orphan != 0;
 
-#ifdef EXT4_FEATURE_RO_COMPAT_ORPHAN_PRESENT /* e2fsprogs 1.47; older ones refuse it by themselves \
-                                              */
+/* Of e2fsprogs 1.47; older ones refuse it by themselves. */
+#ifdef EXT4_FEATURE_RO_COMPAT_ORPHAN_PRESENT
     has_orphans = has_orphans || ext2fs_has_feature_orphan_present(super);
 #endif
     if (super->s_journal_dev == 0 && ext2fs_has_feature_journal_needs_recovery(super))

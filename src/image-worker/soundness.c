@@ -155,6 +155,19 @@ check_groups(ext2_filsys fs, BangerWorkerFailure *failure)
     return is_sound;
 }
 
+/* The inode of the orphan file, 0 if there is none. e2fsprogs before 1.47 does not know it. */
+static ext2_ino_t
+orphan_file_of(const struct ext2_super_block *super)
+{
+#ifdef EXT4_FEATURE_COMPAT_ORPHAN_FILE
+    if ((super->s_feature_compat & EXT4_FEATURE_COMPAT_ORPHAN_FILE) != 0)
+        return super->s_orphan_file_inum;
+#else
+    (void)super;
+#endif
+    return 0;
+}
+
 bool
 banger_soundness_check(ext2_filsys fs, BangerWorkerFailure *failure)
 {
@@ -176,8 +189,7 @@ banger_soundness_check(ext2_filsys fs, BangerWorkerFailure *failure)
         return banger_failure_set_ext2(failure, error, "cannot look at the image");
     return check_groups(fs, failure) &&
            (fs->super->s_journal_dev != 0 || add_inode(fs, fs->super->s_journal_inum, failure)) &&
-           (!ext2fs_has_feature_orphan_file(fs->super) ||
-            add_inode(fs, fs->super->s_orphan_file_inum, failure));
+           add_inode(fs, orphan_file_of(fs->super), failure);
 }
 
 static int
