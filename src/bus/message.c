@@ -152,6 +152,13 @@ banger_message_make_stub(sd_bus_message *call)
     return make_stub(call, &stub) >= 0 ? stub : sd_bus_message_ref(call);
 }
 
+int
+banger_message_reply_error(sd_bus_message *call, const GError *error)
+{
+    return sd_bus_reply_method_errorf(call, banger_error_dbus_name(banger_error_code(error)), "%s",
+                                      error->message);
+}
+
 static bool
 is_short_text(const char *text)
 {

@@ -62,5 +62,8 @@ sd_bus_message *banger_message_make_stub(sd_bus_message *call);
 int banger_message_encode(sd_bus_message *message, const BangerMethod *method,
                           const BangerReply *reply);
 
+/* Answers @call with @error. What sd-bus returns. */
+int banger_message_reply_error(sd_bus_message *call, const GError *error);
+
 /* The signature of a call of @method, "s" for op_id at the end. Free with g_free(). */
 char *banger_message_signature(const BangerMethod *method);

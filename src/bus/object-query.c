@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
 
+#include "bus/message.h"
 #include "bus/object-private.h"
 #include "model/bounds.h"
 #include "util/sd-auto.h"
@@ -255,8 +256,7 @@ count_message(BangerObjects *objects, const char *sender, int change)
 static int
 reply_error(sd_bus_message *message, const GError *error)
 {
-    (void)sd_bus_reply_method_errorf(message, banger_error_dbus_name(banger_error_code(error)),
-                                     "%s", error->message);
+    (void)banger_message_reply_error(message, error);
     return 1;
 }
 
@@ -276,8 +276,7 @@ is_to_long_unknown(sd_bus_message *message, const BangerInventory *inventory)
     BangerObjectKind kind;
 
     return strlen(path) > QUOTED_PATH_MAX && banger_object_parse_path(path, &kind, &name) &&
-           (inventory->objects[kind] == NULL ||
-            !g_hash_table_contains(inventory->objects[kind], name));
+           !g_hash_table_contains(inventory->objects[kind], name);
 }
 
 /* The message is in line again, with what was collected for it. */

@@ -7,6 +7,7 @@
 #include <systemd/sd-bus-vtable.h>
 
 #include "bus/jobs.h"
+#include "bus/message.h"
 #include "bus/object-private.h"
 #include "disk/dm-list.h"
 #include "model/names.h"
@@ -153,8 +154,7 @@ on_cancel(sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
     (void)ret_error;
     if (banger_jobs_cancel(job->jobs, job->name, sd_bus_message_get_sender(message), &error))
         return sd_bus_reply_method_return(message, "");
-    return sd_bus_reply_method_errorf(message, banger_error_dbus_name(banger_error_code(error)),
-                                      "%s", error->message);
+    return banger_message_reply_error(message, error);
 }
 
 static const sd_bus_vtable job_table[] = {

@@ -83,8 +83,7 @@ banger_objects_have_collected(const BangerObjects *objects, sd_bus_message *mess
     if (inventory == NULL)
         return false;
     for (unsigned int kind = 0; kind < BANGER_N_OBJECT_KINDS; kind++)
-        if (inventory->objects[kind] != NULL)
-            n += g_hash_table_size(inventory->objects[kind]);
+        n += g_hash_table_size(inventory->objects[kind]);
     *ret_bytes = n * OBJECT_BYTES;
     return true;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "bus/subscribe.h"
 
+#include "bus/message.h"
 #include "bus/object-watch.h"
 #include "bus/subscriptions.h"
 
@@ -22,8 +23,7 @@ send_answer(sd_bus_message *message, const GError *error)
     if (error == NULL)
         (void)sd_bus_reply_method_return(message, "");
     else
-        (void)sd_bus_reply_method_errorf(message, banger_error_dbus_name(banger_error_code(error)),
-                                         "%s", error->message);
+        (void)banger_message_reply_error(message, error);
 }
 
 static void
@@ -41,7 +41,8 @@ on_last_gone(void *user_data)
 
     g_clear_pointer(&subscribe->watch, banger_object_watch_free);
     subscribe->ready = false;
-    g_ptr_array_set_size(subscribe->unanswered, 0);
+    /* Who is still there has called Unsubscribe meanwhile. */
+    answer_all(subscribe, NULL);
     subscribe->idle(subscribe->idle_data);
 }
 
