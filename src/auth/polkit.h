@@ -53,7 +53,7 @@ bool banger_polkit_look_up(BangerPolkit *polkit);
 /*
  * Asks; @answered is called exactly once, from the main loop, and there is no time limit. Only
  * after banger_polkit_look_up() said yes; if the connection to polkit was closed since then, FAILED
- * is answered at once. Cancelling @cancellable asks polkit to end its question
+ * is answered at once. Cancelling @cancellable asks polkit to end its question to
  * a person, and FAILED is answered at once.
  */
 void banger_polkit_ask(BangerPolkit *polkit, const BangerPolkitQuestion *question,

@@ -21,8 +21,12 @@
 #define BANGER_CALL_BYTES_MAX (BANGER_BYTES_PER_UID_MAX / 4 * 3) /* of large messages in flight */
 #define BANGER_CALLS_FRESH_MAX 3u /* of those, begun less than BANGER_CALL_FRESH_MS ago */
 #define BANGER_CALL_FRESH_MS 100u
-#define BANGER_LARGE_REPLIES_MAX 8u         /* calls in flight whose reply may be large */
-#define BANGER_CALL_TIMEOUT_SEC (15u * 60u) /* longer than any operation of the helper */
+#define BANGER_LARGE_REPLIES_MAX 8u /* calls in flight whose reply may be large */
+/*
+ * Longer than any operation of the helper: a repair may wait for its place, look and mend for ten
+ * minutes each.
+ */
+#define BANGER_CALL_TIMEOUT_SEC (60u * 60u)
 
 /* What the bus takes: its daemon drops a connection that sends a message over 32 MiB. */
 #define BANGER_BUS_ARGUMENTS_MAX (BANGER_MESSAGE_MAX - (1u << 20))

@@ -11,6 +11,7 @@
 
 #define NAME_MAX_SHOWN 64 /* bytes of an unknown method's name in a message */
 
+/* A BANGER_FAULT_CALL is BadParams here, which the helper itself would say. */
 static void G_GNUC_PRINTF(3, 4)
     set_fault(BangerEnvelope *envelope, BangerFaultKind kind, const char *format, ...)
 {
@@ -21,6 +22,8 @@ static void G_GNUC_PRINTF(3, 4)
     va_start(args, format);
     envelope->fault = banger_fault_new(kind, g_strdup_vprintf(format, args));
     va_end(args);
+    if (kind == BANGER_FAULT_CALL)
+        envelope->fault->dbus_name = g_strdup(banger_error_dbus_name(BANGER_ERROR_BAD_PARAMS));
 }
 
 /*
@@ -30,7 +33,6 @@ static void G_GNUC_PRINTF(3, 4)
 static void
 take_op_id(BangerEnvelope *envelope, struct json_object *value)
 {
-    g_autoptr(GError) error = NULL;
     const char *op_id = value != NULL ? banger_json_text(value) : "";
 
     if (op_id != NULL && op_id[0] == '\0')
@@ -40,12 +42,10 @@ take_op_id(BangerEnvelope *envelope, struct json_object *value)
         envelope->op_id_is_callers = true;
         return;
     }
-    (void)banger_set_error(&error, BANGER_ERROR_BAD_PARAMS,
-                           "op_id: must be 1 to %d characters of A-Z a-z 0-9 . _ : - that begin "
-                           "with a letter or digit",
-                           BANGER_OP_ID_MAX);
-    if (envelope->fault == NULL)
-        envelope->fault = banger_fault_from_error(error);
+    set_fault(envelope, BANGER_FAULT_CALL,
+              "op_id: must be 1 to %d characters of A-Z a-z 0-9 . _ : - that begin "
+              "with a letter or digit",
+              BANGER_OP_ID_MAX);
 }
 
 static void
@@ -85,15 +85,10 @@ open_legacy(BangerEnvelope *envelope, struct json_object *request)
         (!json_object_is_type(version, json_type_int) || json_object_get_int64(version) != 1))
         set_fault(envelope, BANGER_FAULT_BAD_VERSION, "version: must be 1");
     take_method(envelope, banger_json_member(request, "method", false));
-    if (params != NULL && !json_object_is_type(params, json_type_object)) {
-        g_autoptr(GError) error = NULL;
-
-        (void)banger_set_error(&error, BANGER_ERROR_BAD_PARAMS, "params: must be an object");
-        if (envelope->fault == NULL)
-            envelope->fault = banger_fault_from_error(error);
-    } else {
+    if (params != NULL && !json_object_is_type(params, json_type_object))
+        set_fault(envelope, BANGER_FAULT_CALL, "params: must be an object");
+    else
         envelope->params = json_object_get(params);
-    }
     take_op_id(envelope, banger_json_member(request, "op_id", false));
 }
 
@@ -133,7 +128,6 @@ take_id(BangerEnvelope *envelope, struct json_object *value)
 static void
 take_rpc_params(BangerEnvelope *envelope, struct json_object *params)
 {
-    g_autoptr(GError) error = NULL;
     size_t n_arguments = 0;
 
     if (params == NULL)
@@ -147,11 +141,8 @@ take_rpc_params(BangerEnvelope *envelope, struct json_object *params)
             n_arguments++;
         take_op_id(envelope, json_object_array_get_idx(params, n_arguments));
         if (json_object_array_length(params) > n_arguments + 1)
-            (void)banger_set_error(&error, BANGER_ERROR_BAD_PARAMS,
-                                   "params: %s takes %zu arguments and an op_id",
-                                   envelope->method->json_name, n_arguments);
-        if (error != NULL && envelope->fault == NULL)
-            envelope->fault = banger_fault_from_error(error);
+            set_fault(envelope, BANGER_FAULT_CALL, "params: %s takes %zu arguments and an op_id",
+                      envelope->method->json_name, n_arguments);
     }
     envelope->params = json_object_get(params);
 }

@@ -13,7 +13,7 @@ bool banger_listener_from_systemd(int *ret_fd, GError **error);
 
 /*
  * Binds a listening socket at @path with mode 0600, owned by @uid and @gid. A socket at which no
- * process listens on is replaced; a live listener and anything that is no socket are AlreadyExists.
+ * process listens is replaced; a live listener and anything that is no socket are AlreadyExists.
  * Two that do this at the same time do not meet: the folder is locked meanwhile.
  */
 int banger_listener_bind(const char *path, uid_t uid, gid_t gid, GError **error);

@@ -7,11 +7,9 @@
 
 /*
  * A recognizer of JSON texts (RFC 8259) in a stream of bytes, fed piece by piece. It stands in
- * front of json-c's tokener, which builds the values but is lenient: NaN, comments, single quotes,
- * raw control characters, leading zeros, overlong UTF-8 and characters after the value pass it, it
- * ends a member's name at a \u0000, its own UTF-8 check fails where a piece ends inside a character
- * (0.16), and an array of a million empty objects costs it a gigabyte. What passes here is one
- * complete object or array within BANGER_REQUEST_…_MAX.
+ * front of banger_json_parse(), which builds the values and checks nothing; and of json-c, which
+ * keeps them and ends a member's name at a \u0000. What passes here is one complete object or
+ * array within BANGER_REQUEST_…_MAX: an array of a million empty objects would cost a gigabyte.
  */
 typedef struct {
     int state;

@@ -182,7 +182,7 @@ on_connect(sd_event_source *source, int listener, uint32_t revents, void *user_d
     (void)revents;
     if (fd >= 0)
         welcome_peer(server, fd);
-    else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+    else if (banger_is_shortage(errno) || errno == ENOBUFS)
         accept_later(server);
     return 0;
 }
