@@ -125,6 +125,15 @@ client_member_text(struct json_object *object, const char *name)
     return text != NULL ? text : "";
 }
 
+uint64_t
+client_member_number(struct json_object *object, const char *name)
+{
+    struct json_object *value = NULL;
+
+    (void)json_object_object_get_ex(object, name, &value);
+    return json_object_get_uint64(value);
+}
+
 static const char *
 name_object(struct json_object *object)
 {

@@ -4,10 +4,11 @@
 #include <glib.h>
 #include <json-c/json.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <systemd/sd-bus.h>
 
-/* How long the longest operation takes: a file system check has ten minutes. */
-#define CLIENT_CALL_TIMEOUT_USEC (UINT64_C(11) * 60 * G_USEC_PER_SEC)
+/* Longer than the longest operation takes: a file may be streamed for an hour. */
+#define CLIENT_CALL_TIMEOUT_USEC (UINT64_C(2) * 3600 * G_USEC_PER_SEC)
 
 /*
  * The helper as seen by a client of the bus. What fails says so on standard error, with the reason
@@ -58,6 +59,9 @@ ClientStatus client_find_machine(sd_bus *bus, const char *id, struct json_object
 
 /* The text of the member @name of @object, "" if it has none. Part of @object. */
 const char *client_member_text(struct json_object *object, const char *name);
+
+/* The number of the member @name of @object, 0 if it has none. */
+uint64_t client_member_number(struct json_object *object, const char *name);
 
 /* The property @name of the helper, an array of text. */
 ClientStatus client_get_texts(sd_bus *bus, const char *name, char ***ret_texts);

@@ -6,10 +6,9 @@
 #include "bangerctl/progress.h"
 #include "bangerctl/relay.h"
 #include "bangerctl/text-domain.h"
+#include "model/bounds.h"
 #include "util/op-id.h"
 #include "util/sd-auto.h"
-
-#define FILE_MAX_BYTES (16u << 20) /* what ReadExt4File and WriteExt4Files take */
 
 ClientStatus
 command_snapshots(const CommandContext *context, char **arguments)
@@ -107,8 +106,8 @@ append_whole(sd_bus_message *message, char **arguments, const char *data, size_t
 static ClientStatus
 write_whole(const CommandContext *context, char **arguments)
 {
-    g_autofree char *data = g_malloc(FILE_MAX_BYTES + 1);
-    size_t size = fread(data, 1, FILE_MAX_BYTES + 1, stdin);
+    g_autofree char *data = g_malloc(BANGER_GUEST_FILE_MAX + 1);
+    size_t size = fread(data, 1, BANGER_GUEST_FILE_MAX + 1, stdin);
     sd_bus_message *message;
     int r;
 

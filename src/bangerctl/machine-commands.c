@@ -41,26 +41,17 @@ print_member(const char *label, struct json_object *object, const char *name)
     print_field(label, text);
 }
 
-static uint64_t
-read_number(struct json_object *object, const char *name)
-{
-    struct json_object *value = NULL;
-
-    (void)json_object_object_get_ex(object, name, &value);
-    return json_object_get_uint64(value);
-}
-
 static void
 print_usage(struct json_object *machine)
 {
-    const uint64_t memory = read_number(machine, "MemoryCurrent");
+    const uint64_t memory = client_member_number(machine, "MemoryCurrent");
     g_autofree char *text = g_format_size_full(memory, G_FORMAT_SIZE_IEC_UNITS);
-    g_autofree char *cpu = g_strdup_printf("%.1f s", (double)read_number(machine, "CpuUsageUsec") /
-                                                         (double)G_USEC_PER_SEC);
+    g_autofree char *cpu = g_strdup_printf(
+        "%.1f s", (double)client_member_number(machine, "CpuUsageUsec") / (double)G_USEC_PER_SEC);
 
     if (memory > 0 && memory < UINT64_MAX)
         print_field(_("Memory"), text);
-    if (read_number(machine, "CpuUsageUsec") < UINT64_MAX)
+    if (client_member_number(machine, "CpuUsageUsec") < UINT64_MAX)
         print_field(_("CPU"), cpu);
 }
 
@@ -74,8 +65,8 @@ print_disk(sd_bus *bus, const char *name)
         return;
     snapshot = client_find(objects, name);
     if (snapshot != NULL) {
-        const uint64_t used = read_number(snapshot, "UsedBytes");
-        const uint64_t size = read_number(snapshot, "CowBytes");
+        const uint64_t used = client_member_number(snapshot, "UsedBytes");
+        const uint64_t size = client_member_number(snapshot, "CowBytes");
         g_autofree char *used_text = g_format_size_full(used, G_FORMAT_SIZE_IEC_UNITS);
         g_autofree char *size_text = g_format_size_full(size, G_FORMAT_SIZE_IEC_UNITS);
         const unsigned int percent =
@@ -92,11 +83,11 @@ print_disk(sd_bus *bus, const char *name)
 static void
 print_since(struct json_object *machine)
 {
-    g_autoptr(GDateTime) time =
-        g_date_time_new_from_unix_local((gint64)(read_number(machine, "Since") / G_USEC_PER_SEC));
+    g_autoptr(GDateTime) time = g_date_time_new_from_unix_local(
+        (gint64)(client_member_number(machine, "Since") / G_USEC_PER_SEC));
     g_autofree char *text = time != NULL ? g_date_time_format(time, "%Y-%m-%d %H:%M:%S %Z") : NULL;
 
-    if (text != NULL && read_number(machine, "Since") > 0)
+    if (text != NULL && client_member_number(machine, "Since") > 0)
         print_field(_("Since"), text);
 }
 

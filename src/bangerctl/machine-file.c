@@ -4,10 +4,9 @@
 #include <string.h>
 
 #include "bangerctl/bus-value.h"
+#include "model/bounds.h"
 #include "model/methods.h"
 #include "util/error.h"
-
-#define FILE_MAX_BYTES (16u << 20) /* of one file for the image */
 
 typedef struct {
     GKeyFile *keys;
@@ -180,7 +179,7 @@ add_content(const Reader *reader, const char *group, struct json_object *object,
             return false;
         size = strlen(content);
     }
-    if (size > FILE_MAX_BYTES)
+    if (size > BANGER_GUEST_FILE_MAX)
         return refuse_key(reader, group, "source", "the file has more than 16 MiB", error);
     text = g_base64_encode((const guchar *)content, size);
     (void)json_object_object_add(object, "data", json_object_new_string(text));

@@ -6,11 +6,10 @@
 #include "bangerctl/machine-file.h"
 #include "bangerctl/progress.h"
 #include "bangerctl/text-domain.h"
+#include "model/names.h"
 #include "util/op-id.h"
 #include "util/sd-auto.h"
 
-#define TAP_PREFIX "tap-fc-"
-#define LINK_NAME_MAX 15
 #define DEFAULT_KERNEL_ARGS "console=ttyS0 reboot=k panic=1"
 
 static ClientStatus
@@ -76,8 +75,8 @@ complete_machine(sd_bus *bus, struct json_object *machine)
     set_default_path(machine, "socket_path", runtime, ".sock");
     set_default_path(machine, "log_path", state, ".log");
     set_default_path(machine, "metrics_path", state, ".metrics");
-    tap = g_strconcat(TAP_PREFIX, client_member_text(machine, "vm_id"), NULL);
-    if (strlen(tap) <= LINK_NAME_MAX)
+    tap = g_strconcat(BANGER_TAP_PREFIX, client_member_text(machine, "vm_id"), NULL);
+    if (banger_name_check_tap(tap, NULL))
         set_default(machine, "tap_device", json_object_new_string(tap));
     set_default(machine, "kernel_args", json_object_new_string(DEFAULT_KERNEL_ARGS));
     set_default(machine, "vcpu_count", json_object_new_int(1));

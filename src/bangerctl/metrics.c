@@ -28,15 +28,6 @@ append_label(GString *text, const char *name, const char *value)
     g_string_append_c(text, '"');
 }
 
-static uint64_t
-read_counter(struct json_object *object, const char *name)
-{
-    struct json_object *value = NULL;
-
-    (void)json_object_object_get_ex(object, name, &value);
-    return json_object_get_uint64(value);
-}
-
 /*
  * A sample of each of @objects that has @member, labeled with its member @id as @label. What
  * systemd does not know is the largest number.
@@ -47,7 +38,7 @@ append_samples(GString *text, const char *name, struct json_object *objects, con
 {
     for (size_t i = 0; i < json_object_array_length(objects); i++) {
         struct json_object *object = json_object_array_get_idx(objects, i);
-        const uint64_t number = read_counter(object, member);
+        const uint64_t number = client_member_number(object, member);
         char buffer[G_ASCII_DTOSTR_BUF_SIZE];
 
         if (number == UINT64_MAX)

@@ -34,8 +34,7 @@ on_signal(sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
         (void)json_object_object_add(line, "path",
                                      json_object_new_string(sd_bus_message_get_path(message)));
         (void)json_object_object_add(line, "arguments", json_object_get(arguments));
-        g_print("%s\n", json_object_to_json_string_ext(line, JSON_C_TO_STRING_PLAIN |
-                                                                 JSON_C_TO_STRING_NOSLASHESCAPE));
+        output_json(line);
         json_object_put(line);
     } else {
         g_print("%s", sd_bus_message_get_member(message));
