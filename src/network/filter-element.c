@@ -162,14 +162,14 @@ banger_elements_add_tap(GArray *elements, const char *tap, bool open)
 void
 banger_elements_add_mac(GArray *elements, const char *tap, const char *mac)
 {
-    const struct ether_addr *address = ether_aton(mac);
     BangerFilterElement element;
+    struct ether_addr address;
 
-    g_return_if_fail(address != NULL);
+    g_return_if_fail(ether_aton_r(mac, &address) != NULL);
     banger_elements_add_name(elements, BANGER_SET_HAS_MAC, tap);
     init_element(&element, BANGER_SET_MACS);
     put_name(&element, tap);
-    put_bytes(element.element.key, &element.element.key_length, address, sizeof *address);
+    put_bytes(element.element.key, &element.element.key_length, &address, sizeof address);
     g_array_append_val(elements, element);
 }
 

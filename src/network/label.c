@@ -42,7 +42,9 @@ parse_word(char *word, BangerLabel *label)
     } else if (g_str_has_prefix(word, AT_KEY))
         label->made_at_s = g_ascii_strtoull(word + strlen(AT_KEY), NULL, 10);
     else if (g_str_has_prefix(word, MAC_KEY)) {
-        if (ether_aton(word + strlen(MAC_KEY)) != NULL)
+        struct ether_addr address;
+
+        if (ether_aton_r(word + strlen(MAC_KEY), &address) != NULL)
             (void)g_strlcpy(label->mac, word + strlen(MAC_KEY), sizeof label->mac);
     } else if (g_str_equal(word, "open"))
         label->open = true;
