@@ -165,6 +165,32 @@ START_TEST(refused)
 }
 END_TEST
 
+static int
+append_mac(sd_bus_message *message)
+{
+    return sd_bus_message_append(message, "{sv}", "guest_mac", "s", "06:00:ac:10:00:04");
+}
+
+/* The TAP's label alone has the address, as when a launch before ended between that and the set. */
+START_TEST(mac_is_entered_again)
+{
+    static const char flush[] =
+        "nft delete element bridge banger macs { '\"tap-fc-opt\" . 06:00:ac:10:00:04' }";
+    Machine *machine = machine_new("opt");
+
+    machine->more = append_mac;
+    for (int i = 0; i < 2; i++) {
+        pid_t pid = machine_launch(bus, machine);
+
+        ck_assert(has_mac("06:00:ac:10:00:04"));
+        rig_call_ok(bus, "KillProcess", "us", (uint32_t)pid, "");
+        ck_assert(i == 1 || g_spawn_command_line_sync(flush, NULL, NULL, NULL, NULL));
+        ck_assert(i == 1 || !has_mac("06:00:ac:10:00:04"));
+    }
+    machine_free(machine);
+}
+END_TEST
+
 /* What StopMachine says. */
 static char *
 stop_machine(const char *vm_id, uint32_t timeout_s)
@@ -243,6 +269,7 @@ main(int argc, char **argv)
     tcase_add_test(tcase, all_are_passed_on);
     tcase_add_test(tcase, is_not_started);
     tcase_add_test(tcase, refused);
+    tcase_add_test(tcase, mac_is_entered_again);
     tcase_add_test(tcase, stop_by_the_guest);
     tcase_add_test(tcase, stop_without_asking);
     tcase_add_test(tcase, stop_by_force);
