@@ -147,15 +147,8 @@ static bool
 ensure_no_router_advertisements(const BangerLink *link, GError **error)
 {
     g_autofree char *path = g_strdup_printf("net/ipv6/conf/%s/accept_ra", link->name);
-    g_autoptr(GError) refusal = NULL;
 
-    if (link->accept_ra == 0 || banger_sysctl_set(path, "0", &refusal))
-        return true;
-    /* A kernel without IPv6 has no such setting, and needs none. */
-    if (g_error_matches(refusal, BANGER_ERROR, BANGER_ERROR_NOT_FOUND))
-        return true;
-    g_propagate_error(error, g_steal_pointer(&refusal));
-    return false;
+    return link->accept_ra == 0 || banger_sysctl_set_if_there(path, "0", error);
 }
 
 /* Brings our bridge @link into order; one message for all that one message can set at a link. */

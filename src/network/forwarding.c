@@ -46,8 +46,7 @@ keep_advertisements_of(const BangerLink *link, GError **error)
     g_autofree char *path = g_strdup_printf("net/ipv6/conf/%s/accept_ra", link->name);
     g_autoptr(GError) reason = NULL;
 
-    return !takes_advertisements(link) || banger_sysctl_set(path, "2", &reason) ||
-           g_error_matches(reason, BANGER_ERROR, BANGER_ERROR_NOT_FOUND) ||
+    return !takes_advertisements(link) || banger_sysctl_set_if_there(path, "2", &reason) ||
            banger_set_error(error, BANGER_ERROR_NOT_SUPPORTED,
                             "IPv6 forwarding would make this host ignore the routers at the "
                             "link %s: %s",

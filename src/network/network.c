@@ -149,13 +149,8 @@ static bool
 disable_ipv6(const BangerLink *tap, GError **error)
 {
     g_autofree char *path = g_strdup_printf("net/ipv6/conf/%s/disable_ipv6", tap->name);
-    g_autoptr(GError) refusal = NULL;
 
-    if (banger_sysctl_set(path, "1", &refusal) ||
-        g_error_matches(refusal, BANGER_ERROR, BANGER_ERROR_NOT_FOUND))
-        return true;
-    g_propagate_error(error, g_steal_pointer(&refusal));
-    return false;
+    return banger_sysctl_set_if_there(path, "1", error);
 }
 
 /*

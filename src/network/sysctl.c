@@ -36,6 +36,18 @@ banger_sysctl_set(const char *path, const char *value, GError **error)
 }
 
 bool
+banger_sysctl_set_if_there(const char *path, const char *value, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+
+    if (banger_sysctl_set(path, value, &failure) ||
+        g_error_matches(failure, BANGER_ERROR, BANGER_ERROR_NOT_FOUND))
+        return true;
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return false;
+}
+
+bool
 banger_sysctl_is(const char *path, const char *value, bool *ret_is, GError **error)
 {
     char present[64] = "";
