@@ -291,18 +291,6 @@ banger_link_create_bridge(BangerNetlink *netlink, const char *name,
                             "cannot create the bridge %s: %s", name, banger_netlink_words(netlink));
 }
 
-/* Adds what says that the kernel gives the link no IPv6 address of its own. */
-static void
-put_no_ipv6(struct nl_msg *message)
-{
-    struct nlattr *families = nla_nest_start(message, IFLA_AF_SPEC);
-    struct nlattr *family = nla_nest_start(message, AF_INET6);
-
-    (void)nla_put_u8(message, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
-    (void)nla_nest_end(message, family);
-    (void)nla_nest_end(message, families);
-}
-
 bool
 banger_link_change(BangerNetlink *netlink, const BangerLink *link, const BangerLinkChange *change,
                    GError **error)
@@ -323,8 +311,6 @@ banger_link_change(BangerNetlink *netlink, const BangerLink *link, const BangerL
         (void)nla_put(message, IFLA_IFALIAS, (int)strlen(change->alias), change->alias);
     if (change->mtu != 0)
         (void)nla_put_u32(message, IFLA_MTU, change->mtu);
-    if (change->no_ipv6)
-        put_no_ipv6(message);
     if (change->master != 0)
         (void)nla_put_u32(message, IFLA_MASTER, (uint32_t)change->master);
     errnum = banger_netlink_run(netlink, message, NULL, NULL);

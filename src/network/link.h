@@ -90,7 +90,6 @@ typedef struct {
     bool no_stp;        /* of a bridge: STP off */
     bool no_delay;      /* of a bridge without STP: forward delay 0 */
     const char *alias;  /* at most BANGER_ALIAS_SIZE - 1 bytes, or NULL */
-    bool no_ipv6;       /* no link-local address by the kernel; not together with up */
     uint32_t mtu;       /* 0: leave it */
     int master;         /* make it a port of the bridge with this index; 0: leave it */
     bool up;            /* set IFF_UP */

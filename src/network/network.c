@@ -155,8 +155,9 @@ disable_ipv6(const BangerLink *tap, GError **error)
 
 /*
  * Makes the TAP a marked port of the bridge, and sets it up, as far as it is not. The MTU comes
- * before: a port with a smaller one would take the bridge's down. It has no address of the kernel's
- * making by which a guest could reach the host past its bridge.
+ * before: a port with a smaller one would take the bridge's down. So does disable_ipv6(): the
+ * TAP never has an address of the kernel's making by which a guest could reach the host past its
+ * bridge.
  */
 static bool
 attach_tap(BangerNetlink *netlink, const BangerLink *tap, const BangerLink *bridge, GError **error)
@@ -165,18 +166,16 @@ attach_tap(BangerNetlink *netlink, const BangerLink *tap, const BangerLink *brid
     g_autofree char *alias = tap->marked ? NULL : banger_label_format_new();
     const BangerLinkChange first = {
         .alias = alias,
-        .no_ipv6 = true,
-        .mtu = tap->mtu != bridge->mtu ? bridge->mtu : 0,
+        .mtu = !is_port && tap->mtu != bridge->mtu ? bridge->mtu : 0,
     };
     const BangerLinkChange change = {.master = is_port ? 0 : bridge->index, .up = !tap->up};
 
     if (tap->marked && is_port && tap->up)
         return true;
     TEST_POINT(tap->name);
-    return (is_port ||
-            (banger_link_change(netlink, tap, &first, error) && disable_ipv6(tap, error))) &&
-           (!is_port || tap->marked ||
-            banger_link_change(netlink, tap, &(BangerLinkChange){.alias = first.alias}, error)) &&
+    return ((first.alias == NULL && first.mtu == 0) ||
+            banger_link_change(netlink, tap, &first, error)) &&
+           (is_port || disable_ipv6(tap, error)) &&
            ((change.master == 0 && !change.up) || banger_link_change(netlink, tap, &change, error));
 }
 

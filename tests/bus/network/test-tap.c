@@ -118,6 +118,34 @@ START_TEST(tap_is_put_in_order)
 }
 END_TEST
 
+/* The kernel gives a link with so small an MTU no IPv6, as on a host that was started without. */
+START_TEST(tap_without_ipv6)
+{
+    rig_call_ok(bus, "EnsureBridge", "ssss", BRIDGE, "");
+    network_do("ip link set br-fc mtu 1000");
+    create_tap("tap-fc-1");
+    network_assert_contains(network_look("tap-fc-1"), " mtu 1000 ");
+    network_assert_contains(network_look("tap-fc-1"), "master br-fc");
+    network_assert_contains(network_look("tap-fc-1"), ",UP");
+    /* Nor was there any while it was none of the ports. */
+    network_do("ip link set tap-fc-1 nomaster");
+    create_tap("tap-fc-1");
+    network_assert_contains(network_look("tap-fc-1"), "master br-fc");
+}
+END_TEST
+
+START_TEST(tap_speaks_no_ipv6)
+{
+    create_tap("tap-fc-1");
+    ck_assert_str_eq(network_run("cat /proc/sys/net/ipv6/conf/tap-fc-1/disable_ipv6"), "1\n");
+    ck_assert_str_eq(network_run("ip -6 -o address show dev tap-fc-1"), "");
+    /* One that stood, and had an address of the kernel's making. */
+    network_do("ip tuntap add tap-fc-2 mode tap user banger; ip link set tap-fc-2 up");
+    create_tap("tap-fc-2");
+    ck_assert_str_eq(network_run("ip -6 -o address show dev tap-fc-2"), "");
+}
+END_TEST
+
 START_TEST(tap_of_another_is_untouched)
 {
     static const char *const commands[] = {
@@ -226,6 +254,8 @@ main(int argc, char **argv)
     tcase_add_test(tcase, tap_again_is_silent);
     tcase_add_test(tcase, tap_is_the_owners_alone);
     tcase_add_test(tcase, tap_is_put_in_order);
+    tcase_add_test(tcase, tap_without_ipv6);
+    tcase_add_test(tcase, tap_speaks_no_ipv6);
     tcase_add_test(tcase, tap_of_another_is_untouched);
     tcase_add_test(tcase, delete_is_idempotent);
     tcase_add_test(tcase, delete_spares_what_is_no_tap);
