@@ -325,8 +325,10 @@ change_once(const BangerSettings *settings, BangerNetlink *netlink,
         return banger_nft_run(change->commands, error);
     }
     batch = banger_nft_batch_new(generation);
-    if (!fill_batch(netlink, batch, change, error))
+    if (!fill_batch(netlink, batch, change, error)) {
+        seen.valid = false;
         return false;
+    }
     if (banger_nft_batch_size(batch) == 0)
         return confirm_generation(netlink, generation, ret_again, error);
     errnum = banger_nft_batch_commit(netlink, batch);
