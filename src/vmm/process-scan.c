@@ -24,6 +24,22 @@ typedef struct {
     int errnum; /* why a command line could not be read of a process that may be there, or 0 */
 } Scan;
 
+/* Opens /proc, for the names in it, and *@ret_proc for what is below these. NULL on failure. */
+static GDir *
+open_processes(int *ret_proc, GError **error)
+{
+    GDir *directory = g_dir_open("/proc", 0, NULL);
+
+    if (directory != NULL)
+        *ret_proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (directory != NULL && *ret_proc >= 0)
+        return directory;
+    (void)banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
+                           "cannot list the processes");
+    g_clear_pointer(&directory, g_dir_close);
+    return NULL;
+}
+
 /*
  * Reads PID/@name in one go, the files of proc(5) give themselves whole. Returns -1 or its length.
  */
@@ -128,13 +144,12 @@ banger_process_scan(const BangerSettings *settings, const char *option, const ch
 {
     Scan scan = {.settings = settings, .option = option, .value = value};
     g_autoptr(GArray) others = g_array_new(FALSE, FALSE, sizeof(pid_t));
-    banger_autofd int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    g_autoptr(GDir) directory = g_dir_open("/proc", 0, NULL);
+    banger_autofd int proc = -1;
+    g_autoptr(GDir) directory = open_processes(&proc, error);
     const char *name;
 
-    if (proc < 0 || directory == NULL)
-        return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
-                                "cannot list the processes");
+    if (directory == NULL)
+        return false;
     while ((name = g_dir_read_name(directory)) != NULL) {
         pid_t other = (pid_t)strtol(name, NULL, 10);
 
@@ -181,13 +196,12 @@ banger_process_scan_ours(const BangerSettings *settings, BangerProcessVisitor *v
 {
     const guint64 ticks_per_second = (guint64)sysconf(_SC_CLK_TCK);
     guint64 booted = boot_time() * G_USEC_PER_SEC;
-    banger_autofd int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    g_autoptr(GDir) directory = g_dir_open("/proc", 0, NULL);
+    banger_autofd int proc = -1;
+    g_autoptr(GDir) directory = open_processes(&proc, error);
     const char *name;
 
-    if (proc < 0 || directory == NULL)
-        return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
-                                "cannot list the processes");
+    if (directory == NULL)
+        return false;
     while ((name = g_dir_read_name(directory)) != NULL) {
         pid_t pid = (pid_t)strtol(name, NULL, 10);
         char text[BANGER_COMMAND_LINE_MAX];
@@ -208,11 +222,11 @@ banger_process_scan_ours(const BangerSettings *settings, BangerProcessVisitor *v
 bool
 banger_process_uid_has_unit(uid_t uid)
 {
-    banger_autofd int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    g_autoptr(GDir) directory = g_dir_open("/proc", 0, NULL);
+    banger_autofd int proc = -1;
+    g_autoptr(GDir) directory = open_processes(&proc, NULL);
     const char *name;
 
-    while (proc >= 0 && directory != NULL && (name = g_dir_read_name(directory)) != NULL) {
+    while (directory != NULL && (name = g_dir_read_name(directory)) != NULL) {
         struct stat st;
 
         if (g_ascii_isdigit(name[0]) && fstatat(proc, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
@@ -245,12 +259,12 @@ is_member(int proc, const char *pid, pid_t group)
 bool
 banger_process_group_lives(pid_t group)
 {
-    banger_autofd int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    g_autoptr(GDir) directory = g_dir_open("/proc", 0, NULL);
+    banger_autofd int proc = -1;
+    g_autoptr(GDir) directory = open_processes(&proc, NULL);
     const char *pid;
     bool lives = false;
 
-    while (proc >= 0 && directory != NULL && !lives && (pid = g_dir_read_name(directory)) != NULL)
+    while (directory != NULL && !lives && (pid = g_dir_read_name(directory)) != NULL)
         lives = g_ascii_isdigit(pid[0]) && is_member(proc, pid, group);
     return lives;
 }
