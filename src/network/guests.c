@@ -357,8 +357,10 @@ banger_guest_remove_stale(const BangerSettings *settings, BangerNetlink *route, 
     element = g_array_index(elements, BangerFilterElement, 0);
     if (!banger_filter_find(settings, &element, &found, error))
         return false;
-    if (!found)
+    if (!found) {
+        banger_tap_file_remove(tap);
         return true;
+    }
     netfilter = banger_netlink_open(NETLINK_NETFILTER, error);
     if (netfilter == NULL || !list_guests(netfilter, tap, guests, error) ||
         !add_stale_mac(netfilter, elements, tap, error))

@@ -51,7 +51,10 @@ bool banger_guest_remove_tap(const BangerSettings *settings, BangerNetlink *rout
                              const BangerLink *tap, const char *interface, bool gone,
                              GError **error);
 
-/* As banger_guest_remove_tap() of a TAP that is not there, if the tables know one of that name. */
+/*
+ * As banger_guest_remove_tap() of a TAP that is not there, if the tables know one of that name. The
+ * file of such a TAP goes in any case.
+ */
 bool banger_guest_remove_stale(const BangerSettings *settings, BangerNetlink *route,
                                const char *tap, GError **error);
 

@@ -209,6 +209,19 @@ START_TEST(restriction_is_put_back)
 }
 END_TEST
 
+/* Neither its TAP nor the tables know of it any more: it is not the next TAP's of that name. */
+START_TEST(file_goes_with_its_tap)
+{
+    egress(PEERS_GUEST, "10.0.0.0/8", NULL);
+    ck_assert_int_eq(access(FILE_OF_TAP, F_OK), 0);
+    network_do("ip link del tap-fc-1; nft flush ruleset");
+    peers_nat(bus, OTHER, "tap-fc-2", true);
+    ck_assert_int_eq(access(FILE_OF_TAP, F_OK), 0);
+    network_bridge_and_tap(bus, "tap-fc-1");
+    ck_assert_int_ne(access(FILE_OF_TAP, F_OK), 0);
+}
+END_TEST
+
 START_TEST(lists_that_are_refused)
 {
     static const char *const wrong[] = {"10.0.0.1/8",      "nowhere",   "10.0.0.0/8:0",
@@ -242,6 +255,7 @@ main(int argc, char **argv)
     tcase_add_test(tcase, guest_reaches_what_the_list_says);
     tcase_add_test(tcase, equal_lists_share_a_chain);
     tcase_add_test(tcase, restriction_is_put_back);
+    tcase_add_test(tcase, file_goes_with_its_tap);
     tcase_add_test(tcase, lists_that_are_refused);
     suite_add_tcase(suite, tcase);
     return harness_run("bus/reach", suite);
