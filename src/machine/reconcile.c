@@ -186,8 +186,7 @@ sweep_bridges(BangerSweep *sweep, GHashTable *bridges)
 static bool
 remove_record(BangerSweep *sweep, const char *name, bool *ret_gone, GError **error)
 {
-    *ret_gone = true;
-    return banger_network_remove_stale(sweep->settings, name, error);
+    return banger_network_remove_stale(sweep->settings, name, ret_gone, error);
 }
 
 static bool

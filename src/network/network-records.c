@@ -60,14 +60,17 @@ banger_network_list_stale(GHashTable *names, GError **error)
 }
 
 bool
-banger_network_remove_stale(const BangerSettings *settings, const char *tap, GError **error)
+banger_network_remove_stale(const BangerSettings *settings, const char *tap, bool *ret_gone,
+                            GError **error)
 {
     g_autoptr(BangerNetlink) route = banger_netlink_open(NETLINK_ROUTE, error);
+    BangerLink link;
+    bool found;
 
-    if (route == NULL || !banger_guest_remove_stale(settings, route, tap, error))
+    if (route == NULL || !banger_link_find(route, tap, &link, &found, error))
         return false;
-    banger_tap_file_remove(tap);
-    return true;
+    *ret_gone = !found;
+    return found || banger_guest_remove_stale(settings, route, tap, error);
 }
 
 /* Sees to it that forwarding is on for the guests of the TAP @tap that may leave their bridge. */

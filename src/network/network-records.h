@@ -12,8 +12,12 @@
  */
 bool banger_network_list_stale(GHashTable *names, GError **error);
 
-/* Removes what is registered for @tap, which is no link. Errors: those of DeleteTap. */
-bool banger_network_remove_stale(const BangerSettings *settings, const char *tap, GError **error);
+/*
+ * Removes what is registered for @tap, unless that is a link by now: then *@ret_gone is false.
+ * Errors: those of DeleteTap.
+ */
+bool banger_network_remove_stale(const BangerSettings *settings, const char *tap, bool *ret_gone,
+                                 GError **error);
 
 /*
  * Puts the tables back whole, and forwarding on where a guest needs it, or removes them with the
