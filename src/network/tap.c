@@ -14,7 +14,7 @@
 
 #define TUN_DEVICE "/dev/net/tun"
 
-/* Opens /dev/net/tun and ties it to the TAP @name; 0, or the errno and how far it got. */
+/* Opens /dev/net/tun and ties it to the TAP @name; 0, or the errno of what failed. */
 static int
 attach_tap(const char *name, unsigned int flags, int *ret_fd, GError **error)
 {
