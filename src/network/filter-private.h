@@ -32,4 +32,4 @@ bool banger_filter_restore(const BangerFilterContext *context, BangerNetlink *ne
 bool banger_filter_any_link(bool *ret_any, GError **error);
 
 /* Deletes those of the tables that are there. */
-bool banger_filter_delete_tables(BangerNetlink *netlink, GError **error);
+bool banger_filter_delete_tables(GError **error);

@@ -301,7 +301,7 @@ banger_filter_restore(const BangerFilterContext *context, BangerNetlink *netlink
     if (tables == BANGER_TABLES_ABSENT)
         warn_of_forwarding(context, &restoration);
     if (add_links(context, &restoration) == 0)
-        return tables == BANGER_TABLES_ABSENT || banger_filter_delete_tables(netlink, error);
+        return tables == BANGER_TABLES_ABSENT || banger_filter_delete_tables(error);
     return write_tables(context, &restoration, error);
 }
 
@@ -323,11 +323,10 @@ banger_filter_any_link(bool *ret_any, GError **error)
 }
 
 bool
-banger_filter_delete_tables(BangerNetlink *netlink, GError **error)
+banger_filter_delete_tables(GError **error)
 {
     g_autoptr(GString) commands = g_string_new(NULL);
 
-    (void)netlink;
     append_deletion(commands);
     return banger_nft_run(commands->str, error);
 }

@@ -381,8 +381,7 @@ end_if_empty(GError **error)
     netlink = banger_netlink_open(NETLINK_NETFILTER, error);
     seen.valid = false;
     return netlink != NULL && banger_forwarding_end(netlink, &keep, error) &&
-           banger_firewalls_end(netlink, error) &&
-           (keep || banger_filter_delete_tables(netlink, error));
+           banger_firewalls_end(netlink, error) && (keep || banger_filter_delete_tables(error));
 }
 
 bool
