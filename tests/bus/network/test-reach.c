@@ -215,7 +215,7 @@ START_TEST(file_goes_with_its_tap)
     egress(PEERS_GUEST, "10.0.0.0/8", NULL);
     ck_assert_int_eq(access(FILE_OF_TAP, F_OK), 0);
     network_do("ip link del tap-fc-1; nft flush ruleset");
-    peers_nat(bus, OTHER, "tap-fc-2", true);
+    peers_nat(bus, PEERS_OTHER, "tap-fc-2", true);
     ck_assert_int_eq(access(FILE_OF_TAP, F_OK), 0);
     network_bridge_and_tap(bus, "tap-fc-1");
     ck_assert_int_ne(access(FILE_OF_TAP, F_OK), 0);

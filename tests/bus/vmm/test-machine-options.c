@@ -180,10 +180,10 @@ START_TEST(mac_is_entered_again)
 
     machine->more = append_mac;
     for (int i = 0; i < 2; i++) {
-        pid_t pid = machine_launch(bus, machine);
+        pid_t pid = machine_launch(machine_bus, machine);
 
         ck_assert(has_mac("06:00:ac:10:00:04"));
-        rig_call_ok(bus, "KillProcess", "us", (uint32_t)pid, "");
+        rig_call_ok(machine_bus, "KillProcess", "us", (uint32_t)pid, "");
         ck_assert(i == 1 || g_spawn_command_line_sync(flush, NULL, NULL, NULL, NULL));
         ck_assert(i == 1 || !has_mac("06:00:ac:10:00:04"));
     }
