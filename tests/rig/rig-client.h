@@ -69,7 +69,7 @@ typedef struct {
     char *error_message;
 } RigPending;
 
-/* Sends @message, which it takes over, and flushes it to the bus. */
+/* Sends @message, which it takes over, and flushes it; @bus has the limit of the wait. */
 RigPending *rig_call_start(sd_bus *bus, sd_bus_message *message);
 
 /* Handles what arrives on @bus until @pending is done. */
