@@ -9,6 +9,7 @@
 #include "model/bounds.h"
 #include "model/details.h"
 #include "model/validate.h"
+#include "util/job.h"
 #include "util/op-id.h"
 #include "util/sd-auto.h"
 #include "util/text.h"
@@ -169,6 +170,9 @@ finish_call(Call *call)
     BangerService *service = call->service;
     BangerFront *front = call->front;
 
+    /* Cancel may have succeeded since the operation last looked: then this must not complete. */
+    if (call->request->job != NULL && call->error == NULL)
+        (void)banger_job_commit(call->request->job, &call->error);
     /* Before the reply: who has it finds no job any more. */
     if (call->request->job != NULL)
         banger_jobs_remove(service->jobs, call->request->job);
