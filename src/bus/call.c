@@ -198,7 +198,7 @@ finish_call(Call *call)
 
 static void start_ready(BangerService *service);
 
-static gboolean
+static void
 on_worked(void *user_data)
 {
     Call *call = user_data;
@@ -212,24 +212,19 @@ on_worked(void *user_data)
     if (method == BANGER_METHOD_CREATE_DM_SNAPSHOT || method == BANGER_METHOD_REMOVE_DM_SNAPSHOT ||
         method == BANGER_METHOD_CLEANUP_DM_SNAPSHOT)
         banger_subscribe_look_at_snapshots(service->front->subscribe);
-    return G_SOURCE_REMOVE;
 }
 
 void
 banger_call_work(gpointer data, void *user_data)
 {
     Call *call = data;
-    g_autoptr(GSource) source = g_idle_source_new();
 
     (void)user_data;
     if (banger_job_check(call->request->job, &call->error) &&
         banger_operation_run(call->method, call->service->settings, call->request, &call->reply,
                              &call->error))
         banger_fields_fill_absent(call->method->out, &call->reply);
-    /* Attached rather than invoked: g_main_context_invoke() may run it on this thread. */
-    g_source_set_priority(source, G_PRIORITY_DEFAULT);
-    g_source_set_callback(source, on_worked, call, NULL);
-    (void)g_source_attach(source, NULL);
+    banger_main_queue_push(call->service->main_queue, on_worked, call);
 }
 
 static gboolean

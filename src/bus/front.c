@@ -113,8 +113,9 @@ put_on_bus(BangerFront *front, GError **error)
         return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, -r,
                                 "cannot connect to the system bus");
     /* The intake's filter is added later, and so runs before the objects' own. */
-    front->objects = banger_objects_new(front->bus, front->service->settings, front->service->jobs,
-                                        &objects_handlers, front, error);
+    front->objects =
+        banger_objects_new(front->bus, front->service->settings, front->service->jobs,
+                           front->service->main_queue, &objects_handlers, front, error);
     if (front->objects == NULL)
         return false;
     front->subscribe = banger_subscribe_new(front->bus, front->service->credentials, front->objects,

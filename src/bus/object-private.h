@@ -25,6 +25,7 @@ struct BangerObjects {
     sd_bus *bus;
     const BangerSettings *settings;
     BangerJobs *jobs;
+    BangerMainQueue *main_queue;
     GPtrArray *slots; /* of what was put on the bus */
     BangerObjectFolder folders[BANGER_N_OBJECT_KINDS];
     GThreadPool *collectors;

@@ -161,7 +161,7 @@ start_next(BangerObjectLane *lane)
         (void)g_timeout_add(THREAD_RETRY_MS, start_thread, pool);
 }
 
-static gboolean
+static void
 on_collected(void *user_data)
 {
     Batch *batch = user_data;
@@ -176,21 +176,17 @@ on_collected(void *user_data)
         let_go(batch->objects);
     }
     batch_free(batch);
-    return G_SOURCE_REMOVE;
 }
 
 void
 banger_object_query_work(gpointer data, void *user_data)
 {
     Batch *batch = data;
-    g_autoptr(GSource) source = g_idle_source_new();
 
     (void)user_data;
     batch->inventory =
         banger_inventory_collect(batch->objects->settings, batch->objects->jobs, &batch->query);
-    g_source_set_priority(source, G_PRIORITY_DEFAULT);
-    g_source_set_callback(source, on_collected, batch, NULL);
-    (void)g_source_attach(source, NULL);
+    banger_main_queue_push(batch->objects->main_queue, on_collected, batch);
 }
 
 static bool

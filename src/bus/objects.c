@@ -22,13 +22,15 @@ put_on_bus(BangerObjects *objects, GError **error)
 
 BangerObjects *
 banger_objects_new(sd_bus *bus, const BangerSettings *settings, BangerJobs *jobs,
-                   const BangerObjectsHandlers *handlers, void *user_data, GError **error)
+                   BangerMainQueue *main_queue, const BangerObjectsHandlers *handlers,
+                   void *user_data, GError **error)
 {
     g_autoptr(BangerObjects) objects = g_new0(BangerObjects, 1);
 
     objects->bus = sd_bus_ref(bus);
     objects->settings = settings;
     objects->jobs = jobs;
+    objects->main_queue = main_queue;
     objects->slots =
         g_ptr_array_new_with_free_func((GDestroyNotify)(void (*)(void))sd_bus_slot_unref);
     objects->collectors = g_thread_pool_new(banger_object_query_work, NULL, LANES, FALSE, NULL);

@@ -5,6 +5,7 @@
 
 #include "bus/inventory.h"
 #include "util/error.h"
+#include "util/main-queue.h"
 #include "util/settings.h"
 #include "vmm/machine-list.h"
 
@@ -33,9 +34,11 @@ typedef struct {
 
 /*
  * Puts the objects on @bus. The filter that keeps messages waiting runs before those that were
- * added to @bus earlier. @jobs are those that are shown. Errors: OperationFailed.
+ * added to @bus earlier. @jobs are those that are shown; by @main_queue threads hand over what they
+ * collected. Errors: OperationFailed.
  */
 BangerObjects *banger_objects_new(sd_bus *bus, const BangerSettings *settings, BangerJobs *jobs,
+                                  BangerMainQueue *main_queue,
                                   const BangerObjectsHandlers *handlers, void *user_data,
                                   GError **error);
 

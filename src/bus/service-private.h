@@ -9,6 +9,7 @@
 #include "bus/order.h"
 #include "bus/service.h"
 #include "model/methods.h"
+#include "util/main-queue.h"
 #include "util/user-queue.h"
 #include "vmm/machine-list.h"
 
@@ -28,7 +29,8 @@ struct BangerService {
     BangerCredentials *credentials;
     BangerJobs *jobs;
     BangerOrder *order;
-    BangerUserQueue *ready; /* of the calls whose operation waits for a thread */
+    BangerMainQueue *main_queue; /* of what threads are done with */
+    BangerUserQueue *ready;      /* of the calls whose operation waits for a thread */
     GThreadPool *workers;
     unsigned int n_working; /* operations that the pool has */
     BangerLimits *limits;

@@ -159,19 +159,19 @@ take_object(const char *key, void *user_data)
     return banger_order_try(service->order, key);
 }
 
-static gboolean
+static void
 on_released(void *user_data)
 {
     banger_order_leave(user_data);
-    return G_SOURCE_REMOVE;
 }
 
 /* On the main thread: who waited for the object goes on there. */
 static void
 release_object(gpointer taken, void *user_data)
 {
-    (void)user_data;
-    (void)g_idle_add_full(G_PRIORITY_DEFAULT, on_released, taken, NULL);
+    BangerService *service = user_data;
+
+    banger_main_queue_push(service->main_queue, on_released, taken);
 }
 
 BangerService *
@@ -195,7 +195,8 @@ banger_service_new(sd_event *event, const BangerSettings *settings,
     service->ready = banger_user_queue_new();
     service->workers =
         g_thread_pool_new(banger_call_work, service, (int)BANGER_WORKERS_MAX, FALSE, NULL);
-    if (!connect_to_bus(service, error))
+    service->main_queue = banger_main_queue_new(error);
+    if (service->main_queue == NULL || !connect_to_bus(service, error))
         return NULL;
     return g_steal_pointer(&service);
 }
@@ -214,6 +215,7 @@ banger_service_free(BangerService *service)
     g_clear_pointer(&service->credentials, banger_credentials_free);
     sd_bus_close_unref(service->credentials_bus);
     g_thread_pool_free(service->workers, FALSE, TRUE);
+    g_clear_pointer(&service->main_queue, banger_main_queue_free);
     banger_user_queue_free(service->ready);
     banger_object_set_keeper(NULL);
     banger_order_free(service->order);

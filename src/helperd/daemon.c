@@ -9,6 +9,7 @@
 
 #include "bus/service.h"
 #include "helperd/event-source.h"
+#include "util/journal.h"
 
 #define MAIN_THREAD_NICE (-10)
 
@@ -106,12 +107,13 @@ on_disconnected(void *user_data)
  * has 127 MiB for one connection (max_outgoing_bytes in dbus-daemon(1)), it refuses everyone's
  * calls to it. To read and drop a message takes a third of the time that the bus takes for it, but
  * the kernel keeps only fifty or so: the thread has to have a processor when it wants one. So
- * auditd(8) does it, for the same reason. To nice(2) the threads of the pool, which was made
- * before, are like others.
+ * auditd(8) does it, for the same reason. To nice(2) the threads of the pool and the journal's,
+ * which were made before, are like others: nobody's reply waits for them.
  */
 static void
 raise_priority(void)
 {
+    banger_journal_start();
     if (setpriority(PRIO_PROCESS, 0, MAIN_THREAD_NICE) < 0)
         g_debug("cannot raise the priority of the main thread: %m");
 }

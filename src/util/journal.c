@@ -180,7 +180,7 @@ flush_at_exit(void)
     banger_journal_flush();
 }
 
-/* The writer thread, from the first record on. The caller has the lock. */
+/* The caller has the lock. */
 static bool
 start_writer(void)
 {
@@ -198,9 +198,18 @@ start_writer(void)
 }
 
 void
+banger_journal_start(void)
+{
+    g_mutex_lock(&writer.lock);
+    (void)start_writer();
+    g_mutex_unlock(&writer.lock);
+}
+
+void
 banger_journal_record_send(BangerJournalRecord *record)
 {
     g_autoptr(BangerJournalRecord) owned = record;
+    bool wakes = false;
 
     if (record->priority >= LOG_DEBUG && !banger_journal_debug_enabled())
         return;
@@ -209,10 +218,14 @@ banger_journal_record_send(BangerJournalRecord *record)
                                (record->may_be_dropped ? DROPPABLE_RECORDS_MAX : RECORDS_MAX)) {
         writer.dropped++;
     } else {
+        /* The writer looks for more by itself when it has written. */
+        wakes = !writer.writing && g_queue_is_empty(&writer.records);
         g_queue_push_tail(&writer.records, g_steal_pointer(&owned));
-        g_cond_broadcast(&writer.changed);
     }
     g_mutex_unlock(&writer.lock);
+    /* Not under the lock, for which the writer would wait as soon as it is awake. */
+    if (wakes)
+        g_cond_broadcast(&writer.changed);
 }
 
 void

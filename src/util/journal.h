@@ -46,6 +46,12 @@ void banger_journal_record_allow_drop(BangerJournalRecord *record);
  */
 void banger_journal_record_send(BangerJournalRecord *record);
 
+/*
+ * Starts the thread that writes, which else the first record does: a thread has the nice value of
+ * the one that starts it.
+ */
+void banger_journal_start(void);
+
 /* Waits until what was sent is written, two seconds at most. Done at exit(3) too. */
 void banger_journal_flush(void);
 
