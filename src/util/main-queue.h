@@ -9,7 +9,7 @@
  * which they came, at G_PRIORITY_DEFAULT.
  *
  * A GSource of its own each, attached by the other thread, would do the same. But GLib wakes the
- * loop while it holds the lock of the loop's context, so that the main thread, once awake, first
+ * loop under the lock of the loop's context, so that the main thread, once awake, first
  * waits for the thread that woke it: two more switches for every call.
  */
 typedef struct BangerMainQueue BangerMainQueue;

@@ -48,6 +48,7 @@ static const struct {
     {"acl/", {"vmm/file-access.c"}},
     {"sys/acl.h", {"vmm/file-access.c"}},
     {"curl/", {"vmm/curl*"}},
+    {"dlfcn.h", {"util/library.c"}},
     {"ext2fs/", {"image-worker/*"}},
     {"seccomp", {"image-worker/*"}},
     {"json-c/", {"json-bridge/*", "bangerctl/*"}},

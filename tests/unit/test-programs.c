@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The programs' command lines: options, wrong arguments, versions. */
+/* The programs as files: command lines, versions, the libraries that they load when needed. */
 #include <glib.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/wait.h>
 
 #include "lib/harness.h"
+#include "util/error.h"
+#include "util/library.h"
 
 /* What the programs say to whoever starts them by hand. */
 
@@ -65,23 +67,44 @@ START_TEST(arguments)
 }
 END_TEST
 
-/*
- * What the helper loads without being linked with it stands in its file, for those who make
- * packages of it.
- */
+/* A note of banger-helperd about what it loads without being linked with it. */
+static const struct {
+    const char *feature, *soname;
+} loaded[] = {{"launch", "libcurl.so.4"}, {"network", "libnftables.so.1"}};
+
+/* It stands in the file, for those who make packages of it, and the library can be loaded. */
 START_TEST(loaded_libraries)
 {
-    static const char note[] = "FDO\0[{\"feature\":\"launch\",";
-    g_autofree char *program = NULL;
+    g_autofree char *program = NULL, *feature = NULL, *soname = NULL;
     g_autoptr(GError) error = NULL;
     const char *found;
     gsize size;
 
+    feature = g_strdup_printf("[{\"feature\":\"%s\",", loaded[_i].feature);
+    soname = g_strdup_printf("\"soname\":[\"%s\"]}]", loaded[_i].soname);
     ck_assert_msg(g_file_get_contents(HELPER, &program, &size, &error), "%s",
                   error == NULL ? "" : error->message);
-    found = memmem(program, size, note, sizeof note - 1);
+    found = memmem(program, size, feature, strlen(feature));
     ck_assert_ptr_nonnull(found);
-    ck_assert_ptr_nonnull(strstr(found + strlen("FDO") + 1, "\"soname\":[\"libcurl.so.4\"]}]"));
+    ck_assert_str_eq(found - sizeof "FDO", "FDO");
+    ck_assert_msg(g_str_has_suffix(found, soname), "%s", found);
+    ck_assert(banger_library_load(loaded[_i].soname, NULL, 0, NULL, &error));
+}
+END_TEST
+
+START_TEST(missing_libraries)
+{
+    static const BangerLibraryFunction none[] = {{"no_such_function", sizeof(void *)}};
+    void *functions[] = {NULL, NULL};
+    g_autoptr(GError) error = NULL;
+
+    ck_assert(!banger_library_load("libno-such-library.so.7", NULL, 0, NULL, &error));
+    ck_assert(banger_error_code(error) == BANGER_ERROR_NOT_SUPPORTED);
+    ck_assert_ptr_nonnull(strstr(error->message, "libno-such-library.so.7"));
+    g_clear_error(&error);
+    ck_assert(!banger_library_load("libc.so.6", none, 1, functions, &error));
+    ck_assert_str_eq(error->message, "libc.so.6 has no no_such_function");
+    ck_assert_ptr_null(functions[1]);
 }
 END_TEST
 
@@ -93,7 +116,8 @@ main(void)
 
     tcase_set_timeout(tcase, 30);
     tcase_add_loop_test(tcase, arguments, 0, G_N_ELEMENTS(cases));
-    tcase_add_test(tcase, loaded_libraries);
+    tcase_add_loop_test(tcase, loaded_libraries, 0, G_N_ELEMENTS(loaded));
+    tcase_add_test(tcase, missing_libraries);
     suite_add_tcase(suite, tcase);
     return harness_run("unit/programs", suite);
 }
