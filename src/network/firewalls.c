@@ -12,6 +12,7 @@
 #include "network/nft.h"
 #include "util/error.h"
 
+#define USUAL_BRIDGE "br-fc" /* of the examples, and of who follows them */
 #define DOCKER_TABLE "filter"
 #define DOCKER_CHAIN "DOCKER-USER"
 #define DOCKER_COMMENT BANGER_FILTER_COMMENT "guests"
@@ -104,28 +105,86 @@ family_name(uint8_t family)
     return family == NFPROTO_INET ? "inet" : (family == NFPROTO_IPV4 ? "ip" : "ip6");
 }
 
+/* The names of our bridges. */
+static GPtrArray *
+list_bridges(GError **error)
+{
+    g_autoptr(BangerNetlink) route = banger_netlink_open(NETLINK_ROUTE, error);
+    g_autoptr(GArray) links = route != NULL ? banger_link_list(route, error) : NULL;
+    GPtrArray *names;
+
+    if (links == NULL)
+        return NULL;
+    names = g_ptr_array_new_with_free_func(g_free);
+    for (unsigned int i = 0; i < links->len; i++)
+        if (banger_bridge_is_ours(&g_array_index(links, BangerLink, i)))
+            g_ptr_array_add(names, g_strdup(g_array_index(links, BangerLink, i).name));
+    return names;
+}
+
+/* Whether @name is what a rule accepts: a name, or what one begins with and "*". */
+static bool
+is_accepted(const char *accepted, const char *name)
+{
+    size_t length = accepted != NULL ? strlen(accepted) : 0;
+
+    if (length > 0 && accepted[length - 1] == '*')
+        return strncmp(accepted, name, length - 1) == 0;
+    return length > 0 && g_str_equal(accepted, name);
+}
+
+/* Whether @rules accept what comes from and what goes to the bridge @name, whatever it is. */
+static bool
+accept_bridge(const GPtrArray *rules, const char *name)
+{
+    bool from = false, to = false;
+
+    for (unsigned int i = 0; i < rules->len; i++) {
+        const BangerNftRule *rule = g_ptr_array_index(rules, i);
+
+        from |= is_accepted(rule->accepts_from, name);
+        to |= is_accepted(rule->accepts_to, name);
+    }
+    return from && to;
+}
+
+/* The same of all of our bridges, or, as long as there are none, of the one there will be. */
+static bool
+accept_all_bridges(const GPtrArray *rules, bool *ret_all, GError **error)
+{
+    g_autoptr(GPtrArray) bridges = list_bridges(error);
+    bool all = true;
+
+    if (bridges == NULL)
+        return false;
+    for (unsigned int i = 0; i < bridges->len; i++)
+        all &= accept_bridge(rules, g_ptr_array_index(bridges, i));
+    *ret_all = all && (bridges->len > 0 || accept_bridge(rules, USUAL_BRIDGE));
+    return true;
+}
+
 static bool
 warn_of_chain(BangerNetlink *netlink, const BangerNftBaseChain *chain, GString *warnings,
               GError **error)
 {
-    const char *how = "by policy";
+    g_autoptr(GPtrArray) rules =
+        banger_nft_rules(netlink, chain->family, chain->table, chain->name, error);
+    const BangerNftRule *last;
+    bool all = false;
 
-    if (!chain->drops) {
-        g_autoptr(GPtrArray) rules =
-            banger_nft_rules(netlink, chain->family, chain->table, chain->name, error);
-        const BangerNftRule *last;
-
-        if (rules == NULL)
-            return false;
-        last = rules->len > 0 ? g_ptr_array_index(rules, rules->len - 1) : NULL;
-        if (last == NULL || !last->refuses)
-            return true;
-        how = "by its last rule";
-    }
-    g_string_append_printf(warnings,
-                           "the nftables chain %s %s %s drops %s what it does not accept, guests' "
-                           "packets too\n",
-                           family_name(chain->family), chain->table, chain->name, how);
+    if (rules == NULL)
+        return false;
+    last = rules->len > 0 ? g_ptr_array_index(rules, rules->len - 1) : NULL;
+    if (!chain->drops && (last == NULL || !last->refuses))
+        return true;
+    if (!accept_all_bridges(rules, &all, error))
+        return false;
+    if (!all)
+        g_string_append_printf(
+            warnings,
+            "the nftables chain %s %s %s drops %s what it does not accept, guests' packets too\n",
+            family_name(chain->family), chain->table, chain->name,
+            chain->drops ? "by policy" : "by its last rule");
     return true;
 }
 
@@ -152,23 +211,6 @@ static bool
 is_firewalld(const BangerNftBaseChain *chain)
 {
     return chain->family == NFPROTO_INET && g_str_equal(chain->table, BANGER_FIREWALLD_TABLE);
-}
-
-/* The names of our bridges. */
-static GPtrArray *
-list_bridges(GError **error)
-{
-    g_autoptr(BangerNetlink) route = banger_netlink_open(NETLINK_ROUTE, error);
-    g_autoptr(GArray) links = route != NULL ? banger_link_list(route, error) : NULL;
-    GPtrArray *names;
-
-    if (links == NULL)
-        return NULL;
-    names = g_ptr_array_new_with_free_func(g_free);
-    for (unsigned int i = 0; i < links->len; i++)
-        if (banger_bridge_is_ours(&g_array_index(links, BangerLink, i)))
-            g_ptr_array_add(names, g_strdup(g_array_index(links, BangerLink, i).name));
-    return names;
 }
 
 /* Of firewalld, if @chains has one of its; @enter: puts our bridges into its zone. */

@@ -46,6 +46,8 @@ free_rule(void *user_data)
 
     g_free(rule->chain);
     g_free(rule->comment);
+    g_free(rule->accepts_from);
+    g_free(rule->accepts_to);
     g_free(rule);
 }
 
@@ -107,15 +109,13 @@ find_comment(struct nlattr **rule)
     return comment != NULL ? comment : g_strdup("");
 }
 
-/* Whether the expression ends the packet's way, for every packet. */
+/* Whether the expression is the verdict @wanted, for every packet. */
 static bool
-is_refusal(struct nlattr **expression)
+is_verdict(struct nlattr **expression, uint32_t wanted)
 {
     struct nlattr *immediate[NFTA_IMMEDIATE_MAX + 1] = {NULL};
     struct nlattr *verdict, *code;
 
-    if (is_text(expression[NFTA_EXPR_NAME], "reject"))
-        return true;
     if (!is_text(expression[NFTA_EXPR_NAME], "immediate") || expression[NFTA_EXPR_DATA] == NULL ||
         nla_parse_nested(immediate, NFTA_IMMEDIATE_MAX, expression[NFTA_EXPR_DATA], NULL) < 0 ||
         immediate[NFTA_IMMEDIATE_DATA] == NULL)
@@ -124,7 +124,15 @@ is_refusal(struct nlattr **expression)
                        nla_len(immediate[NFTA_IMMEDIATE_DATA]), NFTA_DATA_VERDICT);
     code =
         verdict == NULL ? NULL : nla_find(nla_data(verdict), nla_len(verdict), NFTA_VERDICT_CODE);
-    return code != NULL && ntohl(nla_get_u32(code)) == NF_DROP;
+    return code != NULL && ntohl(nla_get_u32(code)) == wanted;
+}
+
+/* Whether the expression lets every packet through to the next one. */
+static bool
+is_neutral(struct nlattr **expression)
+{
+    return is_text(expression[NFTA_EXPR_NAME], "counter") ||
+           is_text(expression[NFTA_EXPR_NAME], "log");
 }
 
 /* Whether a rule with these expressions refuses whatever reaches it. */
@@ -140,13 +148,80 @@ refuses_all(struct nlattr *expressions)
 
         if (nla_parse_nested(expression, NFTA_EXPR_MAX, element, NULL) < 0)
             return false;
-        if (is_refusal(expression))
+        if (is_text(expression[NFTA_EXPR_NAME], "reject") || is_verdict(expression, NF_DROP))
             refusal = true;
-        else if (!is_text(expression[NFTA_EXPR_NAME], "counter") &&
-                 !is_text(expression[NFTA_EXPR_NAME], "log"))
+        else if (!is_neutral(expression))
             return false;
     }
     return refusal;
+}
+
+/* The key that the expression loads, if it loads one of a packet's (NFT_META_…); else -1. */
+static int64_t
+loaded_key(struct nlattr **expression)
+{
+    struct nlattr *meta[NFTA_META_MAX + 1] = {NULL};
+
+    if (!is_text(expression[NFTA_EXPR_NAME], "meta") || expression[NFTA_EXPR_DATA] == NULL ||
+        nla_parse_nested(meta, NFTA_META_MAX, expression[NFTA_EXPR_DATA], NULL) < 0 ||
+        meta[NFTA_META_KEY] == NULL || meta[NFTA_META_DREG] == NULL)
+        return -1;
+    return ntohl(nla_get_u32(meta[NFTA_META_KEY]));
+}
+
+/*
+ * The name that the expression compares with, with "*" behind it if more may follow there; NULL if
+ * it is another one.
+ */
+static char *
+compared_name(struct nlattr **expression)
+{
+    struct nlattr *compare[NFTA_CMP_MAX + 1] = {NULL};
+    struct nlattr *value;
+    g_autofree char *name = NULL;
+
+    if (!is_text(expression[NFTA_EXPR_NAME], "cmp") || expression[NFTA_EXPR_DATA] == NULL ||
+        nla_parse_nested(compare, NFTA_CMP_MAX, expression[NFTA_EXPR_DATA], NULL) < 0 ||
+        compare[NFTA_CMP_OP] == NULL || ntohl(nla_get_u32(compare[NFTA_CMP_OP])) != NFT_CMP_EQ ||
+        compare[NFTA_CMP_DATA] == NULL)
+        return NULL;
+    value = nla_find(nla_data(compare[NFTA_CMP_DATA]), nla_len(compare[NFTA_CMP_DATA]),
+                     NFTA_DATA_VALUE);
+    if (value == NULL)
+        return NULL;
+    name = g_strndup(nla_data(value), (gsize)nla_len(value));
+    return strlen(name) < (size_t)nla_len(value) ? g_steal_pointer(&name)
+                                                 : g_strconcat(name, "*", NULL);
+}
+
+/* A rule that is "iifname NAME accept" or "oifname NAME accept", and nothing else. */
+static void
+find_accepted(struct nlattr *expressions, BangerNftRule *rule)
+{
+    g_autofree char *name = NULL;
+    struct nlattr *element;
+    bool accepts = false;
+    int64_t key = -1;
+    int left;
+
+    nla_for_each_nested (element, expressions, left) {
+        struct nlattr *expression[NFTA_EXPR_MAX + 1] = {NULL};
+
+        if (nla_parse_nested(expression, NFTA_EXPR_MAX, element, NULL) < 0)
+            return;
+        if (key < 0 && (key = loaded_key(expression)) >= 0)
+            continue;
+        if (key >= 0 && name == NULL && (name = compared_name(expression)) != NULL)
+            continue;
+        if (name != NULL && is_verdict(expression, NF_ACCEPT))
+            accepts = true;
+        else if (!is_neutral(expression))
+            return;
+    }
+    if (accepts && key == NFT_META_IIFNAME)
+        rule->accepts_from = g_steal_pointer(&name);
+    else if (accepts && key == NFT_META_OIFNAME)
+        rule->accepts_to = g_steal_pointer(&name);
 }
 
 static void
@@ -164,8 +239,10 @@ collect_rule(struct nlmsghdr *header, void *user_data)
                             (gsize)nla_len(attributes[NFTA_RULE_CHAIN]));
     rule->comment = find_comment(attributes);
     rule->handle = be64toh(nla_get_u64(attributes[NFTA_RULE_HANDLE]));
-    rule->refuses =
-        attributes[NFTA_RULE_EXPRESSIONS] != NULL && refuses_all(attributes[NFTA_RULE_EXPRESSIONS]);
+    if (attributes[NFTA_RULE_EXPRESSIONS] != NULL) {
+        rule->refuses = refuses_all(attributes[NFTA_RULE_EXPRESSIONS]);
+        find_accepted(attributes[NFTA_RULE_EXPRESSIONS], rule);
+    }
     g_ptr_array_add(user_data, rule);
 }
 

@@ -27,6 +27,11 @@ typedef struct {
     char *comment; /* "" if it has none */
     uint64_t handle;
     bool refuses; /* it drops or rejects whatever reaches it */
+    /*
+     * What it accepts, if that is all that comes in by a link, or goes out by one: the name, or
+     * what it begins with and "*"; else NULL.
+     */
+    char *accepts_from, *accepts_to;
 } BangerNftRule;
 
 /*
