@@ -155,40 +155,44 @@ compare_names(const void *a, const void *b)
 }
 
 /*
- * The interfaces of the object @path, which is next: adds its properties to @objects if it has
- * @interface, with the path under "Path" if @with_path.
+ * The properties of the interface @interface among the interfaces that are next; NULL without it.
  */
-static void
-read_object(sd_bus_message *message, const char *interface, const char *path, bool with_path,
-            struct json_object *objects)
+static struct json_object *
+read_interface(sd_bus_message *message, const char *interface)
 {
+    struct json_object *object = NULL;
     const char *its;
 
     if (sd_bus_message_enter_container(message, 'a', "{sa{sv}}") < 0)
-        return;
+        return NULL;
     while (sd_bus_message_enter_container(message, 'e', "sa{sv}") > 0) {
-        if (sd_bus_message_read_basic(message, 's', &its) > 0 && g_str_equal(its, interface)) {
-            struct json_object *object = bus_value_read(message);
-
-            if (object != NULL && with_path)
-                (void)json_object_object_add(object, "Path", json_object_new_string(path));
-            (void)json_object_array_add(objects, object);
-        } else {
+        if (sd_bus_message_read_basic(message, 's', &its) > 0 && object == NULL &&
+            g_str_equal(its, interface))
+            object = bus_value_read(message);
+        else
             (void)sd_bus_message_skip(message, "a{sv}");
-        }
         (void)sd_bus_message_exit_container(message);
     }
     (void)sd_bus_message_exit_container(message);
+    return object;
+}
+
+struct json_object *
+client_read_object(sd_bus_message *message, const char *kind, const char **ret_path)
+{
+    g_autofree char *interface = g_strconcat(BANGER_INTERFACE ".", kind, NULL);
+
+    if (sd_bus_message_read_basic(message, 'o', ret_path) <= 0)
+        return NULL;
+    return read_interface(message, interface);
 }
 
 static int
 list_objects(sd_bus *bus, const char *kind, bool with_path, sd_bus_error *error,
              struct json_object **ret_objects)
 {
-    g_autofree char *interface = g_strconcat(BANGER_INTERFACE ".", kind, NULL);
     g_autoptr(sd_bus_message) reply = NULL;
     struct json_object *objects;
-    const char *path;
     int r = sd_bus_call_method(bus, BANGER_BUS_NAME, BANGER_OBJECT_PATH,
                                "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", error,
                                &reply, "");
@@ -198,9 +202,13 @@ list_objects(sd_bus *bus, const char *kind, bool with_path, sd_bus_error *error,
     objects = json_object_new_array();
     r = sd_bus_message_enter_container(reply, 'a', "{oa{sa{sv}}}");
     while (r >= 0 && sd_bus_message_enter_container(reply, 'e', "oa{sa{sv}}") > 0) {
-        r = sd_bus_message_read_basic(reply, 'o', &path);
-        if (r >= 0)
-            read_object(reply, interface, path, with_path, objects);
+        const char *path = NULL;
+        struct json_object *object = client_read_object(reply, kind, &path);
+
+        if (object != NULL && with_path)
+            (void)json_object_object_add(object, "Path", json_object_new_string(path));
+        if (object != NULL)
+            (void)json_object_array_add(objects, object);
         (void)sd_bus_message_exit_container(reply);
     }
     json_object_array_sort(objects, compare_names);

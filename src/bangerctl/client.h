@@ -50,6 +50,14 @@ ClientStatus client_list(sd_bus *bus, const char *kind, struct json_object **ret
  */
 char *client_find_job(sd_bus *bus, const char *op_id, struct json_object **ret_job);
 
+/*
+ * Reads the path of an object, *@ret_path, and its interfaces, which are next in @message (as in
+ * GetManagedObjects and InterfacesAdded): the properties of org.banger.Helper1.@kind, to be freed
+ * with json_object_put(); NULL if it has none.
+ */
+struct json_object *client_read_object(sd_bus_message *message, const char *kind,
+                                       const char **ret_path);
+
 /* The one of @objects whose "Id" or "Name" is @name, or NULL. Part of @objects. */
 struct json_object *client_find(struct json_object *objects, const char *name);
 

@@ -7,18 +7,23 @@
 #include <unistd.h>
 
 #include "bangerctl/agent.h"
+#include "bangerctl/bus-value.h"
 #include "util/sd-auto.h"
 #include "util/settings.h"
 #include "util/text.h"
 
-#define STEP_USEC (200 * UINT64_C(1000))
+#define SHOW_AFTER_USEC (200 * UINT64_C(1000)) /* what ends sooner has no line */
 #define BAR_WIDTH 30
+#define JOBS BANGER_OBJECT_PATH "/jobs"
+#define FROM_HELPER "type='signal',sender='" BANGER_BUS_NAME "',"
 
 typedef struct {
     sd_bus *bus;
     const char *op_id;
     sd_bus_message *reply;
-    bool is_done, is_drawn;
+    char *job; /* the path of the call's, once it is known */
+    bool is_done, is_drawn, is_watched;
+    bool is_subscribed; /* and what there was before was not looked at yet */
 } Waiting;
 
 static volatile sig_atomic_t interrupted;
@@ -60,18 +65,89 @@ draw_bar(double part, const char *step)
         g_printerr("\r\033[K[%s] %3d%% %.*s", bar, (int)(part * 100), MAX(room, 0), printable);
 }
 
-/* Draws how far the job is, if there is one. */
+/* Draws what @properties, some of the job's, say. */
 static void
-show_job(Waiting *waiting)
+draw_job(Waiting *waiting, struct json_object *properties)
 {
-    struct json_object *job = NULL, *part = NULL;
-    g_autofree char *path = client_find_job(waiting->bus, waiting->op_id, &job);
+    struct json_object *part = NULL;
 
-    if (path == NULL)
+    if (!json_object_object_get_ex(properties, "Progress", &part))
         return;
-    (void)json_object_object_get_ex(job, "Progress", &part);
-    draw_bar(json_object_get_double(part), client_member_text(job, "Step"));
+    draw_bar(json_object_get_double(part), client_member_text(properties, "Step"));
     waiting->is_drawn = true;
+}
+
+static int
+on_added(sd_bus_message *signal, void *user_data, sd_bus_error *ret_error)
+{
+    Waiting *waiting = user_data;
+    const char *path = NULL;
+    struct json_object *job = client_read_object(signal, "Job", &path);
+
+    (void)ret_error;
+    if (waiting->job == NULL && g_str_equal(client_member_text(job, "OpId"), waiting->op_id)) {
+        waiting->job = g_strdup(path);
+        draw_job(waiting, job);
+    }
+    json_object_put(job);
+    return 0;
+}
+
+static int
+on_changed(sd_bus_message *signal, void *user_data, sd_bus_error *ret_error)
+{
+    Waiting *waiting = user_data;
+    struct json_object *changed = NULL;
+
+    (void)ret_error;
+    if (g_strcmp0(sd_bus_message_get_path(signal), waiting->job) == 0 &&
+        sd_bus_message_skip(signal, "s") >= 0)
+        changed = bus_value_read(signal);
+    if (changed != NULL)
+        draw_job(waiting, changed);
+    json_object_put(changed);
+    return 0;
+}
+
+static int
+on_subscribed(sd_bus_message *reply, void *user_data, sd_bus_error *ret_error)
+{
+    Waiting *waiting = user_data;
+
+    (void)reply;
+    (void)ret_error;
+    waiting->is_subscribed = true;
+    return 0;
+}
+
+/* Asks for the signals about jobs; without them there is no line. */
+static void
+watch_jobs(Waiting *waiting)
+{
+    waiting->is_watched = true;
+    (void)sd_bus_add_match_async(waiting->bus, NULL,
+                                 FROM_HELPER "member='InterfacesAdded',path='" BANGER_OBJECT_PATH
+                                             "',arg0path='" JOBS "/'",
+                                 on_added, NULL, waiting);
+    (void)sd_bus_add_match_async(waiting->bus, NULL,
+                                 FROM_HELPER "member='PropertiesChanged',path_namespace='" JOBS "'",
+                                 on_changed, NULL, waiting);
+    (void)sd_bus_call_method_async(waiting->bus, NULL, BANGER_BUS_NAME, BANGER_OBJECT_PATH,
+                                   BANGER_INTERFACE, "Subscribe", on_subscribed, waiting, "");
+}
+
+/* The job that there was before its signals came. */
+static void
+look_for_job(Waiting *waiting)
+{
+    struct json_object *job = NULL;
+
+    waiting->is_subscribed = false;
+    if (waiting->job == NULL) {
+        waiting->job = client_find_job(waiting->bus, waiting->op_id, &job);
+        if (job != NULL)
+            draw_job(waiting, job);
+    }
     json_object_put(job);
 }
 
@@ -80,12 +156,13 @@ cancel_job(Waiting *waiting)
 {
     g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
     struct json_object *job = NULL;
-    g_autofree char *path = client_find_job(waiting->bus, waiting->op_id, &job);
 
+    if (waiting->job == NULL)
+        waiting->job = client_find_job(waiting->bus, waiting->op_id, &job);
     json_object_put(job);
-    if (path != NULL)
-        (void)sd_bus_call_method(waiting->bus, BANGER_BUS_NAME, path, BANGER_INTERFACE ".Job",
-                                 "Cancel", &error, NULL, "");
+    if (waiting->job != NULL)
+        (void)sd_bus_call_method(waiting->bus, BANGER_BUS_NAME, waiting->job,
+                                 BANGER_INTERFACE ".Job", "Cancel", &error, NULL, "");
 }
 
 static int
@@ -94,17 +171,23 @@ wait_for_reply(Waiting *waiting)
     const bool is_shown = isatty(STDERR_FILENO) == 1;
 
     while (!waiting->is_done) {
+        const bool is_first = is_shown && !waiting->is_watched;
         int r = sd_bus_process(waiting->bus, NULL);
+        bool is_late = false;
 
-        if (r == 0)
-            r = sd_bus_wait(waiting->bus, is_shown ? STEP_USEC : UINT64_MAX);
+        if (r == 0 && !waiting->is_subscribed) {
+            r = sd_bus_wait(waiting->bus, is_first ? SHOW_AFTER_USEC : UINT64_MAX);
+            is_late = r == 0;
+        }
         if (interrupted != 0) {
             interrupted = 0;
             cancel_job(waiting);
         } else if (r < 0 && r != -EINTR) {
             return r;
-        } else if (r == 0 && is_shown && !waiting->is_done) {
-            show_job(waiting);
+        } else if (is_first && is_late) {
+            watch_jobs(waiting);
+        } else if (waiting->is_subscribed && !waiting->is_done) {
+            look_for_job(waiting);
         }
     }
     return 0;
@@ -126,6 +209,7 @@ progress_call(sd_bus *bus, sd_bus_message *message, const char *op_id, sd_bus_me
     if (r >= 0)
         r = wait_for_reply(&waiting);
     (void)sigaction(SIGINT, &before, NULL);
+    g_free(waiting.job);
     if (waiting.is_drawn)
         g_printerr("\r\033[K");
     reply = waiting.reply;
