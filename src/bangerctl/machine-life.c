@@ -167,14 +167,42 @@ read_name(const char *text, struct json_object **ret_machine, GError **error)
     return true;
 }
 
+/*
+ * Nothing knows of a machine that has ended where its socket was: where bangerctl puts it, unless
+ * @machine, which was a file, says otherwise.
+ */
+static ClientStatus
+complete_remains(sd_bus *bus, struct json_object *machine)
+{
+    g_autofree char *runtime = NULL;
+    struct json_object *objects;
+    ClientStatus status = client_list(bus, "Machine", &objects);
+
+    if (status != CLIENT_OK)
+        return status;
+    if (client_find(objects, client_member_text(machine, "vm_id")) == NULL) {
+        status = client_get_text(bus, "RuntimeDirectory", &runtime);
+        if (status == CLIENT_OK)
+            set_default_path(machine, "socket_path", runtime, ".sock");
+    }
+    json_object_put(objects);
+    return status;
+}
+
 ClientStatus
 command_destroy(const CommandContext *context, char **arguments)
 {
     GError *error = NULL;
     struct json_object *machine;
+    ClientStatus status;
 
     if (!read_name(arguments[0], &machine, &error))
         return report_error(error);
+    status = complete_remains(context->bus, machine);
+    if (status != CLIENT_OK) {
+        json_object_put(machine);
+        return status;
+    }
     if (context->timeout_s >= 0)
         (void)json_object_object_add(machine, "stop_timeout_s",
                                      json_object_new_int(context->timeout_s));
