@@ -22,23 +22,62 @@ static const struct {
     {"jail", N_("[VMM] Jail=yes in helper.conf(5), and systemd as PID 1"), false},
 };
 
-/* What to do about a warning, by a part of its text. */
+/* What to do about a warning, by a part of its text, and whether guests do not work with it. */
 static const struct {
     const char *part, *cure;
+    bool is_needed;
 } warnings_known[] = {
     {"the nftables chain",
      N_("accept packets from and to the bridges in that chain, before what drops them: "
-        "banger-helper(7), FIREWALLS")},
+        "banger-helper(7), FIREWALLS"),
+     true},
     {"iptables-legacy has",
-     N_("accept packets from and to the bridges there too: iptables-legacy -I FORWARD -i BRIDGE -j "
-        "ACCEPT, and -o BRIDGE")},
-    {"/dev/net/tun is not there", N_("modprobe tun")},
-    {"firecracker", N_("install firecracker as /usr/local/bin/firecracker, owned by root")},
+     N_("accept packets from and to the bridges there too, if it drops them: iptables-legacy -I "
+        "FORWARD -i BRIDGE -j ACCEPT, and -o BRIDGE"),
+     false},
+    {"firewalld drops what guests",
+     N_("firewall-cmd --reload, then repeat the last bangerctl nat … on"), true},
+    {"of firewalld any more", N_("the next bangerctl nat … on, for any guest, puts it there"),
+     true},
+    {" of firewalld, which decides",
+     N_("leave it, if that zone is meant for guests; else firewall-cmd --permanent --zone=ZONE "
+        "--remove-interface=BRIDGE, firewall-cmd --reload, and the next bangerctl nat … on"),
+     false},
+    {"nftables cannot be read", N_("modprobe nf_tables, or a kernel with it"), true},
+    {"the links cannot be read",
+     N_("try again; if it stays so: journalctl --unit banger-helper.service"), true},
+    {"/dev/net/tun is not there", N_("modprobe tun"), true},
     {"forwarding is off (",
-     N_("take the setting out of sysctl.d(5); the next bangerctl nat … on switches it on again")},
+     N_("take the setting out of sysctl.d(5); the next bangerctl nat … on switches it on again"),
+     true},
     {"is gone, which the guest",
      N_("the next bangerctl nat … on, for any guest, puts everything back; have the firewall "
-        "reload its own tables only, not flush all")},
+        "reload its own tables only, not flush all"),
+     true},
+    {" forwards no IPv4 packets",
+     N_("set net.ipv4.conf.LINK.forwarding=1 for that link in sysctl.d(5), and by sysctl(8) now"),
+     true},
+    {" ignores its routers", N_("the next bangerctl nat … on, for any guest, sets it"), false},
+    {"the bridge ",
+     N_("give the machines of that bridge another network, or take the address or the route away "
+        "from the other link"),
+     true},
+    {"have no jail", N_("[VMM] Jail=yes in helper.conf(5)"), false},
+    {"has no access control lists",
+     N_("put that directory on a file system that has them, such as ext4, xfs, btrfs or tmpfs; or "
+        "[VMM] Jail=no in helper.conf(5)"),
+     true},
+    {"has no file system of its own",
+     N_("systemctl start run-banger.mount, when no machine runs; else the next start of the host "
+        "does it"),
+     false},
+    {"can connect to these sockets",
+     N_("nothing, if what listens there asks who connects; else give that program a socket with a "
+        "path"),
+     false},
+    {"can attach to these devices",
+     N_("have who makes them name a user: ip tuntap add NAME mode tap user USER"), false},
+    {"firecracker", N_("install firecracker as /usr/local/bin/firecracker, owned by root"), true},
 };
 
 static struct json_object *
@@ -53,13 +92,15 @@ make_finding(const char *what, const char *text, const char *cure, bool is_neede
     return finding;
 }
 
-static const char *
-find_cure(const char *warning)
+/* What this version does not know is taken for grave. */
+static struct json_object *
+make_warning(const char *warning)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(warnings_known); i++)
         if (strstr(warning, warnings_known[i].part) != NULL)
-            return _(warnings_known[i].cure);
-    return "";
+            return make_finding("warning", warning, _(warnings_known[i].cure),
+                                warnings_known[i].is_needed);
+    return make_finding("warning", warning, "", true);
 }
 
 static struct json_object *
@@ -73,9 +114,17 @@ make_findings(char **have, char **warnings)
                                         make_finding("missing", features[i].feature,
                                                      _(features[i].cure), features[i].is_needed));
     for (char **warning = warnings; *warning != NULL; warning++)
-        (void)json_object_array_add(findings,
-                                    make_finding("warning", *warning, find_cure(*warning), true));
+        (void)json_object_array_add(findings, make_warning(*warning));
     return findings;
+}
+
+static bool
+is_needed(struct json_object *finding)
+{
+    struct json_object *needed = NULL;
+
+    (void)json_object_object_get_ex(finding, "Needed", &needed);
+    return json_object_get_boolean(needed);
 }
 
 static void
@@ -85,7 +134,7 @@ print_finding(struct json_object *finding)
     const char *cure = client_member_text(finding, "Cure");
     const bool is_missing = g_str_equal(client_member_text(finding, "Kind"), "missing");
 
-    g_print("%s%s:%s %s\n", terminal_style(is_missing ? TERMINAL_BAD : TERMINAL_WARN),
+    g_print("%s%s:%s %s\n", terminal_style(is_needed(finding) ? TERMINAL_BAD : TERMINAL_WARN),
             is_missing ? _("missing") : _("warning"), terminal_style(TERMINAL_PLAIN), text);
     if (cure[0] != '\0')
         g_print("    %s: %s\n", _("cure"), cure);
@@ -108,10 +157,8 @@ command_doctor(const CommandContext *context, char **arguments)
     findings = make_findings(have, warnings);
     for (size_t i = 0; i < json_object_array_length(findings); i++) {
         struct json_object *finding = json_object_array_get_idx(findings, i);
-        struct json_object *needed = NULL;
 
-        (void)json_object_object_get_ex(finding, "Needed", &needed);
-        works &= !json_object_get_boolean(needed);
+        works &= !is_needed(finding);
         if (!context->output.json)
             print_finding(finding);
     }

@@ -17,6 +17,10 @@
               "&& " NAT
 #define NAT BANGERCTL "nat 172.16.0.2 tap-fc-1 on"
 
+#define UPLINK                                                                                     \
+    "ip link add up0 type bridge && ip address add 192.0.2.2/24 dev up0 && ip link set up0 up && " \
+    "ip route add default via 192.0.2.1 && "
+
 /*
  * A fault as others cause it, how doctor names it, a part of the cure that it names, and that cure.
  */
@@ -26,11 +30,20 @@ static const struct {
     {"nft 'add table inet other; add chain inet other f { type filter hook forward priority 0; "
      "policy drop; }'",
      "the nftables chain inet other f drops by policy", "accept packets from and to the bridges",
-     "nft delete table inet other"},
+     "nft insert rule inet other f iifname 'br-fc*' accept; nft insert rule inet other f oifname "
+     "'br-fc*' accept"},
     {"nft 'add table ip other; add chain ip other f { type filter hook forward priority 0; }; add "
      "rule ip other f reject'",
      "the nftables chain ip other f drops by its last rule", "accept packets from and to",
-     "nft delete table ip other"},
+     GUEST "; nft insert rule ip other f iifname br-fc counter accept; "
+           "nft insert rule ip other f oifname br-fc log accept"},
+    {UPLINK GUEST " && sysctl -qw net.ipv4.conf.up0.forwarding=0",
+     "the link up0 forwards no IPv4 packets", "sysctl.d(5)",
+     "sysctl -qw net.ipv4.conf.up0.forwarding=1"},
+    {GUEST
+     " && ip link add other0 type bridge && ip address add 172.16.0.9/25 dev other0 && ip link "
+     "set other0 up",
+     "the bridge br-fc: the network", "another network", "ip link delete other0"},
     {GUEST " && sysctl -qw net.ipv4.ip_forward=0", "IPv4 forwarding is off (net/ipv4/ip_forward)",
      "sysctl.d(5)", NAT},
     {GUEST " && nft flush ruleset", "the nftables table inet banger is gone", "bangerctl nat", NAT},

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * The commands of the documentation: docs/life-of-a-vm.md from its first to its last, with the
- * double of firecracker; the rules of docs/polkit-recipes.md; the examples of the man pages that
- * are commands.
+ * The commands of the documentation: README's first machine, and docs/life-of-a-vm.md from its
+ * first to its last, with the double of firecracker; the rules of docs/polkit-recipes.md; the
+ * examples of the man pages that are commands.
  */
 #include <string.h>
 
@@ -32,14 +32,24 @@ read_document(const char *path)
     return text;
 }
 
-/* The commands of the document @path, each with the lines that go on; a shell's script. */
+/*
+ * The commands of the document @path, each with the lines that go on; only those of the section
+ * @section, if that is not NULL. A shell's script.
+ */
 static char *
-extract_commands(const char *path, unsigned int *ret_n)
+extract_commands(const char *path, const char *section, unsigned int *ret_n)
 {
     g_autofree char *text = read_document(path);
-    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    g_autofree char *heading = g_strdup_printf("\n## %s\n", section);
+    char *begin = section != NULL ? strstr(text, heading) : text;
+    char *end = section != NULL && begin != NULL ? strstr(begin + 1, "\n## ") : NULL;
+    g_auto(GStrv) lines = NULL;
     g_autoptr(GString) script = g_string_new("set -ex\nexport PATH=" BUILD_DIR ":$PATH\n");
 
+    ck_assert_msg(begin != NULL, "%s: %s", path, section);
+    if (end != NULL)
+        *end = '\0';
+    lines = g_strsplit(begin, "\n", -1);
     *ret_n = 0;
     for (char **line = lines; *line != NULL; line++)
         if (g_str_has_prefix(*line, PROMPT)) {
@@ -54,7 +64,7 @@ extract_commands(const char *path, unsigned int *ret_n)
 START_TEST(life)
 {
     unsigned int n;
-    g_autofree char *script = extract_commands("docs/life-of-a-vm.md", &n);
+    g_autofree char *script = extract_commands("docs/life-of-a-vm.md", NULL, &n);
     g_autofree char *text = NULL;
 
     ck_assert_uint_gt(n, 20);
@@ -72,6 +82,33 @@ START_TEST(life)
     ck_assert_msg(strstr(text, "0 listed.") != NULL, "%s", text);
     bangerctl_check("ls " MACHINE_RUN "web.sock " MACHINE_STATE "web.ext4", 2, "No such");
     bangerctl_check("ip link show br-fc", 1, "does not exist");
+}
+END_TEST
+
+/* README's first machine, as root, with the files that it begins with. */
+START_TEST(first_machine)
+{
+    unsigned int n;
+    g_autofree char *script = extract_commands("README.md", "Use it", &n);
+    g_autofree char *text = NULL;
+
+    ck_assert_uint_ge(n, 8);
+    ck_assert_uint_le(n, 10);
+    ck_assert(g_file_set_contents("/run/first.sh", script, -1, NULL));
+    bangerctl_check("ip link delete tap-fc-other; ip link delete br-fc; mkdir /run/first && cd "
+                    "/run/first && ln -s " SOURCE_DIR "/docs . && cp $(command -v firecracker || "
+                    "echo /usr/local/bin/firecracker) . && cp " MACHINE_STATE "kernel vmlinux && "
+                    "truncate -s 8M web.ext4 && mke2fs -q web.ext4",
+                    0, "");
+    text = bangerctl_print("cd /run/first && sudo() { \"$@\"; } && . /run/first.sh");
+    ck_assert_msg(strstr(text, "web runs as process ") != NULL, "%s", text);
+    ck_assert_msg(strstr(text, "1 listed.") != NULL, "%s", text);
+    ck_assert_msg(strstr(text, "State: running\n") != NULL, "%s", text);
+    bangerctl_check(BANGERCTL "list", 0, "0 listed.");
+    bangerctl_check("ls -A " MACHINE_RUN " | grep web", 1, "");
+    bangerctl_check("rm -r /run/first " MACHINE_STATE "web.* " MACHINE_STATE "vmlinux; " BANGERCTL
+                    "call DeleteBridge bridge_name=br-fc",
+                    0, "");
 }
 END_TEST
 
@@ -249,6 +286,7 @@ main(int argc, char **argv)
     tcase = machine_add_tcase(suite, "ctl-guide", names, NULL, NULL);
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, life);
+    tcase_add_test(tcase, first_machine);
     tcase_add_test(tcase, errors);
     tcase_add_test(tcase, firewall);
     tcase_add_test(tcase, manual);
