@@ -3,9 +3,11 @@
  * The console of a machine: the lines of its unit's journal, as they come.
  */
 
-import { element } from "./view.js";
+import { element, language_tag } from "./view.js";
 
 /* global cockpit */
+
+const _ = cockpit.gettext;
 
 const LINES_AT_START = 200;
 const LINES_KEPT = 2000;
@@ -35,7 +37,7 @@ export class Console {
 
     start() {
         if (!this.unit) {
-            this.output.textContent = "Without systemd there is no journal of a machine.";
+            this.output.textContent = _("Without systemd there is no journal of a machine.");
             return;
         }
         this.process = cockpit.spawn(
@@ -45,7 +47,7 @@ export class Console {
         this.process.stream(data => this.take(data));
         this.process.catch(failure => {
             if (failure.problem !== "cancelled")
-                this.add([`The journal cannot be read: ${failure.message || failure.problem}`]);
+                this.add([cockpit.format(_("The journal cannot be read: $0"), failure.message || failure.problem)]);
         });
     }
 
@@ -62,7 +64,7 @@ export class Console {
         for (const line of lines) {
             try {
                 const entry = JSON.parse(line);
-                const time = new Date(Number(entry.__REALTIME_TIMESTAMP) / 1000).toLocaleTimeString();
+                const time = new Date(Number(entry.__REALTIME_TIMESTAMP) / 1000).toLocaleTimeString(language_tag());
 
                 texts.push(`${time}  ${message_text(entry.MESSAGE)}`);
             } catch {

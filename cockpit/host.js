@@ -6,6 +6,8 @@
 
 /* global cockpit */
 
+const _ = cockpit.gettext;
+
 const NAME = "org.banger.Helper1";
 const MAIN = "/org/banger/Helper1";
 const MACHINE = `${NAME}.Machine`;
@@ -38,13 +40,13 @@ export function explain_failure(failure) {
     const match = /^(.*) \(([A-Za-z0-9][A-Za-z0-9._:-]{0,63})\)$/s.exec(message);
     const next = {
         "org.freedesktop.DBus.Error.AccessDenied":
-            "Turn on administrative access, or ask an administrator.",
+            _("Turn on administrative access, or ask an administrator."),
         "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired":
-            "Turn on administrative access, or ask an administrator.",
+            _("Turn on administrative access, or ask an administrator."),
         "org.freedesktop.DBus.Error.ServiceUnknown":
-            "Install the package banger-helper.",
-        "org.freedesktop.DBus.Error.LimitsExceeded": "Try again in a moment.",
-        "org.banger.Helper1.Error.Busy": "Stop what uses it, then try again.",
+            _("Install the package banger-helper."),
+        "org.freedesktop.DBus.Error.LimitsExceeded": _("Try again in a moment."),
+        "org.banger.Helper1.Error.Busy": _("Stop what uses it, then try again."),
     }[name];
 
     return {

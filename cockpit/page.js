@@ -6,37 +6,43 @@
 
 import { Console } from "./console.js";
 import { Host } from "./host.js";
-import { alert_box, announce, ask, button, bytes, disk_fill, element, failure_box, pf, since, state_label } from "./view.js";
+import { alert_box, announce, ask, button, bytes, disk_fill, element, failure_box, language_tag, pf, since, state_label, state_text } from "./view.js";
 
 /* global cockpit */
+
+const _ = cockpit.gettext;
 
 const STOP_TIMEOUT_S = 30;
 // uint32's last value: the helper does not know who started the machine.
 const UID_UNKNOWN = 4294967295;
+const SECONDS = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
 const FEATURES = {
-    kvm: "KVM, without which no machine starts",
-    "device-mapper": "device-mapper, without which there are no snapshots",
-    "nat-ipv4": "NAT for IPv4",
-    "nat-ipv6": "NAT for IPv6",
-    resolved: "systemd-resolved, which answers *.vm names",
-    jail: "the jail of a machine, without which one that is broken out of is the owner",
+    kvm: _("KVM, without which no machine starts"),
+    "device-mapper": _("device-mapper, without which there are no snapshots"),
+    "nat-ipv4": _("NAT for IPv4"),
+    "nat-ipv6": _("NAT for IPv6"),
+    resolved: _("systemd-resolved, which answers *.vm names"),
+    jail: _("the jail of a machine, without which one that is broken out of is the owner"),
 };
+
+const COLUMNS = [_("Name"), _("State"), _("Memory"), _("Disk"), _("Addresses"), _("Up for"), _("Actions")];
 
 const host = new Host();
 const app = document.getElementById("app");
 const events = []; // what happened while the page was open, newest first
 let view = null;
 
-function reason_text({ result, status }) {
+/** What became of a machine that has ended. */
+function reason_text({ id, result, status }) {
     if (result === "success")
-        return "ended";
+        return cockpit.format(_("$0 ended"), id);
     if (result === "signal" || result === "core-dump")
-        return `was ended by signal ${status}`;
+        return cockpit.format(_("$0 was ended by signal $1"), id, status);
     if (result === "oom-kill")
-        return "was ended because it ran out of memory";
+        return cockpit.format(_("$0 was ended because it ran out of memory"), id);
     if (result === "exit-code")
-        return `failed with exit status ${status}`;
-    return `failed: ${result}`;
+        return cockpit.format(_("$0 failed with exit status $1"), id, status);
+    return cockpit.format(_("$0 failed: $1"), id, result);
 }
 
 function note_event(level, text) {
@@ -51,57 +57,58 @@ function note_event(level, text) {
 // ---- what can be done with a machine
 
 function stop_machine(machine) {
-    ask(`Stop ${machine.Id}`,
-        element("p", {}, `The guest is asked to shut down. What still runs after ${STOP_TIMEOUT_S} seconds is ended.`),
-        { text: "Stop", kind: "primary" },
+    ask(cockpit.format(_("Stop $0"), machine.Id),
+        element("p", {}, cockpit.format(_("The guest is asked to shut down. What still runs after $0 seconds is ended."), STOP_TIMEOUT_S)),
+        { text: _("Stop"), kind: "primary" },
         async () => {
             const how = await host.stop(machine, STOP_TIMEOUT_S);
             const texts = {
-                guest: "has shut down",
-                term: "did not shut down in time and was terminated",
-                kill: "did not shut down in time and was killed",
-                gone: "had ended before",
+                guest: _("$0 has shut down"),
+                term: _("$0 did not shut down in time and was terminated"),
+                kill: _("$0 did not shut down in time and was killed"),
+                gone: _("$0 had ended before"),
             };
 
-            note_event(how === "guest" || how === "gone" ? "success" : "warning", `${machine.Id} ${texts[how]}`);
+            note_event(how === "guest" || how === "gone" ? "success" : "warning", cockpit.format(texts[how], machine.Id));
         });
 }
 
 function kill_machine(machine) {
-    ask(`Kill ${machine.Id}`,
-        element("p", {}, "The machine ends at once. What the guest has not written to its disk yet is lost."),
-        { text: "Kill", kind: "danger" },
+    ask(cockpit.format(_("Kill $0"), machine.Id),
+        element("p", {}, _("The machine ends at once. What the guest has not written to its disk yet is lost.")),
+        { text: _("Kill"), kind: "danger" },
         () => host.kill(machine));
 }
 
 function destroy_machine(machine) {
     const parts = [
-        machine.Tap ? `its network device ${machine.Tap}, with the addresses that are registered for it` : null,
-        machine.Snapshot ? `its snapshot ${machine.Snapshot}` : null,
-        "its sockets",
+        machine.Tap ? cockpit.format(_("its network device $0, with the addresses that are registered for it"), machine.Tap) : null,
+        machine.Snapshot ? cockpit.format(_("its snapshot $0"), machine.Snapshot) : null,
+        _("its sockets"),
     ].filter(part => part);
 
-    ask(`Destroy ${machine.Id}`,
+    ask(cockpit.format(_("Destroy $0"), machine.Id),
         [
-            element("p", {}, "The machine ends at once, and with it goes:"),
+            element("p", {}, _("The machine ends at once, and with it goes:")),
             element("ul", { class: "banger-list" }, parts.map(part => element("li", {}, part))),
-            element("p", {}, "Images and COW files are kept."),
+            element("p", {}, _("Images and COW files are kept.")),
         ],
-        { text: "Destroy", kind: "danger" },
+        { text: _("Destroy"), kind: "danger" },
         async () => {
             await host.destroy(machine);
-            note_event("success", `${machine.Id} is destroyed`);
+            note_event("success", cockpit.format(_("$0 is destroyed"), machine.Id));
             cockpit.location.go([]);
         });
 }
 
 function actions_of(machine, kind) {
-    const entry = (text, style, act) => button(text, style, () => act(machine), { "aria-label": `${text} ${machine.Id}` });
+    const entry = (text, name, style, act) => button(text, style, () => act(machine),
+                                                     { "aria-label": cockpit.format(name, machine.Id) });
 
-    return element("div", { class: "banger-actions", role: "group", "aria-label": `What to do with ${machine.Id}` },
-                   entry("Stop", kind, stop_machine),
-                   entry("Kill", kind, kill_machine),
-                   entry("Destroy", kind === "link" ? "link" : "danger", destroy_machine));
+    return element("div", { class: "banger-actions", role: "group", "aria-label": cockpit.format(_("What to do with $0"), machine.Id) },
+                   entry(_("Stop"), _("Stop $0"), kind, stop_machine),
+                   entry(_("Kill"), _("Kill $0"), kind, kill_machine),
+                   entry(_("Destroy"), _("Destroy $0"), kind === "link" ? "link" : "danger", destroy_machine));
 }
 
 // ---- what is above both views
@@ -110,7 +117,7 @@ function messages() {
     const made = [];
 
     if (host.failure)
-        made.push(failure_box("The helper does not answer", host.failure));
+        made.push(failure_box(_("The helper does not answer"), host.failure));
     for (const event of events)
         made.push(alert_box(event.level, event.text, [], () => {
             events.splice(events.indexOf(event), 1);
@@ -122,11 +129,11 @@ function messages() {
     const missing = Object.keys(FEATURES).filter(feature => !host.features.includes(feature));
 
     if (host.warnings.length + missing.length > 0)
-        made.push(alert_box("warning", "This host is not ready for every guest", [
+        made.push(alert_box("warning", _("This host is not ready for every guest"), [
             element("ul", { class: "banger-list" },
                     host.warnings.map(text => element("li", {}, text)),
-                    missing.map(feature => element("li", {}, `Missing: ${FEATURES[feature]}`))),
-            element("p", {}, "What to do about each: ", element("code", {}, "bangerctl doctor")),
+                    missing.map(feature => element("li", {}, cockpit.format(_("Missing: $0"), FEATURES[feature])))),
+            element("p", {}, _("What to do about each: "), element("code", {}, "bangerctl doctor")),
         ]));
     return made;
 }
@@ -141,16 +148,16 @@ class ListView {
         this.filter = element("input", {
             type: "search",
             class: "banger-filter",
-            placeholder: "Filter",
-            "aria-label": "Filter by name, address or state",
+            placeholder: _("Filter"),
+            "aria-label": _("Filter by name, address or state"),
             input: () => this.update(),
         });
         this.body = element("tbody", { class: pf("table__tbody"), role: "rowgroup" });
         this.empty = element("p", { class: "banger-empty", role: "status" });
-        this.table = element("table", { class: pf("table", "grid-md", "compact"), "aria-label": "Machines" },
+        this.table = element("table", { class: pf("table", "grid-md", "compact"), "aria-label": _("Machines") },
                              element("thead", { class: pf("table__thead") },
                                      element("tr", { class: pf("table__tr") },
-                                             ["Name", "State", "Memory", "Disk", "Addresses", "Up for", "Actions"].map(
+                                             COLUMNS.map(
                                                  title => element("th", { class: pf("table__th"), scope: "col" }, title)))),
                              this.body);
         this.root = element("main", { class: "banger-page" },
@@ -162,12 +169,12 @@ class ListView {
     update() {
         const machines = host.machines();
         const wanted = this.filter.value.trim().toLowerCase();
-        const shown = machines.filter(machine => [machine.Id, machine.State, ...machine.GuestIps].some(
+        const shown = machines.filter(machine => [machine.Id, state_text(machine.State), ...machine.GuestIps].some(
             text => text.toLowerCase().includes(wanted)));
         const paths = new Set(shown.map(machine => machine.path));
 
         this.alerts.replaceChildren(...messages());
-        this.count.textContent = wanted ? `${shown.length} of ${machines.length}` : `${machines.length}`;
+        this.count.textContent = wanted ? cockpit.format(_("$0 of $1"), shown.length, machines.length) : `${machines.length}`;
         for (const [path, { row }] of this.rows) {
             if (!paths.has(path)) {
                 row.remove();
@@ -177,9 +184,9 @@ class ListView {
         shown.forEach((machine, index) => this.put_row(machine, index));
         this.table.hidden = shown.length === 0;
         this.empty.hidden = shown.length > 0;
-        this.empty.textContent = !host.loaded ? "Loading…"
-            : machines.length > 0 ? "No machine matches the filter."
-                : "No machine runs on this host. “bangerctl run FILE” starts one.";
+        this.empty.textContent = !host.loaded ? _("Loading…")
+            : machines.length > 0 ? _("No machine matches the filter.")
+                : _("No machine runs on this host. “bangerctl run FILE” starts one.");
     }
 
     /* Rows are kept, and changed only where they differ: the focus and the selection stay where they are. */
@@ -187,7 +194,7 @@ class ListView {
         let kept = this.rows.get(machine.path);
 
         if (!kept) {
-            const cells = ["Name", "State", "Memory", "Disk", "Addresses", "Up for", "Actions"].map(
+            const cells = COLUMNS.map(
                 (title, column) => element(column === 0 ? "th" : "td", {
                     class: pf(column === 0 ? "table__th" : "table__td"),
                     scope: column === 0 && "row",
@@ -229,10 +236,10 @@ class MachineView {
         this.state = element("span", {});
         this.actions = element("div", {});
         this.facts = element("dl", { class: "banger-facts" });
-        this.log = element("section", { "aria-label": "Console" });
+        this.log = element("section", { "aria-label": _("Console") });
         this.shown = "";
         this.root = element("main", { class: "banger-page" },
-                            element("nav", { "aria-label": "Breadcrumb" },
+                            element("nav", { "aria-label": _("Breadcrumb") },
                                     button("MicroVMs", "link", () => cockpit.location.go([]), { class: `${pf("button", "link", "inline")}` }),
                                     element("span", { "aria-hidden": "true" }, " › "), element("span", { "aria-current": "page" }, id)),
                             element("header", { class: "banger-header" }, this.title, this.state, this.actions),
@@ -250,8 +257,8 @@ class MachineView {
             return;
         }
         if (!this.console) {
-            this.console = new Console(machine.Unit, `Console of ${machine.Id}`);
-            this.log.append(element("h2", {}, "Console"), this.console.output);
+            this.console = new Console(machine.Unit, cockpit.format(_("Console of $0"), machine.Id));
+            this.log.append(element("h2", {}, _("Console")), this.console.output);
             this.console.start();
         }
         const facts = this.describe(machine);
@@ -267,23 +274,31 @@ class MachineView {
             ([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
     }
 
-    describe(machine) {
+    describe_network(machine) {
         const bridge = host.all("Bridge").map(([, known]) => known).find(known => known.Name === machine.Bridge);
 
+        if (!machine.Tap)
+            return "–";
+        if (!bridge)
+            return machine.Tap;
+        return cockpit.format(_("$0 on $1 ($2)"), machine.Tap, bridge.Name, bridge.Addresses.join(", "));
+    }
+
+    describe(machine) {
         return [
-            ["Up for", since(machine.Since)],
-            ["Process", machine.Leader ? String(machine.Leader) : "–"],
-            ["Unit", machine.Unit || "–"],
-            ["Memory", machine.MemoryCurrent > 0 ? bytes(machine.MemoryCurrent) : "–"],
-            ["Processor time", `${(machine.CpuUsageUsec / 1e6).toFixed(1)} s`],
-            ["Addresses", machine.GuestIps.join(", ") || "–"],
-            ["Network", machine.Tap ? `${machine.Tap} on ${machine.Bridge || "no bridge"}${bridge ? ` (${bridge.Addresses.join(", ")})` : ""}` : "–"],
-            ["Snapshot", machine.Snapshot || "–"],
-            ["Disk", disk_fill(machine.snapshot)],
-            ["API socket", machine.ApiSocket || "–"],
+            [_("Up for"), since(machine.Since)],
+            [_("Process"), machine.Leader ? String(machine.Leader) : "–"],
+            [_("Unit"), machine.Unit || "–"],
+            [_("Memory"), machine.MemoryCurrent > 0 ? bytes(machine.MemoryCurrent) : "–"],
+            [_("Processor time"), cockpit.format(_("$0 s"), (machine.CpuUsageUsec / 1e6).toLocaleString(language_tag(), SECONDS))],
+            [_("Addresses"), machine.GuestIps.join(", ") || "–"],
+            [_("Network"), this.describe_network(machine)],
+            [_("Snapshot"), machine.Snapshot || "–"],
+            [_("Disk"), disk_fill(machine.snapshot)],
+            [_("API socket"), machine.ApiSocket || "–"],
             ["vsock", machine.VsockPath || "–"],
-            ["Started by", machine.CreatorUID === UID_UNKNOWN ? "–" : `uid ${machine.CreatorUID}`],
-            ["Operation", machine.OpId || "–"],
+            [_("Started by"), machine.CreatorUID === UID_UNKNOWN ? "–" : cockpit.format(_("uid $0"), machine.CreatorUID)],
+            [_("Operation"), machine.OpId || "–"],
         ];
     }
 
@@ -314,10 +329,11 @@ host.addEventListener("changed", draw);
 host.addEventListener("exited", event => {
     const failed = event.detail.result !== "success";
 
-    note_event(failed ? "danger" : "info", `${event.detail.id} ${reason_text(event.detail)}`);
+    note_event(failed ? "danger" : "info", reason_text(event.detail));
 });
 cockpit.addEventListener("locationchanged", show_view);
 cockpit.transport.wait(() => {
+    document.documentElement.lang = language_tag();
     show_view();
     host.start();
 });

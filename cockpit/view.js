@@ -7,10 +7,14 @@ import { explain_failure } from "./host.js";
 
 /* global cockpit */
 
+const _ = cockpit.gettext;
+
 // The prefixes of PatternFly 4, 5 and 6: which one Cockpit's style sheet has depends on its version.
 const PREFIXES = ["pf-c-", "pf-v5-c-", "pf-v6-c-"];
 const PERCENT_FULL = 100;
 const PERCENT_WARNING = 80;
+const LEVELS = { info: _("info"), success: _("success"), warning: _("warning"), danger: _("danger") };
+const STATES = { running: _("running"), starting: _("starting"), stopping: _("stopping"), ended: _("ended") };
 
 /** The classes of a PatternFly component, with its modifiers: pf("button", "primary"). */
 export function pf(component, ...modifiers) {
@@ -44,9 +48,9 @@ export function alert_box(level, title, body = [], close = null) {
     return element("div", { class: `${pf("alert", level, "inline")} banger-alert banger-alert-${level}` },
                    element("div", { class: "banger-alert-text" },
                            element("strong", {},
-                                   element("span", { class: "banger-offscreen" }, `${level}: `), title),
+                                   element("span", { class: "banger-offscreen" }, `${LEVELS[level]}: `), title),
                            body),
-                   close ? button("Dismiss", "link", close, { "aria-label": `Dismiss: ${title}` }) : null);
+                   close ? button(_("Dismiss"), "link", close, { "aria-label": cockpit.format(_("Dismiss: $0"), title) }) : null);
 }
 
 /** Why a call failed, what to do next, and where the journal has more. */
@@ -56,7 +60,7 @@ export function failure_box(title, failure) {
     return alert_box("danger", title, [
         element("p", {}, reason),
         next ? element("p", {}, next) : null,
-        op_id ? element("p", {}, "More in the journal: ", element("code", {}, `bangerctl trace ${op_id}`)) : null,
+        op_id ? element("p", {}, _("More in the journal: "), element("code", {}, `bangerctl trace ${op_id}`)) : null,
     ]);
 }
 
@@ -71,16 +75,26 @@ export function since(usec) {
     const hours = Math.floor((minutes % 1440) / 60);
 
     if (minutes < 1)
-        return "less than a minute";
+        return _("less than a minute");
     if (days > 0)
-        return `${days} d ${hours} h`;
-    return hours > 0 ? `${hours} h ${minutes % 60} min` : `${minutes} min`;
+        return cockpit.format(_("$0 d $1 h"), days, hours);
+    return hours > 0 ? cockpit.format(_("$0 h $1 min"), hours, minutes % 60) : cockpit.format(_("$0 min"), minutes);
+}
+
+/** The language of the page's texts, as the browser names it. */
+export function language_tag() {
+    return (cockpit.language || "en").replace("_", "-");
+}
+
+/** A state of a machine, in the language of the page. */
+export function state_text(state) {
+    return STATES[state] || state;
 }
 
 export function state_label(state) {
     const color = { running: "green", starting: "blue", stopping: "orange" }[state] || "red";
 
-    return element("span", { class: `${pf("label", color)} banger-label banger-label-${color}` }, state);
+    return element("span", { class: `${pf("label", color)} banger-label banger-label-${color}` }, state_text(state));
 }
 
 /** How much of a snapshot's COW file is used; a dash without a snapshot. */
@@ -88,17 +102,17 @@ export function disk_fill(snapshot) {
     if (!snapshot)
         return element("span", {}, "–");
     if (snapshot.State === "invalid")
-        return element("span", { class: "banger-fill-danger" }, "lost: the snapshot ran over");
+        return element("span", { class: "banger-fill-danger" }, _("lost: the snapshot ran over"));
 
     const percent = snapshot.CowBytes > 0
         ? Math.min(PERCENT_FULL, Math.round(snapshot.UsedBytes * PERCENT_FULL / snapshot.CowBytes))
         : 0;
     const level = snapshot.State === "full" ? "danger" : percent >= PERCENT_WARNING ? "warning" : "plain";
-    const text = `${percent} % of ${bytes(snapshot.CowBytes)}`;
+    const text = cockpit.format(_("$0 % of $1"), percent, bytes(snapshot.CowBytes));
 
     return element("span", { class: `banger-fill banger-fill-${level}` },
-                   element("meter", { min: 0, max: PERCENT_FULL, high: PERCENT_WARNING, value: percent, "aria-label": `Disk of ${snapshot.Name}` }),
-                   element("span", {}, snapshot.State === "full" ? `full: ${text}` : text));
+                   element("meter", { min: 0, max: PERCENT_FULL, high: PERCENT_WARNING, value: percent, "aria-label": cockpit.format(_("Disk of $0"), snapshot.Name) }),
+                   element("span", {}, snapshot.State === "full" ? cockpit.format(_("full: $0"), text) : text));
 }
 
 /**
@@ -109,7 +123,7 @@ export function ask(title, body, confirm, act) {
     const id = `dialog-${Date.now()}`;
     const failed = element("div", { role: "alert" });
     const opener = document.activeElement;
-    const cancel = button("Cancel", "link", () => dialog.close());
+    const cancel = button(_("Cancel"), "link", () => dialog.close());
     const accept = button(confirm.text, confirm.kind, async () => {
         dialog.setAttribute("aria-busy", "true");
         accept.disabled = cancel.disabled = true;
@@ -121,7 +135,7 @@ export function ask(title, body, confirm, act) {
         } catch (failure) {
             dialog.removeAttribute("aria-busy");
             accept.disabled = cancel.disabled = false;
-            failed.append(failure_box(`${title} failed`, failure));
+            failed.append(failure_box(cockpit.format(_("Failed: $0"), title), failure));
             accept.focus();
         }
     });

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * po/: each message of bangerctl and of the polkit policy is there in each language, and has there
- * the placeholders that it has in English.
+ * po/: each message of bangerctl, of the page for Cockpit and of the polkit policy is there in each
+ * language, and has there the placeholders that it has in English; no text of the page is left
+ * out.
  */
 #include <string.h>
 
@@ -58,6 +59,13 @@ collect_file(const char *path, const char *text, gpointer messages)
 }
 
 static void
+collect_script(const char *path, const char *text, gpointer messages)
+{
+    if (g_str_has_suffix(path, ".js"))
+        collect_matches("\\b_\\(" STRINGS "\\)", text, true, messages);
+}
+
+static void
 collect_action(const char *path, const char *text, gpointer messages)
 {
     if (g_str_has_suffix(path, ".policy"))
@@ -108,20 +116,20 @@ compare_texts(gconstpointer a, gconstpointer b)
 }
 
 /*
- * The placeholders of @text: those of printf(3) in their order, those of polkit in any. Free with
- * g_free().
+ * The placeholders of @text: those of printf(3) in their order, those of polkit and of Cockpit in
+ * any. Free with g_free().
  */
 static char *
 list_placeholders(const char *text)
 {
-    g_autoptr(GRegex) regex = g_regex_new("%[a-z%]|\\$\\(\\w+\\)", 0, 0, NULL);
+    g_autoptr(GRegex) regex = g_regex_new("%[a-z%]|\\$\\(\\w+\\)|\\$\\d", 0, 0, NULL);
     g_autoptr(GMatchInfo) match = NULL;
     g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func(g_free);
 
     for (g_regex_match(regex, text, 0, &match); g_match_info_matches(match);
          g_match_info_next(match, NULL))
         g_ptr_array_add(all, g_match_info_fetch(match, 0));
-    if (strstr(text, "$(") != NULL)
+    if (strchr(text, '$') != NULL)
         g_ptr_array_sort(all, compare_texts);
     g_ptr_array_add(all, NULL);
     return g_strjoinv(" ", (char **)all->pdata);
@@ -158,11 +166,52 @@ START_TEST(complete)
 
     (void)source_tree_visit("src/bangerctl", collect_file, messages);
     ck_assert_uint_gt(g_hash_table_size(messages), 80);
+    (void)source_tree_visit("cockpit", collect_script, messages);
+    ck_assert_uint_gt(g_hash_table_size(messages), 160);
     (void)source_tree_visit("polkit", collect_action, messages);
     ck_assert_uint_gt(g_hash_table_size(messages), 130);
     g_hash_table_iter_init(&iter, messages);
     while (g_hash_table_iter_next(&iter, &english, NULL))
         check_message(languages[_i], english, translations, complaints);
+    ck_assert_msg(complaints->len == 0, "%s", complaints->str);
+}
+END_TEST
+
+/*
+ * What is for a person in a script of the page: a text with a blank in it, or with a capital at its
+ * beginning that is no name of the bus's.
+ */
+#define WITH_A_BLANK "[^\"`\\\\\n]*[A-Za-z}] (?:[a-z(]|\\$\\{)[^\"`\n]*"
+#define WITH_A_CAPITAL "(?<!all\\([\"`])(?<!NAME, [\"`]|CHINE, [\"`])[A-Z][a-z]+"
+#define FOR_A_PERSON "(?<!_\\()[\"`](" WITH_A_BLANK "|" WITH_A_CAPITAL ")[\"`]"
+
+static void
+find_untranslated(const char *path, const char *text, gpointer complaints)
+{
+    g_autoptr(GHashTable) found = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autoptr(GRegex) comments = g_regex_new("/\\*.*?\\*/|//[^\n]*", G_REGEX_DOTALL, 0, NULL);
+    g_autofree char *code = NULL;
+    GHashTableIter iter;
+    gpointer literal;
+
+    if (!g_str_has_suffix(path, ".js"))
+        return;
+    code = g_regex_replace_literal(comments, text, -1, 0, "", 0, NULL);
+    collect_matches(FOR_A_PERSON, code, false, found);
+    g_hash_table_iter_init(&iter, found);
+    while (g_hash_table_iter_next(&iter, &literal, NULL))
+        /* Classes, and commands to type. */
+        if (strstr(literal, "banger-") == NULL && strstr(literal, "pf(") == NULL &&
+            !g_str_has_prefix(literal, "bangerctl ") && !g_str_equal(literal, "use strict"))
+            g_string_append_printf(complaints, "%s: \"%s\" is not translated\n", path,
+                                   (char *)literal);
+}
+
+START_TEST(nothing_left_out)
+{
+    g_autoptr(GString) complaints = g_string_new(NULL);
+
+    ck_assert_uint_gt(source_tree_visit("cockpit", find_untranslated, complaints), 4);
     ck_assert_msg(complaints->len == 0, "%s", complaints->str);
 }
 END_TEST
@@ -174,6 +223,7 @@ main(void)
     TCase *tcase = tcase_create("translations");
 
     tcase_add_loop_test(tcase, complete, 0, G_N_ELEMENTS(languages));
+    tcase_add_test(tcase, nothing_left_out);
     suite_add_tcase(suite, tcase);
     return harness_run("unit/translations", suite);
 }
