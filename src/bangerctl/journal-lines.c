@@ -92,10 +92,20 @@ journal_print_last(const char *id, unsigned int n)
     while (sd_journal_next(journal) > 0);
 }
 
+static void
+say_empty(const char *id)
+{
+    g_printerr(_("bangerctl: the journal has no line of the console of %s, or only root and the "
+                 "group systemd-journal may read it"),
+               id);
+    g_printerr("\n");
+}
+
 ClientStatus
 journal_print_console(const char *id, bool follow)
 {
     g_autoptr(sd_journal) journal = open_journal();
+    bool is_empty = true;
     int r;
 
     if (journal == NULL || !add_match(journal, "VM_ID", id) ||
@@ -104,8 +114,11 @@ journal_print_console(const char *id, bool follow)
     while ((r = sd_journal_next(journal)) >= 0) {
         g_autofree char *message = NULL;
 
-        if (r == 0 && !follow)
+        if (r == 0 && !follow) {
+            if (is_empty)
+                say_empty(id);
             return CLIENT_OK;
+        }
         if (r == 0) {
             (void)fflush(stdout);
             (void)sd_journal_wait(journal, UINT64_MAX);
@@ -113,6 +126,7 @@ journal_print_console(const char *id, bool follow)
         }
         message = read_field(journal, "MESSAGE");
         g_print("%s\n", message != NULL ? message : "");
+        is_empty = false;
     }
     return client_fail(_("cannot read the journal"), NULL, r);
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * What of bangerctl takes a systemd: the timer that writes metrics, and the bus of a container by
- * --machine. The container is namespaces with a record like systemd-machined's, which is all that
- * sd-bus reads of that.
+ * What of bangerctl takes a systemd: the timer that writes metrics, the journal, and the bus of a
+ * container by --machine. The container is namespaces with a record like systemd-machined's, which
+ * is all that sd-bus reads of that.
  */
 #include "bus/bangerctl/bangerctl-fixture.h"
 
+#define AS_NOBODY "setpriv --reuid 65534 --regid 65534 --clear-groups "
 #define METRICS METRICS_DIR "/banger.prom"
 #define RECORD "/run/systemd/machines/inner"
 
@@ -24,8 +25,10 @@ START_TEST(metrics_timer)
     bangerctl_check("rm -rf " METRICS_DIR "; systemctl start banger-helper-metrics.service && test "
                     "! -e " METRICS_DIR,
                     0, "");
-    bangerctl_check("mkdir -p " METRICS_DIR " && systemctl start banger-helper-metrics.timer", 0,
-                    "");
+    /* As docs/many-hosts.md says it. */
+    bangerctl_check("mkdir -p " METRICS_DIR " && systemctl enable --now "
+                    "banger-helper-metrics.timer",
+                    0, "");
     rig_wait_for(is_written, NULL, METRICS);
     bangerctl_check("stat -c %U:%a " METRICS, 0, "root:644\n");
     bangerctl_check("cat " METRICS, 0, "banger_machines{state=\"running\"} 0\n");
@@ -35,7 +38,7 @@ START_TEST(metrics_timer)
     bangerctl_check("systemctl show --property NextElapseUSecMonotonic banger-helper-metrics.timer "
                     "| grep -v infinity",
                     0, "NextElapse");
-    bangerctl_check("systemctl stop banger-helper-metrics.timer", 0, "");
+    bangerctl_check("systemctl disable --now banger-helper-metrics.timer", 0, "");
 }
 END_TEST
 
@@ -61,6 +64,15 @@ START_TEST(by_machine)
 }
 END_TEST
 
+/* Without a line, and for who may not read them, the console says so. */
+START_TEST(no_console)
+{
+    bangerctl_check("bangerctl console none", 0, "no line of the console of none");
+    bangerctl_check(AS_NOBODY "bangerctl console none", 0,
+                    "only root and the group systemd-journal");
+}
+END_TEST
+
 int
 main(int argc, char **argv)
 {
@@ -74,6 +86,7 @@ main(int argc, char **argv)
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, metrics_timer);
     tcase_add_test(tcase, by_machine);
+    tcase_add_test(tcase, no_console);
     suite_add_tcase(suite, tcase);
     return harness_run("container/bangerctl", suite);
 }
