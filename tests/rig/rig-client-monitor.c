@@ -52,6 +52,37 @@ rig_monitor_wait_calls(RigMonitor *monitor, const char *member, unsigned int cou
     }
 }
 
+/* The member of the next call, "" if there is none yet. Free with g_free(). */
+static char *
+next_member(RigMonitor *monitor)
+{
+    sd_bus_message *message = NULL;
+    int r = sd_bus_process(monitor->bus, &message);
+    char *member = g_strdup(message != NULL ? sd_bus_message_get_member(message) : NULL);
+
+    ck_assert_int_ge(r, 0);
+    sd_bus_message_unref(message);
+    if (r == 0)
+        ck_assert_int_ge(sd_bus_wait(monitor->bus, G_USEC_PER_SEC), 0);
+    return member != NULL ? member : g_strdup("");
+}
+
+unsigned int
+rig_monitor_count(RigMonitor *monitor, const char *member, const char *last)
+{
+    gint64 deadline = g_get_monotonic_time() + rig_timeout_usec();
+    unsigned int n = 0;
+
+    for (;;) {
+        g_autofree char *called = next_member(monitor);
+
+        if (g_str_equal(called, last))
+            return n;
+        n += g_str_equal(called, member) ? 1 : 0;
+        ck_assert_msg(g_get_monotonic_time() < deadline, "no call of %s came", last);
+    }
+}
+
 void
 rig_monitor_free(RigMonitor *monitor)
 {

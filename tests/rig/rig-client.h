@@ -82,11 +82,13 @@ void rig_pending_free(RigPending *pending);
 
 /*
  * A look at the calls that pass through the bus to the helper, from rig_monitor_new() on:
- * rig_monitor_wait_calls() waits until @count calls of @member have passed, answered or not.
+ * rig_monitor_wait_calls() waits until @count calls of @member have passed, answered or not;
+ * rig_monitor_count() waits for one of @last, and returns how many of @member passed before it.
  */
 typedef struct RigMonitor RigMonitor;
 RigMonitor *rig_monitor_new(void);
 void rig_monitor_wait_calls(RigMonitor *monitor, const char *member, unsigned int count);
+unsigned int rig_monitor_count(RigMonitor *monitor, const char *member, const char *last);
 void rig_monitor_free(RigMonitor *monitor);
 
 /*

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Every reference to a document leads somewhere: names of .md files, in code and documents; links
- * and their sections; paths of this tree in documents. Every page of docs/ is in its list.
+ * and their sections; paths of this tree in documents. Every page of docs/ is in its list. Every
+ * command of a guide is run by a test.
  */
 #include <stdbool.h>
 #include <string.h>
@@ -169,6 +170,91 @@ START_TEST(pages_are_listed)
 }
 END_TEST
 
+/* What begins a line that is a command: of a block in a page, and of one in a manual page. */
+#define PROGRAMS "(?:sudo|bangerctl|busctl|systemctl|journalctl|nft|ip|for|curl|ssh|\\$CALL)\\b"
+#define IN_A_PAGE "^    (?:\\$ |(?=" PROGRAMS "))|ansible\\.builtin\\.command: "
+#define IN_A_MANUAL "^(?!bangerctl \\\\- |.*\\(1\\))(?:" PROGRAMS "|bangerctl$)"
+
+/* Where the commands of a page are run; a command more is a test more. */
+static const struct {
+    const char *document;
+    unsigned int n;
+    const char *tests[3]; /* which name the page */
+} commands[] = {
+    {"README.md", 19, {"tests/bus/bangerctl/test-ctl-guide.c", "tests/package/fresh", NULL}},
+    {"docs/life-of-a-vm.md", 28, {"tests/bus/bangerctl/test-ctl-guide.c", NULL}},
+    {"docs/many-hosts.md",
+     6,
+     {"tests/bus/bangerctl/test-ctl-hosts.c", "tests/bus/bangerctl/test-ctl-guide.c",
+      "tests/container/test-bangerctl.c"}},
+    {"docs/troubleshooting.md", 2, {"tests/bus/bangerctl/test-ctl-guide.c", NULL}},
+    {"man/banger-helper.7", 6, {"tests/bus/bangerctl/test-ctl-guide.c", NULL}},
+    {"man/bangerctl.1", 6, {"tests/bus/bangerctl/test-ctl-guide.c", NULL}},
+    {"man/org.banger.Helper1.xsl", 32, {"tests/bus/bangerctl/test-ctl-guide.c", NULL}},
+    /* For who changes the project, who runs them. */
+    {"docs/testing.md", 4, {NULL}},
+    /* Each a look into the journal. */
+    {"man/banger-helper-bridge.8.in", 1, {NULL}},
+    {"man/banger-helperd.8.in", 1, {NULL}},
+};
+
+static void
+check_tests(const char *document, const char *const tests[3], GString *complaints)
+{
+    for (size_t i = 0; i < 3 && tests[i] != NULL; i++) {
+        g_autofree char *whole = g_build_filename(SOURCE_DIR, tests[i], NULL);
+        g_autofree char *name = g_path_get_basename(document);
+        g_autofree char *text = NULL;
+
+        ck_assert_msg(g_file_get_contents(whole, &text, NULL, NULL), "%s", whole);
+        *strchr(name, '.') = '\0';
+        if (strstr(text, name) == NULL)
+            g_string_append_printf(complaints, "%s does not name %s\n", tests[i], document);
+    }
+}
+
+static void
+count_command(const char *path, const GMatchInfo *match, GString *lines)
+{
+    (void)path;
+    (void)match;
+    g_string_append_c(lines, '.');
+}
+
+static void
+check_commands(const char *path, const char *text, gpointer complaints)
+{
+    const bool is_manual = g_str_has_prefix(path, "man/");
+    g_autoptr(GString) lines = g_string_new(NULL);
+    unsigned int expected = 0;
+
+    if (!is_manual && (!g_str_has_suffix(path, ".md") ||
+                       (strchr(path, '/') != NULL && !g_str_has_prefix(path, "docs/"))))
+        return;
+    if (g_str_equal(path, "HACKING.md"))
+        return;
+    for_each_match(is_manual ? "(?m)" IN_A_MANUAL : "(?m)" IN_A_PAGE, path, text, count_command,
+                   lines);
+    for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
+        if (g_str_equal(commands[i].document, path)) {
+            expected = commands[i].n;
+            check_tests(path, commands[i].tests, complaints);
+        }
+    if (lines->len != expected)
+        g_string_append_printf(complaints,
+                               "%s has %zu commands, and %u that are known to be run by a test\n",
+                               path, lines->len, expected);
+}
+
+START_TEST(commands_are_run)
+{
+    g_autoptr(GString) complaints = g_string_new(NULL);
+
+    ck_assert_uint_gt(source_tree_visit("", check_commands, complaints), 300);
+    ck_assert_msg(complaints->len == 0, "%s", complaints->str);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -177,6 +263,7 @@ main(void)
 
     tcase_add_test(tcase, references_lead_somewhere);
     tcase_add_test(tcase, pages_are_listed);
+    tcase_add_test(tcase, commands_are_run);
     suite_add_tcase(suite, tcase);
     return harness_run("unit/documents", suite);
 }

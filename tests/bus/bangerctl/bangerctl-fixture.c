@@ -4,6 +4,9 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#define PROMPT "    $ "
+#define CONTINUATION "    > "
+
 int
 bangerctl_run(const char *command, char **ret_text)
 {
@@ -43,4 +46,53 @@ bangerctl_have(const char *name)
     g_autofree char *path = g_find_program_in_path(name);
 
     return path != NULL;
+}
+
+char *
+bangerctl_read_source(const char *path)
+{
+    g_autofree char *whole = g_build_filename(SOURCE_DIR, path, NULL);
+    char *text = NULL;
+
+    ck_assert_msg(g_file_get_contents(whole, &text, NULL, NULL), "%s", whole);
+    return text;
+}
+
+/* @text from its section @section on to the next; it is changed. */
+static const char *
+find_section(char *text, const char *section)
+{
+    g_autofree char *heading = g_strdup_printf("\n## %s\n", section);
+    char *begin = section[0] != '\0' ? strstr(text, heading) : text;
+    char *end = begin != NULL ? strstr(begin + 1, "\n## ") : NULL;
+
+    if (end != NULL)
+        *end = '\0';
+    return begin;
+}
+
+char *
+bangerctl_extract(const char *path, const char *section, unsigned int *ret_n)
+{
+    g_autofree char *text = bangerctl_read_source(path);
+    const char *part = section != NULL ? find_section(text, section) : text;
+    g_autoptr(GString) script = g_string_new("set -ex\nexport PATH=" BUILD_DIR ":$PATH\n");
+    g_auto(GStrv) lines = NULL;
+    bool goes_on = false;
+
+    ck_assert_msg(part != NULL, "%s: %s", path, section);
+    lines = g_strsplit(part, "\n", -1);
+    *ret_n = 0;
+    for (char **line = lines; *line != NULL; line++) {
+        const bool begins = g_str_has_prefix(*line, PROMPT);
+
+        if (begins)
+            (*ret_n)++;
+        if (begins || g_str_has_prefix(*line, CONTINUATION))
+            g_string_append_printf(script, "%s\n", *line + strlen(PROMPT));
+        else if (goes_on)
+            g_string_append_printf(script, "%s\n", *line);
+        goes_on = (begins || goes_on) && g_str_has_suffix(*line, "\\");
+    }
+    return g_strdup(script->str);
 }

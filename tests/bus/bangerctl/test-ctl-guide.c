@@ -10,9 +10,6 @@
 #include "bus/bangerctl/bangerctl-fixture.h"
 #include "bus/vmm/machine-fixture.h"
 
-#define PROMPT "    $ "
-#define CONTINUATION "    > "
-
 static const char *const names[] = {"other", NULL};
 
 /* Fails, with @command, if @text has @part. */
@@ -22,49 +19,10 @@ assert_lacks(const char *text, const char *part, const char *command)
     ck_assert_msg(strstr(text, part) == NULL, "%s: %s", command, text);
 }
 
-static char *
-read_document(const char *path)
-{
-    g_autofree char *whole = g_build_filename(SOURCE_DIR, path, NULL);
-    char *text = NULL;
-
-    ck_assert_msg(g_file_get_contents(whole, &text, NULL, NULL), "%s", whole);
-    return text;
-}
-
-/*
- * The commands of the document @path, each with the lines that go on; only those of the section
- * @section, if that is not NULL. A shell's script.
- */
-static char *
-extract_commands(const char *path, const char *section, unsigned int *ret_n)
-{
-    g_autofree char *text = read_document(path);
-    g_autofree char *heading = g_strdup_printf("\n## %s\n", section);
-    char *begin = section != NULL ? strstr(text, heading) : text;
-    char *end = section != NULL && begin != NULL ? strstr(begin + 1, "\n## ") : NULL;
-    g_auto(GStrv) lines = NULL;
-    g_autoptr(GString) script = g_string_new("set -ex\nexport PATH=" BUILD_DIR ":$PATH\n");
-
-    ck_assert_msg(begin != NULL, "%s: %s", path, section);
-    if (end != NULL)
-        *end = '\0';
-    lines = g_strsplit(begin, "\n", -1);
-    *ret_n = 0;
-    for (char **line = lines; *line != NULL; line++)
-        if (g_str_has_prefix(*line, PROMPT)) {
-            g_string_append_printf(script, "%s\n", *line + strlen(PROMPT));
-            (*ret_n)++;
-        } else if (g_str_has_prefix(*line, CONTINUATION)) {
-            g_string_append_printf(script, "%s\n", *line + strlen(CONTINUATION));
-        }
-    return g_strdup(script->str);
-}
-
 START_TEST(life)
 {
     unsigned int n;
-    g_autofree char *script = extract_commands("docs/life-of-a-vm.md", NULL, &n);
+    g_autofree char *script = bangerctl_extract("docs/life-of-a-vm.md", NULL, &n);
     g_autofree char *text = NULL;
 
     ck_assert_uint_gt(n, 20);
@@ -89,7 +47,7 @@ END_TEST
 START_TEST(first_machine)
 {
     unsigned int n;
-    g_autofree char *script = extract_commands("README.md", "Use it", &n);
+    g_autofree char *script = bangerctl_extract("README.md", "Use it", &n);
     g_autofree char *text = NULL;
 
     ck_assert_uint_ge(n, 8);
@@ -116,7 +74,7 @@ END_TEST
 static char *
 extract_rule(unsigned int n)
 {
-    g_autofree char *text = read_document("docs/polkit-recipes.md");
+    g_autofree char *text = bangerctl_read_source("docs/polkit-recipes.md");
     g_auto(GStrv) parts = g_strsplit(text, "    polkit.addRule(", -1);
     const char *end;
 
@@ -153,22 +111,19 @@ START_TEST(recipe)
 }
 END_TEST
 
-/* Each error of the interface has a section that says what to do. */
-START_TEST(errors)
+/* What README begins with. */
+START_TEST(first_call)
 {
-    static const char *const error_names[] = {"BadParams",     "NotFound",
-                                              "AlreadyExists", "Busy",
-                                              "NotManaged",    "NotSupported",
-                                              "Timeout",       "OperationFailed",
-                                              "AccessDenied",  "InteractiveAuthorizationRequired",
-                                              "LimitsExceeded"};
-    g_autofree char *text = read_document("docs/troubleshooting.md");
+    unsigned int n;
+    g_autofree char *script = bangerctl_extract("README.md", "", &n);
+    g_autofree char *text = NULL;
 
-    for (size_t i = 0; i < G_N_ELEMENTS(error_names); i++) {
-        g_autofree char *heading = g_strdup_printf("\n### %s\n", error_names[i]);
-
-        ck_assert_msg(strstr(text, heading) != NULL, "%s", error_names[i]);
-    }
+    ck_assert_uint_eq(n, 2);
+    ck_assert(g_file_set_contents("/run/call.sh", script, -1, NULL));
+    g_free(bangerctl_print("ip link delete tap-fc-other; ip link delete br-fc; true"));
+    text = bangerctl_print("sh /run/call.sh");
+    ck_assert_msg(strstr(text, "tap-fc-1         DOWN           ") != NULL, "%s", text);
+    bangerctl_check("ip link delete tap-fc-1; ip link delete br-fc", 0, "");
 }
 END_TEST
 
@@ -189,13 +144,109 @@ plain_text(const char *roff)
     return text;
 }
 
+/* The commands of the manual page @path that begin with "bangerctl", one a line, but for @but. */
+static char *
+extract_examples(const char *path, const char *but)
+{
+    g_autofree char *roff = bangerctl_read_source(path);
+    g_auto(GStrv) blocks = g_strsplit(roff, ".nf\n", -1);
+    g_autoptr(GString) script = g_string_new("set -ex\nexport PATH=" BUILD_DIR ":$PATH\n");
+
+    for (char **block = blocks + 1; blocks[0] != NULL && *block != NULL; block++) {
+        char *end = strstr(*block, ".fi\n");
+        g_autofree char *text = NULL;
+        g_auto(GStrv) lines = NULL;
+
+        ck_assert_ptr_nonnull(end);
+        *end = '\0';
+        text = plain_text(*block);
+        lines = g_strsplit(text, "\n", -1);
+        for (char **line = lines; *line != NULL; line++)
+            if (g_str_has_prefix(*line, "bangerctl") && strstr(*line, but) == NULL)
+                g_string_append_printf(script, "%s\n", *line);
+    }
+    return g_strdup(script->str);
+}
+
+/* The examples of banger-helper(7) and bangerctl(1), with a machine and an image like theirs. */
+START_TEST(examples)
+{
+    g_autofree char *overview = extract_examples("man/banger-helper.7", " destroy ");
+    g_autofree char *manual = extract_examples("man/bangerctl.1", " doctor");
+    g_autofree char *text = NULL;
+
+    ck_assert_ptr_nonnull(strstr(overview, "\nbangerctl doctor\n"));
+    *strstr(overview, "bangerctl doctor\n") = '#';
+    ck_assert(g_file_set_contents("/run/overview.sh", overview, -1, NULL));
+    ck_assert(g_file_set_contents("/run/manual.sh", manual, -1, NULL));
+    bangerctl_check("ip link delete tap-fc-other; ip link delete br-fc; cp " SOURCE_DIR
+                    "/docs/examples/web.machine " MACHINE_STATE " && cd " MACHINE_STATE
+                    " && cp kernel vmlinux && truncate -s 8M web.ext4 web.img && mke2fs -q "
+                    "web.ext4 && mkdir -p /run/tree/etc && cp /etc/os-release /run/tree/etc && "
+                    "mke2fs -q -d /run/tree web.img && chown banger: vmlinux web.ext4 web.img",
+                    0, "");
+    text = bangerctl_print("sh /run/overview.sh && sh /run/manual.sh");
+    ck_assert_msg(strstr(text, "\nrunning\n") != NULL, "%s", text);
+    ck_assert_msg(strstr(text, "\nPRETTY_NAME=") != NULL, "%s", text);
+    bangerctl_check(BANGERCTL "destroy " MACHINE_STATE "web.machine && rm " MACHINE_STATE
+                              "web.* " MACHINE_STATE "vmlinux",
+                    0, "");
+    bangerctl_check(BANGERCTL "call DeleteBridge bridge_name=br-fc", 0, "");
+}
+END_TEST
+
+/* The play of docs/many-hosts.md: the first command says whether the second is needed. */
+START_TEST(play)
+{
+    static const char marker[] = "ansible.builtin.command: ";
+    g_autofree char *text = bangerctl_read_source("docs/many-hosts.md");
+    g_auto(GStrv) parts = g_strsplit(text, marker, -1);
+
+    ck_assert_uint_eq(g_strv_length(parts), 3);
+    for (char **part = parts + 1; *part != NULL; part++)
+        *strchr(*part, '\n') = '\0';
+    bangerctl_check("ip link delete tap-fc-other; ip link delete br-fc; cp " SOURCE_DIR
+                    "/docs/examples/web.machine " MACHINE_STATE " && cd " MACHINE_STATE
+                    " && cp kernel vmlinux && truncate -s 8M web.ext4 && mke2fs -q web.ext4 && "
+                    "chown banger: vmlinux web.ext4",
+                    0, "");
+    ck_assert(g_setenv("PATH", BUILD_DIR ":/usr/sbin:/usr/bin:/sbin:/bin", TRUE));
+    bangerctl_check(parts[1], 4, "there is no machine web");
+    bangerctl_check(parts[2], 0, "web runs as process ");
+    bangerctl_check(parts[1], 0, "running\n");
+    bangerctl_check("bangerctl destroy " MACHINE_STATE "web.machine && rm " MACHINE_STATE
+                    "web.* " MACHINE_STATE "vmlinux",
+                    0, "");
+    bangerctl_check("bangerctl call DeleteBridge bridge_name=br-fc", 0, "");
+}
+END_TEST
+
+/* Each error of the interface has a section that says what to do. */
+START_TEST(errors)
+{
+    static const char *const error_names[] = {"BadParams",     "NotFound",
+                                              "AlreadyExists", "Busy",
+                                              "NotManaged",    "NotSupported",
+                                              "Timeout",       "OperationFailed",
+                                              "AccessDenied",  "InteractiveAuthorizationRequired",
+                                              "LimitsExceeded"};
+    g_autofree char *text = bangerctl_read_source("docs/troubleshooting.md");
+
+    for (size_t i = 0; i < G_N_ELEMENTS(error_names); i++) {
+        g_autofree char *heading = g_strdup_printf("\n### %s\n", error_names[i]);
+
+        ck_assert_msg(strstr(text, heading) != NULL, "%s", error_names[i]);
+    }
+}
+END_TEST
+
 /*
  * Each method has an example in org.banger.Helper1(5), with its types: what fails does so for what
  * this host has not, and never for how it was called.
  */
 START_TEST(interface_examples)
 {
-    g_autofree char *roff = read_document("man/org.banger.Helper1.xsl");
+    g_autofree char *roff = bangerctl_read_source("man/org.banger.Helper1.xsl");
     g_autofree char *text = plain_text(roff);
     g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
     g_autofree char *made =
@@ -226,7 +277,7 @@ END_TEST
 /* The rules for a firewall that drops guests are such as nft(8) takes. */
 START_TEST(firewall)
 {
-    g_autofree char *text = read_document("docs/troubleshooting.md");
+    g_autofree char *text = bangerctl_read_source("docs/troubleshooting.md");
     g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
     unsigned int n = 0;
 
@@ -250,7 +301,7 @@ END_TEST
 /* The machine file of bangerctl(1) is one, down to what this kernel lacks. */
 START_TEST(manual)
 {
-    g_autofree char *text = read_document("man/bangerctl.1");
+    g_autofree char *text = bangerctl_read_source("man/bangerctl.1");
     g_auto(GStrv) at_machine = g_strsplit(text, FIRST_LINES, 2);
     g_auto(GStrv) at_end = NULL;
     g_autofree char *roff = NULL, *file = NULL;
@@ -287,6 +338,9 @@ main(int argc, char **argv)
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, life);
     tcase_add_test(tcase, first_machine);
+    tcase_add_test(tcase, first_call);
+    tcase_add_test(tcase, examples);
+    tcase_add_test(tcase, play);
     tcase_add_test(tcase, errors);
     tcase_add_test(tcase, firewall);
     tcase_add_test(tcase, manual);

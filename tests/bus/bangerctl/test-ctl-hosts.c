@@ -18,7 +18,8 @@ static const char *const set_up_sshd[] = {
     ">>/etc/passwd",
     "mkdir -p /run/sshd",
     "ssh-keygen -q -t ed25519 -N '' -f /run/key && ssh-keygen -q -t ed25519 -N '' -f /run/hostkey",
-    "printf 'Host *\\nStrictHostKeyChecking no\\nUserKnownHostsFile /run/known\\nIdentityFile "
+    "printf 'Host host1 host2\\nHostName 127.0.0.1\\nPort 2222\\nUser root\\nHost "
+    "*\\nStrictHostKeyChecking no\\nUserKnownHostsFile /run/known\\nIdentityFile "
     "/run/key\\nBatchMode yes\\nLogLevel ERROR\\n' >/etc/ssh/ssh_config",
     "printf 'Port 2222\\nListenAddress 127.0.0.1\\nHostKey /run/hostkey\\nAuthorizedKeysFile "
     "/run/key.pub\\nStrictModes no\\nUsePAM no\\nPermitRootLogin yes\\nPidFile "
@@ -41,15 +42,25 @@ tear_down(void)
     network_forget();
 }
 
-START_TEST(by_ssh)
+/* Has an sshd run; false, with the test skipped, if there is none. */
+static bool
+can_go_by_ssh(void)
 {
     if (!bangerctl_have("sshd") || !bangerctl_have("ssh") ||
         !bangerctl_have("systemd-stdio-bridge")) {
         harness_skip("no sshd");
-        return;
+        return false;
     }
+    bangerctl_check("rm -f /run/key* /run/hostkey*", 0, "");
     for (size_t i = 0; i < G_N_ELEMENTS(set_up_sshd); i++)
         bangerctl_check(set_up_sshd[i], 0, "");
+    return true;
+}
+
+START_TEST(by_ssh)
+{
+    if (!can_go_by_ssh())
+        return;
     bangerctl_check(THERE "status", 0, "    Machines: 0\n");
     bangerctl_check(THERE "call EnsureBridge bridge_name=br-fc bridge_ip=172.16.0.1 cidr=24", 0,
                     "");
@@ -63,6 +74,23 @@ START_TEST(by_ssh)
     bangerctl_check("head -c 20000000 /dev/zero | " THERE "write " IMAGE " /b", 1, "bangerctl: ");
     bangerctl_check(THERE "trace op-none", 4, "the journal has no record of op-none");
     bangerctl_check(BANGERCTL "-H root@127.0.0.1:2 list", 1, "bangerctl: ");
+}
+END_TEST
+
+/* The commands of docs/many-hosts.md, on a host by two names. */
+START_TEST(guide)
+{
+    unsigned int n;
+    g_autofree char *script = bangerctl_extract("docs/many-hosts.md", "By ssh", &n);
+    g_autofree char *text = NULL;
+
+    if (!can_go_by_ssh())
+        return;
+    ck_assert_uint_eq(n, 3);
+    ck_assert(g_file_set_contents("/run/hosts.sh", script, -1, NULL));
+    text = bangerctl_print("sh /run/hosts.sh");
+    ck_assert_msg(strstr(text, "0 listed.") != NULL, "%s", text);
+    ck_assert_msg(strstr(text, "    Machines: 0\n") != NULL, "%s", text);
 }
 END_TEST
 
@@ -86,6 +114,7 @@ main(int argc, char **argv)
     tcase_set_timeout(tcase, 120);
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, by_ssh);
+    tcase_add_test(tcase, guide);
     tcase_add_test(tcase, no_container);
     suite_add_tcase(suite, tcase);
     return harness_run("bus/ctl-hosts", suite);

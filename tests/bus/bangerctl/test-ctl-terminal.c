@@ -196,19 +196,25 @@ END_TEST
 #define IMAGE BANGER_STATE_DIRECTORY "/ctl.img"
 
 /*
- * A file that comes slowly: a line shows how far it is, and the first interrupt has it cancelled.
+ * A file that comes slowly: a line shows how far it is, without asking again and again, and the
+ * first interrupt has it cancelled.
  */
 START_TEST(progress)
 {
+    RigMonitor *monitor;
+
     if (skip_without("tmux"))
         return;
     g_free(bangerctl_print("truncate -s 16M " IMAGE " && mke2fs -q -F -t ext4 " IMAGE
                            " && chown banger: " IMAGE " && mkfifo /run/slow"));
     open_terminal(100, "sh");
+    monitor = rig_monitor_new();
     send_keys("'exec 9<>/run/slow; echo begin >&9; bangerctl write " IMAGE " /slow <&9' Enter");
     wait_screen("[..............................]");
     send_keys("C-c");
     wait_screen("bangerctl: WriteExt4FilesFrom: ");
+    ck_assert_uint_le(rig_monitor_count(monitor, "GetManagedObjects", "Cancel"), 1);
+    rig_monitor_free(monitor);
     send_keys("'clear; echo after$((1+1))' Enter");
     wait_screen("after2");
     bangerctl_check("rm /run/slow; e2fsck -fn " IMAGE, 0, "");
