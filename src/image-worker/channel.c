@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "util/worker-protocol.h"
@@ -29,20 +30,24 @@ read_exactly(void *buffer, size_t length, BangerWorkerFailure *failure)
     return true;
 }
 
+/* Writes both @parts, at once if there is room: the helper is woken once then. */
 static bool
-write_exactly(const void *buffer, size_t length)
+write_exactly(struct iovec parts[2])
 {
-    const unsigned char *from = buffer;
-
-    while (length > 0) {
-        ssize_t n = write(BANGER_WORKER_FD_REPLY, from, length);
+    while (parts[0].iov_len + parts[1].iov_len > 0) {
+        ssize_t n = writev(BANGER_WORKER_FD_REPLY, parts, 2);
 
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
             return false;
-        from += n;
-        length -= (size_t)n;
+        for (size_t i = 0, left = (size_t)n; left > 0; i++) {
+            size_t done = left < parts[i].iov_len ? left : parts[i].iov_len;
+
+            parts[i].iov_base = (unsigned char *)parts[i].iov_base + done;
+            parts[i].iov_len -= done;
+            left -= done;
+        }
     }
     return true;
 }
@@ -201,8 +206,9 @@ banger_channel_reply(BangerWorkerStatus status, const void *payload, size_t leng
         .status = status,
         .length = (uint32_t)length,
     };
+    struct iovec parts[] = {{&reply, sizeof reply}, {(void *)payload, length}};
 
-    return write_exactly(&reply, sizeof reply) && write_exactly(payload, length);
+    return write_exactly(parts);
 }
 
 bool

@@ -131,6 +131,13 @@ probe_allocate(void)
     return fallocate(BANGER_WORKER_FD_IMAGE, FALLOC_FL_INSERT_RANGE, 0, room);
 }
 
+/* What libext2fs does with an image that it opens. */
+static long
+probe_flush(void)
+{
+    return fsync(BANGER_WORKER_FD_IMAGE);
+}
+
 static long
 probe_open(void)
 {
@@ -279,6 +286,7 @@ static const struct {
     {"probe-allocate", probe_allocate},
     {"probe-code", probe_code},
     {"probe-exec", probe_exec},
+    {"probe-flush", probe_flush},
     {"probe-fork", probe_fork},
     {"probe-kill", probe_kill},
     {"probe-loop", probe_loop},

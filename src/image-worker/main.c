@@ -49,7 +49,7 @@ serve_request(BangerWorkerFailure *failure)
     /* What goes to a caller's descriptor may be larger than the image, which is not writable. */
     if (!banger_sandbox_bound_image(inputs.task != BANGER_WORKER_READ_TO &&
                                         inputs.task != BANGER_WORKER_READ_LIVE_TO,
-                                    failure))
+                                    writes, failure))
         return false;
     if (serve_hook(&inputs))
         return true;

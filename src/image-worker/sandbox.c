@@ -72,7 +72,7 @@ set_limits(BangerSandboxKind kind, BangerWorkerFailure *failure)
 }
 
 bool
-banger_sandbox_bound_image(bool sizes, BangerWorkerFailure *failure)
+banger_sandbox_bound_image(bool sizes, bool writes, BangerWorkerFailure *failure)
 {
     struct stat st;
 
@@ -80,7 +80,7 @@ banger_sandbox_bound_image(bool sizes, BangerWorkerFailure *failure)
         return refuse_sandbox(failure, "no image");
     if (sizes && S_ISREG(st.st_mode) && !limit_resource(RLIMIT_FSIZE, (rlim_t)st.st_size))
         return refuse_sandbox(failure, "cannot limit the size of the image");
-    errno = -banger_system_calls_bound(S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0);
+    errno = -banger_system_calls_bound(S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0, writes);
     if (errno != 0)
         return refuse_sandbox(failure, "cannot filter system calls for the image");
     return true;
@@ -150,9 +150,12 @@ drop_capabilities(BangerWorkerFailure *failure)
 static bool
 drop_bounding_set(BangerWorkerFailure *failure)
 {
-    for (int capability = 0; prctl(PR_CAPBSET_READ, capability) >= 0; capability++)
-        if (prctl(PR_CAPBSET_DROP, capability) < 0)
-            return refuse_sandbox(failure, "cannot drop the capability bounding set");
+    int capability = 0;
+
+    while (prctl(PR_CAPBSET_DROP, capability) == 0)
+        capability++;
+    if (errno != EINVAL || capability == 0) /* the kernel knows no more of them */
+        return refuse_sandbox(failure, "cannot drop the capability bounding set");
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
         return refuse_sandbox(failure, "cannot drop ambient capabilities");
     return true;

@@ -30,11 +30,11 @@ bool banger_sandbox_enter(BangerSandboxKind kind, uid_t uid, gid_t gid, pid_t pa
                           BangerWorkerFailure *failure);
 
 /*
- * With @sizes bounds what LIBRARY may write, and always what it may allocate on the host's disk, to
- * the size of its image, once that has come. The cage is closed for good then: until here it may
- * receive.
+ * Closes the cage of LIBRARY for good, once its image has come: until here it may receive. What it
+ * may allocate on the host's disk is bounded by the size of the image, and with @sizes also what it
+ * may write. Without @writes it flushes nothing to the disk.
  */
-bool banger_sandbox_bound_image(bool sizes, BangerWorkerFailure *failure);
+bool banger_sandbox_bound_image(bool sizes, bool writes, BangerWorkerFailure *failure);
 
 /* Gives LIBRARY more processor time: what has been begun to be written must be finished. */
 bool banger_sandbox_allow_commit(BangerWorkerFailure *failure);

@@ -233,9 +233,10 @@ banger_system_calls_e2fsck(void)
 }
 
 int
-banger_system_calls_bound(uint64_t size)
+banger_system_calls_bound(uint64_t size, bool writes)
 {
     static const int done_with[] = {SCMP_SYS(recvmsg), SCMP_SYS(seccomp)};
+    static const int flushes[] = {SCMP_SYS(fsync), SCMP_SYS(fdatasync)};
     const struct scmp_arg_cmp excess[] = {SCMP_A1(SCMP_CMP_NE, FALLOC_FL_KEEP_SIZE),
                                           SCMP_A2(SCMP_CMP_GT, size),
                                           SCMP_A3(SCMP_CMP_GT, BANGER_SANDBOX_RESERVE_MAX)};
@@ -248,6 +249,8 @@ banger_system_calls_bound(uint64_t size)
     status = seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0);
     for (size_t i = 0; status == 0 && i < sizeof done_with / sizeof done_with[0]; i++)
         status = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, done_with[i], 0);
+    for (size_t i = 0; status == 0 && !writes && i < sizeof flushes / sizeof flushes[0]; i++)
+        status = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EROFS), flushes[i], 0);
     for (size_t i = 0; status == 0 && i < sizeof excess / sizeof excess[0]; i++)
         status = seccomp_rule_add_array(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(fallocate), 1,
                                         &excess[i]);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -21,5 +22,9 @@ int banger_system_calls_e2fsck(void);
  * of it was looked at: no more messages are received and no more filters loaded, and space is
  * allocated in steps of BANGER_SANDBOX_RESERVE_MAX at most that begin within the image.
  * RLIMIT_FSIZE does not say anything about what is allocated behind the end of a file.
+ *
+ * Without @writes nothing is flushed to the disk either, which is refused and not fatal: libext2fs
+ * does so with each image that it opens, to forget errors of earlier writes, and a reader would
+ * wait for whatever others have written.
  */
-int banger_system_calls_bound(uint64_t size);
+int banger_system_calls_bound(uint64_t size, bool writes);

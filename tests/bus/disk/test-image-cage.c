@@ -118,6 +118,17 @@ START_TEST(sandbox_bounds_the_image)
 }
 END_TEST
 
+/* A reader does not wait until what others wrote to the image is on the disk. */
+START_TEST(sandbox_of_readers_flushes_nothing)
+{
+    g_autofree char *image = image_make("image", 4 * MIB, "");
+    static const char expected[] = "refused: probe-flush: errno 30\n";
+
+    image_read_equals(image, BANGER_HOOK_PREFIX "probe-flush", expected, strlen(expected));
+    (void)unlink(image);
+}
+END_TEST
+
 START_TEST(sandbox_has_no_other_descriptor)
 {
     g_autofree char *image = image_make("image", 4 * MIB, "");
@@ -238,6 +249,7 @@ main(int argc, char **argv)
     tcase_add_test(tcase, worker_eats_memory);
     tcase_add_loop_test(tcase, sandbox_of_library, 0, G_N_ELEMENTS(probes));
     tcase_add_test(tcase, sandbox_bounds_the_image);
+    tcase_add_test(tcase, sandbox_of_readers_flushes_nothing);
     tcase_add_test(tcase, sandbox_has_no_other_descriptor);
     tcase_add_loop_test(tcase, sandbox_of_e2fsck, 0, G_N_ELEMENTS(probes));
     tcase_add_test(tcase, sandbox_of_e2fsck_requests);
