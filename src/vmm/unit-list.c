@@ -247,6 +247,15 @@ ask_with_connection(const char *pattern, sd_bus_error *bus_error, const List *li
     return r;
 }
 
+/* The folder of the units' cgroups, or -1. */
+static int
+open_slice(void)
+{
+    int fd = open_folder(slices[0]);
+
+    return fd >= 0 ? fd : open_folder(slices[1]);
+}
+
 bool
 banger_unit_list(const char *vm_id, BangerMachineDetails details, GHashTable *machines,
                  GError **error)
@@ -254,13 +263,9 @@ banger_unit_list(const char *vm_id, BangerMachineDetails details, GHashTable *ma
     g_autofree char *pattern =
         g_strconcat(BANGER_UNIT_PREFIX, vm_id != NULL ? vm_id : "*", BANGER_UNIT_SUFFIX, NULL);
     g_auto(sd_bus_error) bus_error = SD_BUS_ERROR_NULL;
-    List list = {details, machines, open_folder(slices[0]), open_folder(TRANSIENT_DIRECTORY)};
+    List list = {details, machines, open_slice(), open_folder(TRANSIENT_DIRECTORY)};
     bool timed_out;
-    int r;
-
-    if (list.slice < 0)
-        list.slice = open_folder(slices[1]);
-    r = ask_with_connection(pattern, &bus_error, &list);
+    int r = ask_with_connection(pattern, &bus_error, &list);
     banger_close_fd(&list.slice);
     banger_close_fd(&list.transient);
     if (r >= 0)
@@ -279,4 +284,14 @@ banger_unit_exists(const char *vm_id)
     struct stat st;
 
     return stat(path, &st) == 0 || errno != ENOENT;
+}
+
+pid_t
+banger_unit_find_leader(const char *unit)
+{
+    banger_autofd int slice = open_slice();
+    char text[SMALL_FILE_MAX];
+
+    read_unit_file(slice, unit, "cgroup.procs", text, sizeof text);
+    return find_leader(text);
 }

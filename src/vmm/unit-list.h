@@ -9,3 +9,6 @@ bool banger_unit_list(const char *vm_id, BangerMachineDetails details, GHashTabl
 
 /* Whether systemd has a unit of the VM @vm_id, by the file that it keeps of it. */
 bool banger_unit_exists(const char *vm_id);
+
+/* A process of @unit by its cgroup, the main one if there are more; 0 if there is none. */
+pid_t banger_unit_find_leader(const char *unit);

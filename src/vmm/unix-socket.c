@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -13,8 +12,10 @@
 #include "util/fd.h"
 #include "util/path.h"
 #include "util/socket.h"
+#include "vmm/name-watch.h"
 
-#define LISTEN_DELAY_MAX_MS 20
+#define LISTEN_DELAY_USEC 100 /* at first, and then twice as long each time, up to … */
+#define LISTEN_DELAY_MAX_USEC 20000
 
 int
 banger_unix_socket_connect(int path_fd, pid_t *ret_peer)
@@ -140,25 +141,20 @@ look_at_socket(const BangerSettings *settings, const char *path, const BangerPro
     return SOCKET_LISTENS;
 }
 
-/* An inotify(7) descriptor that reports new names in the directory of @path. */
-static int
-watch_directory(const BangerSettings *settings, const char *path, GError **error)
+/* Watches for new names in the directory of @path. */
+static bool
+watch_directory(const BangerSettings *settings, const char *path, BangerNameWatch *ret_watch,
+                GError **error)
 {
     const char *name;
     banger_autofd int directory =
         banger_path_open_parent(settings, BANGER_PATH_RUNTIME, path, &name, error);
-    banger_autofd int inotify = -1;
 
     if (directory < 0)
-        return -1;
-    inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    if (inotify < 0 ||
-        inotify_add_watch(inotify, banger_fd_path(directory).text, IN_CREATE | IN_MOVED_TO) < 0) {
-        (void)banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
-                               "cannot watch the directory of %s", path);
-        return -1;
-    }
-    return banger_steal_fd(&inotify);
+        return false;
+    return banger_name_watch_begin(directory, ret_watch) ||
+           banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
+                            "cannot watch the directory of %s", path);
 }
 
 int
@@ -167,35 +163,36 @@ banger_unix_socket_wait(const BangerSettings *settings, const char *path,
                         GError **error)
 {
     gint64 deadline_usec = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
-    banger_autofd int inotify = watch_directory(settings, path, error);
-    int delay_ms = 1;
+    g_auto(BangerNameWatch) watch = BANGER_NAME_WATCH_INIT;
+    gint64 delay_usec = LISTEN_DELAY_USEC;
     int path_fd = -1;
 
-    if (inotify < 0)
+    if (!watch_directory(settings, path, &watch, error))
         return -1;
     for (;;) {
         struct pollfd pollfds[] = {{.fd = process->pidfd, .events = POLLIN},
-                                   {.fd = inotify, .events = POLLIN},
+                                   {.fd = watch.fd, .events = POLLIN},
                                    {.fd = banger_job_get_cancel_fd(job), .events = POLLIN}};
         SocketState state = look_at_socket(settings, path, process, uid, &path_fd, error);
-        int left_ms = (int)MAX((deadline_usec - g_get_monotonic_time()) / 1000, 0);
-        char events[4096];
+        gint64 left_usec = MAX(deadline_usec - g_get_monotonic_time(), 0);
+        struct timespec left;
 
         if (state == SOCKET_LISTENS)
             return path_fd;
         if (state == SOCKET_FAILED)
             return -1;
-        if (left_ms == 0)
+        if (left_usec == 0)
             break;
         /*
-         * inotify reports bind(2). Nothing reports the listen(2) that follows: look again soon.
+         * The watch reports bind(2). Nothing reports the listen(2) that follows: look again soon.
          */
         if (state == SOCKET_BOUND) {
-            left_ms = MIN(left_ms, delay_ms);
-            delay_ms = MIN(delay_ms * 2, LISTEN_DELAY_MAX_MS);
+            left_usec = MIN(left_usec, delay_usec);
+            delay_usec = MIN(delay_usec * 2, LISTEN_DELAY_MAX_USEC);
         }
-        (void)poll(pollfds, G_N_ELEMENTS(pollfds), left_ms);
-        (void)!read(inotify, events, sizeof events);
+        left = (struct timespec){left_usec / G_USEC_PER_SEC, left_usec % G_USEC_PER_SEC * 1000};
+        (void)ppoll(pollfds, G_N_ELEMENTS(pollfds), &left, NULL);
+        (void)banger_name_watch_take(&watch);
         if (!banger_job_check(job, error))
             return -1;
         if (pollfds[0].revents != 0) {
