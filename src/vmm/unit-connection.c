@@ -118,8 +118,6 @@ banger_unit_connection_keep(BangerUnitConnection *connection)
 void
 banger_unit_connection_drop(BangerUnitConnection *connection)
 {
-    if (connection != NULL)
-        connection_free(connection);
-    while ((connection = take_spare()) != NULL)
+    for (; connection != NULL; connection = take_spare())
         connection_free(connection);
 }

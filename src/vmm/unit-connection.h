@@ -27,5 +27,5 @@ int banger_unit_connection_take(uint64_t timeout_usec, BangerUnitConnection **re
 /* Keeps @connection, on which no call failed, for banger_unit_connection_take(). */
 void banger_unit_connection_keep(BangerUnitConnection *connection);
 
-/* Closes @connection, which may be NULL, and those that are kept: they may be as useless. */
+/* Closes @connection, and those that are kept: they may be as useless. NULL: closes nothing. */
 void banger_unit_connection_drop(BangerUnitConnection *connection);
