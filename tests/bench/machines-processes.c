@@ -142,8 +142,9 @@ start_vmm(const Bench *bench, const MachinesNames *names, const char *root, Made
 }
 
 bool
-machines_create_by_processes(const Bench *bench, guint number)
+machines_create_by_processes(const Bench *bench, guint number, double *ret_host_usec)
 {
+    double start = bench_now();
     Made *made = &all_made[number];
     g_auto(MachinesNames) names = {0};
     g_autofree char *device = NULL;
@@ -152,9 +153,13 @@ machines_create_by_processes(const Bench *bench, guint number)
     machines_names(bench, "b", number, &names);
     device = g_strconcat("/dev/mapper/", names.snapshot, NULL);
     root = machines_have_snapshots() ? device : names.drive;
-    return make_bridge() && make_tap(bench, &names) && change_nat(&names, true) &&
-           (!machines_have_snapshots() || make_snapshot(bench, &names, made)) &&
-           write_root(bench, root) && start_vmm(bench, &names, root, made);
+    if (!make_bridge() || !make_tap(bench, &names) || !change_nat(&names, true) ||
+        (machines_have_snapshots() && !make_snapshot(bench, &names, made)) ||
+        !write_root(bench, root))
+        return false;
+    if (ret_host_usec != NULL)
+        *ret_host_usec = bench_now() - start;
+    return start_vmm(bench, &names, root, made);
 }
 
 bool

@@ -52,7 +52,8 @@ bool machines_kill(const Bench *bench, sd_bus *bus, guint number);
 bool machines_prepare(const Bench *bench, MachinesKind kind, guint number);
 
 /* machines-processes.c: the same by the processes of the reference. */
-bool machines_create_by_processes(const Bench *bench, guint number);
+/* *@ret_host_usec, which may be NULL: what it took before the VMM was started, in microseconds. */
+bool machines_create_by_processes(const Bench *bench, guint number, double *ret_host_usec);
 bool machines_destroy_by_processes(const Bench *bench, guint number);
 
 /* machines-bare.c: what cannot be left out. */
