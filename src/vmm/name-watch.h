@@ -6,7 +6,7 @@
 
 /*
  * Waits for new names in a directory (inotify(7)). The descriptors are kept and used again: where
- * one is closed the kernel waits until nobody looks at what it watched any more, some 15 ms.
+ * one is closed the kernel waits until it has freed what was watched, some 15 ms.
  *
  * A watch that was used before may report a name that came before it began: its user looks again.
  */

@@ -12,8 +12,8 @@
  */
 typedef struct {
     sd_bus *bus;
-    char *manager;        /* the unique name of the manager that was asked: it is another later on,
-                             when systemd was executed anew */
+    /* The unique name of the manager: it is another after systemd has executed itself anew. */
+    char *manager;
     unsigned int version; /* of that manager */
 } BangerUnitConnection;
 
