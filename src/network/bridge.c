@@ -2,7 +2,6 @@
 #include "network/bridge.h"
 
 #include <string.h>
-#include <systemd/sd-id128.h>
 
 #include "model/address.h"
 #include "model/names.h"
@@ -15,32 +14,6 @@
 
 /* The name may be taken, and given up again, between a look and an exclusive create. */
 #define ATTEMPTS 8
-
-/* Ours among the identities that sd_id128_get_machine_app_specific(3) derives. */
-#define MAC_APPLICATION                                                                            \
-    SD_ID128_MAKE(6e, 5d, 1b, 0f, 2a, 7c, 4d, 0e, 9b, 43, 8a, 71, c5, 1e, 90, 2d)
-
-/*
- * The fixed MAC of the bridge @name on this machine. Without one the kernel gives the bridge the
- * lowest MAC of its ports, which changes under the guests' feet as TAPs come and go.
- */
-void
-banger_bridge_derive_mac(const char *name, uint8_t ret_mac[BANGER_MAC_LENGTH])
-{
-    g_autoptr(GChecksum) checksum = g_checksum_new(G_CHECKSUM_SHA256);
-    sd_id128_t machine = SD_ID128_NULL;
-    guint8 digest[32];
-    gsize length = sizeof digest;
-
-    /* A machine without an id (a container image) is as good as any other such machine. */
-    (void)sd_id128_get_machine_app_specific(MAC_APPLICATION, &machine);
-    g_checksum_update(checksum, machine.bytes, sizeof machine.bytes);
-    g_checksum_update(checksum, (const guchar *)name, (gssize)strlen(name));
-    g_checksum_get_digest(checksum, digest, &length);
-    memcpy(ret_mac, digest, BANGER_MAC_LENGTH);
-    /* Locally administered, unicast. */
-    ret_mac[0] = (uint8_t)((ret_mac[0] & 0xfc) | 0x02);
-}
 
 bool
 banger_bridge_is_ours(const BangerLink *link)
@@ -111,34 +84,48 @@ has_address(const GArray *addresses, const BangerLinkAddress *wanted)
     return false;
 }
 
+/* Whether @address has to go for @wanted. Link-local ones never do: the kernel's own is one. */
+static bool
+is_wrong(const BangerLinkAddress *address, const BangerLinkAddress *wanted)
+{
+    return address->address.family == wanted->address.family &&
+           !banger_address_is_link_local(&address->address);
+}
+
 /*
  * Gives the bridge the address if it lacks it. It is then the wrong ones of the same family that
  * our bridge has, and they go first: where the subnet is the same, the kernel would take the new
  * one away with the old (secondary addresses follow their primary). While the wanted address is
- * there, others that an administrator added are not touched. Link-local ones never are wrong:
- * the kernel's own is among them.
+ * there, others that an administrator added are not touched. @addresses follows.
  */
 static bool
-ensure_address(BangerNetlink *netlink, const BangerLink *link, const GArray *addresses,
+ensure_address(BangerNetlink *netlink, const BangerLink *link, GArray *addresses,
                const BangerLinkAddress *wanted, BangerUndo *undo, GArray *removed, GError **error)
 {
+    BangerLinkAddress added = *wanted;
+
     if (has_address(addresses, wanted))
         return true;
-    for (unsigned int i = 0; i < addresses->len; i++) {
-        const BangerLinkAddress *wrong = &g_array_index(addresses, BangerLinkAddress, i);
+    for (unsigned int i = 0; i < addresses->len;) {
+        const BangerLinkAddress wrong = g_array_index(addresses, BangerLinkAddress, i);
 
-        if (banger_address_is_link_local(&wrong->address))
+        if (!is_wrong(&wrong, wanted)) {
+            i++;
             continue;
-        if (!banger_link_delete_address(netlink, link->index, wrong, error))
+        }
+        if (!banger_link_delete_address(netlink, link->index, &wrong, error))
             return false;
-        push_step(undo, undo_delete_address, netlink, link->index, wrong);
-        g_array_append_vals(removed, wrong, 1);
+        push_step(undo, undo_delete_address, netlink, link->index, &wrong);
+        g_array_append_val(removed, wrong);
+        g_array_remove_index(addresses, i);
     }
     if (!banger_link_add_address(netlink, link->index, wanted, error)) {
         g_prefix_error(error, "bridge %s: ", link->name);
         return false;
     }
     push_step(undo, undo_add_address, netlink, link->index, wanted);
+    added.index = link->index;
+    g_array_append_val(addresses, added);
     return true;
 }
 
@@ -151,10 +138,14 @@ ensure_no_router_advertisements(const BangerLink *link, GError **error)
     return link->accept_ra == 0 || banger_sysctl_set_if_there(path, "0", error);
 }
 
-/* Brings our bridge @link into order; one message for all that one message can set at a link. */
+/*
+ * Brings our bridge @link into order; one message for all that one message can set at a link.
+ * *@ret_changed if the kernel may have given it another address of its own making.
+ */
 static bool
-put_in_order(BangerNetlink *netlink, const BangerLink *link, const GArray *addresses,
-             const BangerLinkAddress *wanted, BangerUndo *undo, GArray *removed, GError **error)
+put_in_order(BangerNetlink *netlink, const BangerLink *link, GArray *addresses,
+             const BangerLinkAddress *wanted, BangerUndo *undo, GArray *removed, bool *ret_changed,
+             GError **error)
 {
     uint8_t mac[BANGER_MAC_LENGTH];
     g_autofree char *alias = link->marked ? NULL : banger_label_format_new();
@@ -175,7 +166,8 @@ put_in_order(BangerNetlink *netlink, const BangerLink *link, const GArray *addre
     /* The kernel looks at the delay first, and with STP on it refuses 0: a message of its own. */
     if (link->stp && !banger_link_change(netlink, link, &(BangerLinkChange){.no_stp = true}, error))
         return false;
-    if (change.mac == NULL && !change.no_delay && change.alias == NULL && !change.up)
+    *ret_changed = change.mac != NULL || change.up;
+    if (!*ret_changed && !change.no_delay && change.alias == NULL)
         return true;
     return banger_link_change(netlink, link, &change, error);
 }
@@ -336,10 +328,10 @@ check_no_guests(BangerNetlink *netlink, const BangerLink *bridge, int family, GE
 }
 
 static bool
-has_wrong_address(const GArray *addresses)
+has_wrong_address(const GArray *addresses, const BangerLinkAddress *wanted)
 {
     for (unsigned int i = 0; i < addresses->len; i++)
-        if (!banger_address_is_link_local(&g_array_index(addresses, BangerLinkAddress, i).address))
+        if (is_wrong(&g_array_index(addresses, BangerLinkAddress, i), wanted))
             return true;
     return false;
 }
@@ -360,7 +352,7 @@ check_existing(BangerNetlink *netlink, const BangerSettings *settings, BangerLin
     if (has_address(addresses, wanted))
         return true;
     return banger_collision_check_policy(settings->network, wanted, error) &&
-           (!has_wrong_address(addresses) ||
+           (!has_wrong_address(addresses, wanted) ||
             check_no_guests(netlink, link, wanted->address.family, error)) &&
            banger_collision_check(netlink, settings->network, link->index, wanted, error);
 }
@@ -375,11 +367,11 @@ check_new(BangerNetlink *netlink, const BangerSettings *settings, const char *na
            banger_collision_check(netlink, settings->network, 0, wanted, error);
 }
 
-/* Finds the bridge, or makes it. *@ret_addresses is of the wanted family. */
+/* Finds the bridge with its addresses, or makes it, without any. */
 static bool
 find_or_create(BangerNetlink *netlink, const BangerSettings *settings, const char *name,
                const BangerLinkAddress *wanted, BangerUndo *undo, BangerLink *ret_link,
-               GArray **ret_addresses, GError **error)
+               GArray **ret_addresses, bool *ret_created, GError **error)
 {
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
         g_autoptr(GArray) addresses = NULL;
@@ -389,8 +381,7 @@ find_or_create(BangerNetlink *netlink, const BangerSettings *settings, const cha
         if (!banger_link_find(netlink, name, ret_link, &found, error))
             return false;
         if (found) {
-            addresses =
-                banger_link_addresses(netlink, ret_link->index, wanted->address.family, error);
+            addresses = banger_link_addresses(netlink, ret_link->index, AF_UNSPEC, error);
             if (addresses == NULL ||
                 !check_existing(netlink, settings, ret_link, addresses, wanted, false, error))
                 return false;
@@ -402,6 +393,7 @@ find_or_create(BangerNetlink *netlink, const BangerSettings *settings, const cha
         }
         if (!lost) {
             *ret_addresses = g_steal_pointer(&addresses);
+            *ret_created = !found;
             return true;
         }
     }
@@ -445,21 +437,30 @@ static GMutex address_lock;
 bool
 banger_bridge_ensure(BangerNetlink *netlink, const BangerSettings *settings,
                      const BangerBridge *bridge, BangerUndo *undo, BangerLink *ret_link,
-                     GArray *removed, GError **error)
+                     GArray **ret_addresses, GArray *removed, GError **error)
 {
     const BangerLinkAddress wanted = wanted_address(bridge);
     g_autoptr(GArray) addresses = NULL;
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&address_lock);
     BangerLink link;
+    bool created = false;
+    bool changed = false;
 
     (void)locker;
     if (!find_or_create(netlink, settings, bridge->bridge_name, &wanted, undo, &link, &addresses,
-                        error))
+                        &created, error) ||
+        (!banger_bridge_is_lent(settings, &link) &&
+         !put_in_order(netlink, &link, addresses, &wanted, undo, removed, &changed, error)))
         return false;
-    if (!banger_bridge_is_lent(settings, &link) &&
-        !put_in_order(netlink, &link, addresses, &wanted, undo, removed, error))
-        return false;
+    /* A new one has no carrier, and the kernel gives it no address yet. */
+    if (changed && !created) {
+        g_clear_pointer(&addresses, g_array_unref);
+        addresses = banger_link_addresses(netlink, link.index, AF_UNSPEC, error);
+        if (addresses == NULL)
+            return false;
+    }
     *ret_link = link;
+    *ret_addresses = g_steal_pointer(&addresses);
     return true;
 }
 

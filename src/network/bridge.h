@@ -20,7 +20,8 @@ bool banger_bridge_is_ours(const BangerLink *link);
 
 /*
  * Sees to it that the bridge exists with its address, marked and up; *@ret_link is how it was found
- * or made. What is as it should be is not touched. Steps that leave something behind are pushed on
+ * or made, *@ret_addresses, a GArray of BangerLinkAddress, what it has then, of both families. What
+ * is as it should be is not touched. Steps that leave something behind are pushed on
  * @undo, whose data borrow @netlink: it must outlive @undo. Addresses that the bridge had and has
  * no more are appended to @removed, a GArray of BangerLinkAddress.
  *
@@ -35,7 +36,7 @@ bool banger_bridge_is_ours(const BangerLink *link);
  */
 bool banger_bridge_ensure(BangerNetlink *netlink, const BangerSettings *settings,
                           const BangerBridge *bridge, BangerUndo *undo, BangerLink *ret_link,
-                          GArray *removed, GError **error);
+                          GArray **ret_addresses, GArray *removed, GError **error);
 
 /*
  * Takes back what banger_bridge_ensure() did to the addresses of the bridge, and was not undone at

@@ -38,16 +38,15 @@ void (*banger_network_test_hook)(const char *tap_name);
 #endif
 
 /*
- * Enters the bridge in the tables, unless it is another program's; takes out the addresses
- * @removed.
+ * Enters the bridge, which has @addresses, in the tables, unless it is another program's; takes out
+ * the addresses @removed.
  */
 static bool
-enter_bridge(const BangerSettings *settings, BangerNetlink *netlink, const BangerLink *bridge,
+enter_bridge(const BangerSettings *settings, const BangerLink *bridge, const GArray *addresses,
              const GArray *removed, GError **error)
 {
     g_autoptr(GArray) gone = banger_elements_new();
     g_autoptr(GArray) elements = banger_elements_new();
-    g_autoptr(GArray) addresses = NULL;
     const BangerFilterChange change = {.add = elements, .remove = gone};
 
     if (banger_bridge_is_lent(settings, bridge))
@@ -55,9 +54,6 @@ enter_bridge(const BangerSettings *settings, BangerNetlink *netlink, const Bange
     for (unsigned int i = 0; i < removed->len; i++)
         banger_elements_add_bridge_address(gone, bridge->name,
                                            &g_array_index(removed, BangerLinkAddress, i).address);
-    addresses = banger_link_addresses(netlink, bridge->index, AF_UNSPEC, error);
-    if (addresses == NULL)
-        return false;
     banger_elements_add_bridge(elements, bridge, addresses);
     return banger_filter_change(settings, &change, error);
 }
@@ -70,9 +66,11 @@ enter_former_addresses(const BangerSettings *settings, BangerNetlink *netlink,
     const BangerLinkAddress wanted = {.address = bridge->bridge_ip,
                                       .prefix = (uint8_t)bridge->cidr.length};
     g_autoptr(GArray) gone = g_array_new(FALSE, FALSE, sizeof(BangerLinkAddress));
+    g_autoptr(GArray) addresses = banger_link_addresses(netlink, link->index, AF_UNSPEC, NULL);
 
     g_array_append_val(gone, wanted);
-    (void)enter_bridge(settings, netlink, link, gone, NULL);
+    if (addresses != NULL)
+        (void)enter_bridge(settings, link, addresses, gone, NULL);
 }
 
 /*
@@ -114,9 +112,12 @@ ensure_bridge(const BangerSettings *settings, BangerNetlink *netlink, const Bang
               BangerJob *job, BangerUndo *undo, GArray *removed, BangerLink *ret_link,
               GError **error)
 {
-    if (banger_bridge_ensure(netlink, settings, bridge, undo, ret_link, removed, error) &&
+    g_autoptr(GArray) addresses = NULL;
+
+    if (banger_bridge_ensure(netlink, settings, bridge, undo, ret_link, &addresses, removed,
+                             error) &&
         banger_job_pass(job, "bridge-made", error) &&
-        enter_bridge(settings, netlink, ret_link, removed, error) &&
+        enter_bridge(settings, ret_link, addresses, removed, error) &&
         banger_job_pass(job, "bridge-entered", error))
         return true;
     banger_undo_walk(undo);
@@ -154,29 +155,28 @@ disable_ipv6(const BangerLink *tap, GError **error)
 }
 
 /*
- * Makes the TAP a marked port of the bridge, and sets it up, as far as it is not. The MTU comes
- * before: a port with a smaller one would take the bridge's down. So does disable_ipv6(): the
- * TAP never has an address of the kernel's making by which a guest could reach the host past its
- * bridge.
+ * Makes the TAP a marked port of the bridge, and sets it up, as far as it is not. One message does
+ * it: the kernel sets the MTU before it makes a link a port, and a port with a smaller one would
+ * take the bridge's down. disable_ipv6() comes before: the TAP never has an address of the kernel's
+ * making by which a guest could reach the host past its bridge.
  */
 static bool
 attach_tap(BangerNetlink *netlink, const BangerLink *tap, const BangerLink *bridge, GError **error)
 {
     bool is_port = tap->master == bridge->index;
     g_autofree char *alias = tap->marked ? NULL : banger_label_format_new();
-    const BangerLinkChange first = {
+    const BangerLinkChange change = {
         .alias = alias,
         .mtu = !is_port && tap->mtu != bridge->mtu ? bridge->mtu : 0,
+        .master = is_port ? 0 : bridge->index,
+        .up = !tap->up,
     };
-    const BangerLinkChange change = {.master = is_port ? 0 : bridge->index, .up = !tap->up};
 
     if (tap->marked && is_port && tap->up)
         return true;
     TEST_POINT(tap->name);
-    return ((first.alias == NULL && first.mtu == 0) ||
-            banger_link_change(netlink, tap, &first, error)) &&
-           (is_port || disable_ipv6(tap, error)) &&
-           ((change.master == 0 && !change.up) || banger_link_change(netlink, tap, &change, error));
+    return (is_port || disable_ipv6(tap, error)) &&
+           banger_link_change(netlink, tap, &change, error);
 }
 
 /* Enters the TAP in the tables. */
