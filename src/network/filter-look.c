@@ -7,6 +7,10 @@
 #include "network/nft.h"
 #include "util/error.h"
 
+#define FEW_CHAINS 16
+
+static const uint8_t families[] = {NFPROTO_INET, NFPROTO_BRIDGE};
+
 static bool
 is_marked(const char *comment)
 {
@@ -65,26 +69,43 @@ is_chain_whole(const BangerFilterContext *context, const GPtrArray *found, const
 }
 
 /*
- * The rules of the table of the family bridge are listed at once; not so the other's, where each
- * list of networks that guests are restricted to has a chain.
+ * Whether all rules of a table with @use objects are to be listed at once, which is the least where
+ * there is little besides: each list of networks that guests are restricted to has a chain.
  */
 static bool
-are_chains_whole(const BangerFilterContext *context, BangerNetlink *netlink, bool *ret_whole,
-                 GError **error)
+lists_at_once(uint8_t family, uint32_t use)
 {
-    g_autoptr(GPtrArray) of_bridge =
-        banger_nft_rules(netlink, NFPROTO_BRIDGE, BANGER_FILTER_TABLE, NULL, error);
+    uint32_t expected = FEW_CHAINS;
 
-    if (of_bridge == NULL)
-        return false;
+    for (size_t i = 0; i < banger_n_chains; i++)
+        expected += banger_chains[i].family == family ? 1 : 0;
+    for (BangerSetId id = 0; id < BANGER_N_SETS; id++)
+        expected += banger_sets[id].family == family ? 1 : 0;
+    return use > 0 && use <= expected;
+}
+
+/* Whether the chains of @family are whole, whose table has @use objects. */
+static bool
+are_chains_whole(const BangerFilterContext *context, BangerNetlink *netlink, uint8_t family,
+                 uint32_t use, bool *ret_whole, GError **error)
+{
+    g_autoptr(GPtrArray) all = NULL;
+
+    if (lists_at_once(family, use)) {
+        all = banger_nft_rules(netlink, family, BANGER_FILTER_TABLE, NULL, error);
+        if (all == NULL)
+            return false;
+    }
     *ret_whole = true;
     for (size_t i = 0; *ret_whole && i < banger_n_chains; i++) {
         const BangerChain *chain = &banger_chains[i];
-        g_autoptr(GPtrArray) found =
-            chain->family == NFPROTO_BRIDGE
-                ? g_ptr_array_ref(of_bridge)
-                : banger_nft_rules(netlink, chain->family, BANGER_FILTER_TABLE, chain->name, error);
+        g_autoptr(GPtrArray) found = NULL;
 
+        if (chain->family != family)
+            continue;
+        found = all != NULL
+                    ? g_ptr_array_ref(all)
+                    : banger_nft_rules(netlink, family, BANGER_FILTER_TABLE, chain->name, error);
         if (found == NULL)
             return false;
         *ret_whole = is_chain_whole(context, found, chain);
@@ -97,38 +118,51 @@ static bool
 are_sets_whole(BangerNetlink *netlink, bool *ret_whole, GError **error)
 {
     g_autoptr(GArray) anchors = banger_elements_new();
+    BangerNftElement elements[BANGER_N_SETS];
+    bool found[BANGER_N_SETS];
 
-    *ret_whole = true;
     banger_elements_add_anchors(anchors);
-    for (unsigned int i = 0; *ret_whole && i < anchors->len; i++) {
-        BangerNftElement *anchor = &g_array_index(anchors, BangerFilterElement, i).element;
-
-        if (!banger_nft_find_element(netlink, anchor, ret_whole, error))
-            return false;
-    }
+    for (unsigned int i = 0; i < anchors->len; i++)
+        elements[i] = g_array_index(anchors, BangerFilterElement, i).element;
+    if (!banger_nft_find_elements(netlink, elements, anchors->len, found, NULL, error))
+        return false;
+    *ret_whole = true;
+    for (unsigned int i = 0; i < anchors->len; i++)
+        *ret_whole &= found[i];
     return true;
+}
+
+/* Whether nothing is missing in the tables, which have @use objects. */
+static bool
+are_tables_whole(const BangerFilterContext *context, BangerNetlink *netlink,
+                 const uint32_t use[G_N_ELEMENTS(families)], bool *ret_whole, GError **error)
+{
+    *ret_whole = true;
+    for (size_t i = 0; *ret_whole && i < G_N_ELEMENTS(families); i++)
+        if (!are_chains_whole(context, netlink, families[i], use[i], ret_whole, error))
+            return false;
+    return !*ret_whole || are_sets_whole(netlink, ret_whole, error);
 }
 
 bool
 banger_filter_look(const BangerFilterContext *context, BangerNetlink *netlink,
                    BangerTables *ret_tables, GError **error)
 {
-    static const uint8_t families[] = {NFPROTO_INET, NFPROTO_BRIDGE};
     unsigned int exist = 0, current = 0;
+    uint32_t use[G_N_ELEMENTS(families)] = {0};
     bool first = false, whole;
 
     for (size_t i = 0; i < G_N_ELEMENTS(families); i++) {
-        g_autofree char *comment = NULL;
-        bool exists = false;
+        g_auto(BangerNftTable) table = {0};
 
-        if (!banger_nft_find_table(netlink, families[i], BANGER_FILTER_TABLE, &exists, &comment,
-                                   error))
+        if (!banger_nft_find_table(netlink, families[i], BANGER_FILTER_TABLE, &table, error))
             return false;
-        if (!exists)
+        if (!table.exists)
             continue;
         exist++;
-        current += g_str_equal(comment, context->comment) ? 1 : 0;
-        if (!is_marked(comment) && !look_at_unmarked(netlink, families[i], &first, error))
+        current += g_str_equal(table.comment, context->comment) ? 1 : 0;
+        use[i] = table.use;
+        if (!is_marked(table.comment) && !look_at_unmarked(netlink, families[i], &first, error))
             return false;
     }
     if (current < G_N_ELEMENTS(families)) {
@@ -136,8 +170,7 @@ banger_filter_look(const BangerFilterContext *context, BangerNetlink *netlink,
             first ? BANGER_TABLES_FIRST : (exist > 0 ? BANGER_TABLES_BROKEN : BANGER_TABLES_ABSENT);
         return true;
     }
-    if (!are_chains_whole(context, netlink, &whole, error) ||
-        (whole && !are_sets_whole(netlink, &whole, error)))
+    if (!are_tables_whole(context, netlink, use, &whole, error))
         return false;
     *ret_tables = whole ? BANGER_TABLES_WHOLE : BANGER_TABLES_BROKEN;
     return true;

@@ -209,56 +209,45 @@ has_key(const GArray *elements, unsigned int n, const BangerNftElement *element)
     return false;
 }
 
-/*
- * Whether the element can be sent to the kernel again at no loss: it stays as it is. Not where a
- * bound may count it twice, nor in a map, where it may lead elsewhere.
- */
-static bool
-may_be_sent_again(const BangerFilterElement *element)
+static unsigned int
+append_elements(GArray *to, const GArray *elements)
 {
-    return !banger_set_is_bounded(element->set) && element->set < BANGER_MAP_FORWARDS4;
-}
+    unsigned int n = elements == NULL ? 0 : elements->len;
 
-static bool
-fill_removals(BangerNetlink *netlink, BangerNftBatch *batch, const GArray *remove, GError **error)
-{
-    for (unsigned int i = 0; remove != NULL && i < remove->len; i++) {
-        BangerNftElement element = g_array_index(remove, BangerFilterElement, i).element;
-        bool found;
-
-        if (has_key(remove, i, &element))
-            continue;
-        if (!banger_nft_find_element(netlink, &element, &found, error))
-            return false;
-        if (found)
-            banger_nft_batch_delete(batch, &element);
-    }
-    return true;
+    for (unsigned int i = 0; i < n; i++)
+        g_array_append_val(to, g_array_index(elements, BangerFilterElement, i).element);
+    return n;
 }
 
 /*
- * Nothing is added if all is there; as soon as one element is missing, the others need not be
- * looked up.
+ * Fills @batch with what is to be done: what is there is not added, and what is not there is not
+ * taken out. That is as of *@ret_generation.
  */
 static bool
 fill_batch(BangerNetlink *netlink, BangerNftBatch *batch, const BangerFilterChange *change,
-           GError **error)
+           uint32_t *ret_generation, GError **error)
 {
-    unsigned int n_remove = change->remove == NULL ? 0 : change->remove->len;
-    unsigned int n_add = change->add == NULL ? 0 : change->add->len;
+    g_autoptr(GArray) there = g_array_new(FALSE, FALSE, sizeof(BangerNftElement));
+    unsigned int n_remove = append_elements(there, change->remove);
+    unsigned int n_add = append_elements(there, change->add);
+    g_autofree bool *found = g_new0(bool, there->len + 1);
 
-    if (!fill_removals(netlink, batch, change->remove, error))
+    if (!banger_nft_find_elements(netlink, (BangerNftElement *)(void *)there->data, there->len,
+                                  found, ret_generation, error))
         return false;
-    for (unsigned int i = 0; i < n_add; i++) {
-        const BangerFilterElement *element = &g_array_index(change->add, BangerFilterElement, i);
-        BangerNftElement there = element->element;
-        bool found = false;
+    for (unsigned int i = 0; i < n_remove; i++) {
+        const BangerNftElement *element =
+            &g_array_index(change->remove, BangerFilterElement, i).element;
 
-        if (!(may_be_sent_again(element) && banger_nft_batch_size(batch) > 0) &&
-            !banger_nft_find_element(netlink, &there, &found, error))
-            return false;
-        if (!found || has_key(change->remove, n_remove, &element->element))
-            banger_nft_batch_add(batch, &element->element);
+        if (found[i] && !has_key(change->remove, i, element))
+            banger_nft_batch_delete(batch, element);
+    }
+    for (unsigned int i = 0; i < n_add; i++) {
+        const BangerNftElement *element =
+            &g_array_index(change->add, BangerFilterElement, i).element;
+
+        if (!found[n_remove + i] || has_key(change->remove, n_remove, element))
+            banger_nft_batch_add(batch, element);
     }
     return true;
 }
@@ -288,19 +277,6 @@ refuse_change(BangerNetlink *netlink, int errnum, GError **error)
                             "cannot change the nftables sets: %s", banger_netlink_words(netlink));
 }
 
-/* Nothing had to be changed as of @generation; *@ret_again if the rules are others now. */
-static bool
-confirm_generation(BangerNetlink *netlink, uint32_t generation, bool *ret_again, GError **error)
-{
-    uint32_t now;
-
-    if (!banger_nft_generation(netlink, &now, error))
-        return false;
-    *ret_again = now != generation;
-    seen.valid &= !*ret_again;
-    return true;
-}
-
 /*
  * One look and one transaction; *@ret_again if the rules were changed in between. What was seen
  * last is taken for granted: the kernel refuses the transaction if it is not so any more.
@@ -311,6 +287,7 @@ change_once(const BangerSettings *settings, BangerNetlink *netlink,
 {
     g_autoptr(BangerNftBatch) batch = NULL;
     uint32_t generation = seen.generation;
+    uint32_t now = 0;
     bool absent = false;
     int errnum;
 
@@ -325,12 +302,14 @@ change_once(const BangerSettings *settings, BangerNetlink *netlink,
         return banger_nft_run(change->commands, error);
     }
     batch = banger_nft_batch_new(generation);
-    if (!fill_batch(netlink, batch, change, error)) {
+    if (!fill_batch(netlink, batch, change, &now, error)) {
         seen.valid = false;
         return false;
     }
-    if (banger_nft_batch_size(batch) == 0)
-        return confirm_generation(netlink, generation, ret_again, error);
+    *ret_again = now != generation;
+    seen.valid &= !*ret_again;
+    if (*ret_again || banger_nft_batch_size(batch) == 0)
+        return true;
     errnum = banger_nft_batch_commit(netlink, batch);
     if (errnum == 0) {
         seen.generation = generation + 1;
@@ -394,19 +373,39 @@ banger_filter_change_or_end(const BangerSettings *settings, const BangerFilterCh
     return change_locked(settings, change, error) && end_if_empty(error);
 }
 
+static bool
+find_locked(const BangerSettings *settings, BangerNftElement *element, bool *ret_found,
+            GError **error)
+{
+    g_autoptr(BangerNetlink) netlink = banger_netlink_open(NETLINK_NETFILTER, error);
+    BangerNftElement there = *element;
+    uint32_t generation;
+    bool absent;
+
+    if (netlink == NULL)
+        return false;
+    /* Mostly the rules are those that were seen last, and one look says both. */
+    if (seen.valid) {
+        if (!banger_nft_find_elements(netlink, &there, 1, ret_found, &generation, error))
+            return false;
+        if (generation == seen.generation) {
+            *element = there;
+            return true;
+        }
+    }
+    *ret_found = false;
+    return make_whole(settings, netlink, &generation, &absent, error) &&
+           (absent || banger_nft_find_element(netlink, element, ret_found, error));
+}
+
 bool
 banger_filter_find(const BangerSettings *settings, BangerFilterElement *element, bool *ret_found,
                    GError **error)
 {
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lock);
-    g_autoptr(BangerNetlink) netlink = banger_netlink_open(NETLINK_NETFILTER, error);
-    uint32_t generation;
-    bool absent;
 
     (void)locker;
-    *ret_found = false;
-    return netlink != NULL && make_whole(settings, netlink, &generation, &absent, error) &&
-           (absent || banger_nft_find_element(netlink, &element->element, ret_found, error));
+    return find_locked(settings, &element->element, ret_found, error);
 }
 
 void

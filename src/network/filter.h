@@ -14,7 +14,7 @@
  * The tables `inet banger` and `bridge banger`: who is registered, in the kernel.
  *
  * The rules never change while the helper runs; what changes are elements of their sets, a few at a
- * time, asked for one by one, in one transaction that the kernel refuses if another program changed
+ * time, asked for together, in one transaction that the kernel refuses if another program changed
  * the rules since they were looked at. Whether the tables are whole is looked at only when another
  * program has changed something (the kernel counts generations). If they are not, they are written
  * anew from the labels of our links and the guests' files, as a whole and at once.

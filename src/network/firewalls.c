@@ -3,14 +3,17 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/netfilter.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "network/bridge.h"
 #include "network/filter-rules.h"
 #include "network/firewalld.h"
 #include "network/nft.h"
 #include "util/error.h"
+#include "util/fd.h"
 
 #define USUAL_BRIDGE "br-fc" /* of the examples, and of who follows them */
 #define DOCKER_TABLE "filter"
@@ -19,13 +22,17 @@
 #define DOCKER_RULE                                                                                \
     "meta mark & " BANGER_FILTER_MARK_MASK " == " BANGER_FILTER_MARK_PASS " counter accept"
 
+#define LEGACY_DIRECTORY "/proc/self/net"
+#define LEGACY_TABLE "filter"
+#define LEGACY_NAMES_MAX 1024 /* a handful of names of at most 32 bytes */
+
 static const struct {
     const char *name;
     uint8_t family;
-    const char *legacy_tables; /* tables that iptables-legacy made */
+    const char *legacy_tables; /* lists the tables that iptables-legacy made */
 } families[] = {
-    {"ip", NFPROTO_IPV4, "/proc/net/ip_tables_names"},
-    {"ip6", NFPROTO_IPV6, "/proc/net/ip6_tables_names"},
+    {"ip", NFPROTO_IPV4, "ip_tables_names"},
+    {"ip6", NFPROTO_IPV6, "ip6_tables_names"},
 };
 
 /* Appends the commands that bring DOCKER-USER of families[@i] into order, or clear it. */
@@ -168,7 +175,7 @@ warn_of_chain(BangerNetlink *netlink, const BangerNftBaseChain *chain, GString *
               GError **error)
 {
     g_autoptr(GPtrArray) rules =
-        banger_nft_rules(netlink, chain->family, chain->table, chain->name, error);
+        banger_nft_rules_in_full(netlink, chain->family, chain->table, chain->name, error);
     const BangerNftRule *last;
     bool all = false;
 
@@ -188,23 +195,45 @@ warn_of_chain(BangerNetlink *netlink, const BangerNftBaseChain *chain, GString *
     return true;
 }
 
+/* It stays open: the way to it would be most of what a look takes. */
+static int
+legacy_directory(void)
+{
+    static gsize known;
+    static int directory;
+
+    if (g_once_init_enter(&known)) {
+        directory = open(LEGACY_DIRECTORY, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        g_once_init_leave(&known, 1);
+    }
+    return directory;
+}
+
+/* Whether iptables-legacy has a filter table of families[@i]. */
+static bool
+has_legacy(size_t i)
+{
+    banger_autofd int fd =
+        openat(legacy_directory(), families[i].legacy_tables, O_RDONLY | O_CLOEXEC);
+    char text[LEGACY_NAMES_MAX] = "";
+    g_auto(GStrv) names = NULL;
+
+    if (fd < 0 || read(fd, text, sizeof text - 1) <= 0)
+        return false;
+    names = g_strsplit(text, "\n", -1);
+    return g_strv_contains((const char *const *)names, LEGACY_TABLE);
+}
+
 static void
 warn_of_legacy(GString *warnings)
 {
-    for (size_t i = 0; i < G_N_ELEMENTS(families); i++) {
-        g_autofree char *tables = NULL;
-        g_auto(GStrv) names = NULL;
-
-        if (!g_file_get_contents(families[i].legacy_tables, &tables, NULL, NULL))
-            continue;
-        names = g_strsplit(tables, "\n", -1);
-        if (g_strv_contains((const char *const *)names, "filter"))
+    for (size_t i = 0; i < G_N_ELEMENTS(families); i++)
+        if (has_legacy(i))
             g_string_append_printf(
                 warnings,
                 "iptables-legacy has a filter table (%s), which may drop guests' "
                 "packets\n",
                 families[i].name);
-    }
 }
 
 static bool
@@ -286,13 +315,11 @@ void
 banger_firewalls_forget_bridge(const char *bridge)
 {
     g_autoptr(BangerNetlink) netlink = banger_netlink_open(NETLINK_NETFILTER, NULL);
-    g_autofree char *comment = NULL;
-    bool exists;
+    g_auto(BangerNftTable) table = {0};
 
     if (netlink != NULL &&
-        banger_nft_find_table(netlink, NFPROTO_INET, BANGER_FIREWALLD_TABLE, &exists, &comment,
-                              NULL) &&
-        exists)
+        banger_nft_find_table(netlink, NFPROTO_INET, BANGER_FIREWALLD_TABLE, &table, NULL) &&
+        table.exists)
         banger_firewalld_leave(bridge);
 }
 

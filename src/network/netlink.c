@@ -13,13 +13,32 @@
 
 #define RECEIVE_BUFFER 32768 /* what the kernel fills at most in one part of a dump */
 #define WAIT_SEC 10
-#define N_SPARES 4 /* of each protocol: an operation has two open, and others run beside it */
+#define BUNDLE_MAX 12 /* so that the answers to all have room in the socket's buffer */
+#define N_SPARES 4    /* of each protocol: an operation has two open, and others run beside it */
 
 struct BangerNetlink {
     struct nl_sock *socket;
     int protocol;
     bool broken; /* an answer may still come, or never */
     char *words;
+    unsigned char *buffer; /* of RECEIVE_BUFFER bytes */
+};
+
+/* A request that was sent, and what has become of it. */
+typedef struct {
+    uint32_t number;
+    BangerNetlinkReply *reply;
+    void *user_data;
+    bool is_single; /* answered with one message, or with an error */
+    bool *found;    /* where not to be there (ENOENT) is an answer too; or NULL */
+    bool interrupted;
+    bool done;
+    int errnum;
+} Request;
+
+struct BangerNetlinkBundle {
+    GByteArray *messages;
+    GArray *requests; /* of Request */
 };
 
 static GMutex spares_lock;
@@ -61,6 +80,7 @@ free_netlink(BangerNetlink *netlink)
     if (netlink->socket != NULL)
         nl_socket_free(netlink->socket);
     g_free(netlink->words);
+    g_free(netlink->buffer);
     g_free(netlink);
 }
 
@@ -78,9 +98,7 @@ connect_socket(BangerNetlink *netlink, GError **error)
     if (result < 0)
         return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
                                 "cannot open a netlink socket: %s", nl_geterror(result));
-    nl_socket_disable_msg_peek(netlink->socket);
     nl_socket_disable_auto_ack(netlink->socket);
-    (void)nl_socket_set_msg_buf_size(netlink->socket, RECEIVE_BUFFER);
     fd = nl_socket_get_fd(netlink->socket);
     /* All three only add comfort: without them the answers are longer, or say less. */
     (void)setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof on);
@@ -101,6 +119,7 @@ banger_netlink_open(int protocol, GError **error)
         return netlink;
     netlink = g_new0(BangerNetlink, 1);
     netlink->protocol = protocol;
+    netlink->buffer = g_malloc(RECEIVE_BUFFER);
     netlink->socket = nl_socket_alloc();
     if (netlink->socket == NULL)
         g_error("out of memory");
@@ -165,9 +184,9 @@ extended_words(struct nlmsghdr *header)
     return nla_data(words);
 }
 
-/* Whether @header ends the answer; *@ret_errnum says how. */
+/* Whether @header ends the answer to @request, whose errnum then says how. */
 static bool
-ends_answer(BangerNetlink *netlink, struct nlmsghdr *header, bool interrupted, int *ret_errnum)
+ends_answer(BangerNetlink *netlink, struct nlmsghdr *header, Request *request)
 {
     int errnum = 0;
 
@@ -175,104 +194,210 @@ ends_answer(BangerNetlink *netlink, struct nlmsghdr *header, bool interrupted, i
         if (nlmsg_datalen(header) >= (int)sizeof(int))
             memcpy(&errnum, nlmsg_data(header), sizeof errnum);
         errnum = errnum < 0 ? -errnum : 0;
-        if (errnum == 0 && interrupted)
+        if (errnum == 0 && request->interrupted)
             errnum = EINTR;
-        *ret_errnum = errnum == 0 ? 0 : keep_refusal(netlink, errnum, NULL);
+        request->errnum = errnum == 0 ? 0 : keep_refusal(netlink, errnum, NULL);
         return true;
     }
     if (header->nlmsg_type == NLMSG_ERROR) {
         if (nlmsg_datalen(header) < (int)sizeof(struct nlmsgerr))
-            *ret_errnum = give_up(netlink, EPROTO, NULL);
+            request->errnum = give_up(netlink, EPROTO, NULL);
         else if ((errnum = -((struct nlmsgerr *)nlmsg_data(header))->error) == 0)
-            *ret_errnum = 0;
+            request->errnum = 0;
+        else if (errnum == ENOENT && request->found != NULL)
+            *request->found = false;
         else
-            *ret_errnum = keep_refusal(netlink, errnum, extended_words(header));
+            request->errnum = keep_refusal(netlink, errnum, extended_words(header));
         return true;
     }
     return false;
 }
 
-/*
- * Reads one datagram of the answer to @request. True if it was the last: that with an
- * acknowledgement or the end of a dump, or, if neither was asked for, with the one message.
- */
-static bool
-receive_part(BangerNetlink *netlink, const struct nlmsghdr *request, BangerNetlinkReply *reply,
-             void *user_data, bool *interrupted, int *ret_errnum)
+/* Takes one message of the kernel's: the answer to @request, or a part of it. */
+static void
+take_message(BangerNetlink *netlink, struct nlmsghdr *header, Request *request)
 {
-    bool is_single = !(request->nlmsg_flags & (NLM_F_ACK | NLM_F_DUMP));
-    struct sockaddr_nl sender;
-    unsigned char *buffer = NULL;
-    int length = nl_recv(netlink->socket, &sender, &buffer, NULL);
-    struct nlmsghdr *header;
+    request->interrupted |= (header->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+    request->done = ends_answer(netlink, header, request);
+    if (request->done || header->nlmsg_type < NLMSG_MIN_TYPE)
+        return;
+    if (request->reply != NULL)
+        request->reply(header, request->user_data);
+    request->done = request->is_single;
+}
 
-    if (length <= 0) {
-        *ret_errnum = length == -NLE_AGAIN ? give_up(netlink, ETIMEDOUT, NULL)
-                                           : give_up(netlink, EIO, nl_geterror(length));
-        return true;
-    }
-    header = (struct nlmsghdr *)(void *)buffer;
-    bool last = false;
+/*
+ * Reads one datagram into the buffer; its length, or the errno, negative, of what is wrong with the
+ * socket, which is then not used again.
+ */
+static int
+receive_datagram(BangerNetlink *netlink, bool *ret_of_kernel)
+{
+    struct sockaddr_nl sender = {0};
+    socklen_t size = sizeof sender;
+    ssize_t length;
 
-    /* Only the kernel's (port 0) and only the answer to this request. */
-    for (; !last && nlmsg_ok(header, length); header = nlmsg_next(header, &length)) {
-        if (sender.nl_pid != 0 || header->nlmsg_seq != request->nlmsg_seq)
-            continue;
-        *interrupted |= (header->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
-        last = ends_answer(netlink, header, *interrupted, ret_errnum);
-        if (!last && header->nlmsg_type >= NLMSG_MIN_TYPE) {
-            if (reply != NULL)
-                reply(header, user_data);
-            last = is_single;
+    do
+        length = recvfrom(nl_socket_get_fd(netlink->socket), netlink->buffer, RECEIVE_BUFFER,
+                          MSG_TRUNC, (struct sockaddr *)&sender, &size);
+    while (length < 0 && errno == EINTR);
+    *ret_of_kernel = sender.nl_pid == 0;
+    if (length < 0)
+        return -give_up(netlink, errno == EAGAIN ? ETIMEDOUT : errno, NULL);
+    if (length == 0 || length > RECEIVE_BUFFER)
+        return -give_up(netlink, EPROTO, NULL);
+    return (int)length;
+}
+
+/*
+ * Reads the answers to the @n @requests, whose numbers follow one another, until each has its own:
+ * the acknowledgement or the end of a dump, or, if neither was asked for, the one message. 0, or
+ * the errno of what is wrong with the socket.
+ */
+static int
+receive_answers(BangerNetlink *netlink, Request *requests, unsigned int n)
+{
+    for (unsigned int left = n; left > 0;) {
+        struct nlmsghdr *header = (struct nlmsghdr *)(void *)netlink->buffer;
+        bool of_kernel;
+        int length = receive_datagram(netlink, &of_kernel);
+
+        if (length < 0)
+            return -length;
+        for (; of_kernel && nlmsg_ok(header, length); header = nlmsg_next(header, &length)) {
+            uint32_t at = header->nlmsg_seq - requests[0].number;
+
+            /* Not what is left of the answer to an earlier request. */
+            if (at >= n || requests[at].done)
+                continue;
+            take_message(netlink, header, &requests[at]);
+            left -= requests[at].done ? 1 : 0;
         }
     }
-    free(buffer);
-    return last;
+    return 0;
 }
 
 int
 banger_netlink_run(BangerNetlink *netlink, struct nl_msg *message, BangerNetlinkReply *reply,
                    void *user_data)
 {
-    struct nlmsghdr *request = nlmsg_hdr(message);
-    bool interrupted = false;
-    int errnum = 0;
+    struct nlmsghdr *header = nlmsg_hdr(message);
+    Request request = {.reply = reply, .user_data = user_data};
     int result;
 
     /* What is asked for with one message is answered with one, or with an error. */
     if (reply == NULL)
-        request->nlmsg_flags |= NLM_F_ACK;
+        header->nlmsg_flags |= NLM_F_ACK;
+    request.is_single = !(header->nlmsg_flags & (NLM_F_ACK | NLM_F_DUMP));
     result = nl_send_auto(netlink->socket, message);
     if (result < 0)
         return give_up(netlink, EIO, nl_geterror(result));
-    while (!receive_part(netlink, request, reply, user_data, &interrupted, &errnum))
-        ;
-    return errnum;
+    request.number = header->nlmsg_seq;
+    result = receive_answers(netlink, &request, 1);
+    return result != 0 ? result : request.errnum;
+}
+
+void
+banger_netlink_append(GByteArray *messages, const struct nl_msg *message)
+{
+    static const uint8_t padding[NLMSG_ALIGNTO];
+    const struct nlmsghdr *header = nlmsg_hdr((struct nl_msg *)(gsize)message);
+
+    g_byte_array_append(messages, (const guint8 *)header, header->nlmsg_len);
+    g_byte_array_append(messages, padding, NLMSG_ALIGN(header->nlmsg_len) - header->nlmsg_len);
+}
+
+/* Completes the message at @at of @messages; where the next one begins. */
+static unsigned int
+complete_message(BangerNetlink *netlink, GByteArray *messages, unsigned int at, uint32_t number)
+{
+    struct nlmsghdr *header = (struct nlmsghdr *)(void *)(messages->data + at);
+
+    header->nlmsg_seq = number;
+    header->nlmsg_pid = nl_socket_get_local_port(netlink->socket);
+    return at + NLMSG_ALIGN(header->nlmsg_len);
 }
 
 int
 banger_netlink_run_batch(BangerNetlink *netlink, GByteArray *messages)
 {
     /* One number for all: whatever is refused, the first answer with it is the one that counts. */
-    const struct nlmsghdr request = {.nlmsg_flags = NLM_F_ACK,
-                                     .nlmsg_seq = nl_socket_use_seq(netlink->socket)};
-    uint32_t port = nl_socket_get_local_port(netlink->socket);
-    bool interrupted = false;
-    int errnum = 0;
+    Request request = {.number = nl_socket_use_seq(netlink->socket)};
     int result;
 
-    for (unsigned int at = 0; at < messages->len;) {
-        struct nlmsghdr *header = (struct nlmsghdr *)(void *)(messages->data + at);
-
-        header->nlmsg_seq = request.nlmsg_seq;
-        header->nlmsg_pid = port;
-        at += NLMSG_ALIGN(header->nlmsg_len);
-    }
+    for (unsigned int at = 0; at < messages->len;)
+        at = complete_message(netlink, messages, at, request.number);
     result = nl_sendto(netlink->socket, messages->data, messages->len);
     if (result < 0)
         return give_up(netlink, EIO, nl_geterror(result));
-    while (!receive_part(netlink, &request, NULL, NULL, &interrupted, &errnum))
-        ;
+    result = receive_answers(netlink, &request, 1);
+    return result != 0 ? result : request.errnum;
+}
+
+BangerNetlinkBundle *
+banger_netlink_bundle_new(void)
+{
+    BangerNetlinkBundle *bundle = g_new0(BangerNetlinkBundle, 1);
+
+    bundle->messages = g_byte_array_new();
+    bundle->requests = g_array_new(FALSE, TRUE, sizeof(Request));
+    return bundle;
+}
+
+void
+banger_netlink_bundle_free(BangerNetlinkBundle *bundle)
+{
+    g_byte_array_unref(bundle->messages);
+    g_array_unref(bundle->requests);
+    g_free(bundle);
+}
+
+void
+banger_netlink_bundle_add(BangerNetlinkBundle *bundle, const struct nl_msg *message,
+                          BangerNetlinkReply *reply, void *user_data, bool *ret_found)
+{
+    const Request request = {
+        .reply = reply, .user_data = user_data, .is_single = true, .found = ret_found};
+
+    banger_netlink_append(bundle->messages, message);
+    g_array_append_val(bundle->requests, request);
+    if (ret_found != NULL)
+        *ret_found = true;
+}
+
+/* Sends the requests from @first on, the messages of which begin at *@at, as many as go at once. */
+static int
+run_some(BangerNetlink *netlink, BangerNetlinkBundle *bundle, unsigned int first, unsigned int *at)
+{
+    unsigned int n = MIN(bundle->requests->len - first, BUNDLE_MAX);
+    Request *requests = &g_array_index(bundle->requests, Request, first);
+    unsigned int end = *at;
+    int result;
+
+    for (unsigned int i = 0; i < n; i++) {
+        requests[i].number = nl_socket_use_seq(netlink->socket);
+        end = complete_message(netlink, bundle->messages, end, requests[i].number);
+    }
+    result = nl_sendto(netlink->socket, bundle->messages->data + *at, end - *at);
+    *at = end;
+    return result < 0 ? give_up(netlink, EIO, nl_geterror(result))
+                      : receive_answers(netlink, requests, n);
+}
+
+int
+banger_netlink_bundle_run(BangerNetlink *netlink, BangerNetlinkBundle *bundle)
+{
+    int errnum = 0;
+    unsigned int at = 0;
+
+    for (unsigned int i = 0; errnum == 0 && i < bundle->requests->len; i += BUNDLE_MAX)
+        errnum = run_some(netlink, bundle, i, &at);
+    /* The last one: it is that of banger_netlink_words(). */
+    for (unsigned int i = 0; !netlink->broken && i < bundle->requests->len; i++) {
+        const Request *request = &g_array_index(bundle->requests, Request, i);
+
+        errnum = request->errnum != 0 ? request->errnum : errnum;
+    }
     return errnum;
 }
 

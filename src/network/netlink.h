@@ -44,6 +44,30 @@ int banger_netlink_run(BangerNetlink *netlink, struct nl_msg *message, BangerNet
  */
 int banger_netlink_run_batch(BangerNetlink *netlink, GByteArray *messages);
 
+/* Appends a copy of @message to @messages, for banger_netlink_run_batch(). */
+void banger_netlink_append(GByteArray *messages, const struct nl_msg *message);
+
+/*
+ * Requests that are sent together, a dozen in one datagram: the kernel takes one after the other,
+ * and the caller waits once. Free with banger_netlink_bundle_free().
+ */
+typedef struct BangerNetlinkBundle BangerNetlinkBundle;
+
+BangerNetlinkBundle *banger_netlink_bundle_new(void);
+
+void banger_netlink_bundle_free(BangerNetlinkBundle *bundle);
+
+/*
+ * Adds a copy of @message, which asks for one thing, not for a dump; the answer goes to @reply.
+ * *@ret_found is false after banger_netlink_bundle_run() if the kernel says ENOENT; with NULL that
+ * is a refusal as all others.
+ */
+void banger_netlink_bundle_add(BangerNetlinkBundle *bundle, const struct nl_msg *message,
+                               BangerNetlinkReply *reply, void *user_data, bool *ret_found);
+
+/* Sends all of @bundle, once, and waits for all answers. Returns as banger_netlink_run(). */
+int banger_netlink_bundle_run(BangerNetlink *netlink, BangerNetlinkBundle *bundle);
+
 /* Called before a list is asked for: takes back what an earlier attempt has collected. */
 typedef void BangerNetlinkRestart(void *user_data);
 
@@ -74,6 +98,7 @@ banger_netlink_code(int errnum)
 struct nl_msg *banger_netlink_message(int type, int flags, const void *header, size_t size);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BangerNetlink, banger_netlink_close)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(BangerNetlinkBundle, banger_netlink_bundle_free)
 
 typedef struct nl_msg BangerNetlinkMessage;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BangerNetlinkMessage, nlmsg_free)

@@ -95,7 +95,7 @@ ensure_forwarding(const BangerSettings *settings, BangerNetlink *route, const Ba
 static bool
 is_anything_there(BangerNetlink *netfilter, const GArray *links, bool *ret_there, GError **error)
 {
-    g_autofree char *comment = NULL;
+    g_auto(BangerNftTable) table = {0};
 
     *ret_there = false;
     for (unsigned int i = 0; !*ret_there && i < links->len; i++) {
@@ -103,8 +103,12 @@ is_anything_there(BangerNetlink *netfilter, const GArray *links, bool *ret_there
 
         *ret_there = banger_bridge_is_ours(link) || (link->type == BANGER_LINK_TAP && link->marked);
     }
-    return *ret_there || banger_nft_find_table(netfilter, NFPROTO_INET, BANGER_FILTER_TABLE,
-                                               ret_there, &comment, error);
+    if (*ret_there)
+        return true;
+    if (!banger_nft_find_table(netfilter, NFPROTO_INET, BANGER_FILTER_TABLE, &table, error))
+        return false;
+    *ret_there = table.exists;
+    return true;
 }
 
 static bool

@@ -21,15 +21,10 @@ struct BangerNftBatch {
 };
 
 static void
-append_message(BangerNftBatch *batch, struct nl_msg *message)
+append_message(BangerNftBatch *batch, const struct nl_msg *message)
 {
-    static const uint8_t padding[NLMSG_ALIGNTO];
-    const struct nlmsghdr *header = nlmsg_hdr(message);
-
     batch->last = batch->messages->len;
-    g_byte_array_append(batch->messages, (const guint8 *)header, header->nlmsg_len);
-    g_byte_array_append(batch->messages, padding,
-                        NLMSG_ALIGN(header->nlmsg_len) - header->nlmsg_len);
+    banger_netlink_append(batch->messages, message);
 }
 
 static void
@@ -161,12 +156,19 @@ take_generation(struct nlmsghdr *header, void *user_data)
         *(uint32_t *)user_data = ntohl(nla_get_u32(attributes[NFTA_GEN_ID]));
 }
 
+static struct nl_msg *
+generation_message(void)
+{
+    const struct nfgenmsg header = {.version = NFNETLINK_V0};
+
+    return banger_netlink_message(NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN, 0, &header,
+                                  sizeof header);
+}
+
 bool
 banger_nft_generation(BangerNetlink *netlink, uint32_t *ret_generation, GError **error)
 {
-    const struct nfgenmsg header = {.version = NFNETLINK_V0};
-    g_autoptr(BangerNetlinkMessage) message = banger_netlink_message(
-        NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN, 0, &header, sizeof header);
+    g_autoptr(BangerNetlinkMessage) message = generation_message();
     uint32_t generation = 0;
     int errnum = banger_netlink_run(netlink, message, take_generation, &generation);
 
@@ -241,17 +243,42 @@ take_element(struct nlmsghdr *header, void *user_data)
 }
 
 bool
+banger_nft_find_elements(BangerNetlink *netlink, BangerNftElement *elements, unsigned int n,
+                         bool *ret_found, uint32_t *ret_generation, GError **error)
+{
+    g_autoptr(BangerNetlinkBundle) bundle = banger_netlink_bundle_new();
+    uint32_t generation = 0;
+    int errnum;
+
+    for (unsigned int i = 0; i < n; i++) {
+        g_autoptr(BangerNetlinkMessage) message =
+            element_message(NFT_MSG_GETSETELEM, 0, &elements[i], false);
+
+        banger_netlink_bundle_add(bundle, message, take_element, &elements[i], &ret_found[i]);
+    }
+    if (ret_generation != NULL) {
+        g_autoptr(BangerNetlinkMessage) message = generation_message();
+
+        banger_netlink_bundle_add(bundle, message, take_generation, &generation, NULL);
+    }
+    errnum = banger_netlink_bundle_run(netlink, bundle);
+    if (errnum != 0)
+        return banger_set_error(error, banger_netlink_code(errnum),
+                                "cannot look up elements of the nftables sets: %s",
+                                banger_netlink_words(netlink));
+    if (ret_generation != NULL)
+        *ret_generation = generation;
+    return true;
+}
+
+bool
 banger_nft_find_element(BangerNetlink *netlink, BangerNftElement *element, bool *ret_found,
                         GError **error)
 {
-    g_autoptr(BangerNetlinkMessage) message =
-        element_message(NFT_MSG_GETSETELEM, 0, element, false);
-    int errnum = banger_netlink_run(netlink, message, take_element, element);
+    bool found;
 
-    if (errnum != 0 && errnum != ENOENT)
-        return banger_set_error(error, banger_netlink_code(errnum),
-                                "cannot look up an element of the nftables set %s: %s",
-                                element->set, banger_netlink_words(netlink));
-    *ret_found = errnum == 0;
+    if (!banger_nft_find_elements(netlink, element, 1, &found, NULL, error))
+        return false;
+    *ret_found = found;
     return true;
 }

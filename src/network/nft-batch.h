@@ -63,9 +63,15 @@ int banger_nft_batch_commit(BangerNetlink *netlink, BangerNftBatch *batch);
 bool banger_nft_generation(BangerNetlink *netlink, uint32_t *ret_generation, GError **error);
 
 /*
- * Looks up the one element with the key of @element, and fills in its data and comment.
- * *@ret_found is false if it is not there, and if there is no such set. Errors: OperationFailed.
+ * Looks up the elements with the keys of the @n @elements, together, and fills in their data and
+ * comments. @ret_found[i] is false if that one is not there, and if there is no such set.
+ * *@ret_generation, which may be NULL, is the generation when all had been looked up: if it was the
+ * same before, they were all there, or not, at one time. Errors: OperationFailed, Timeout.
  */
+bool banger_nft_find_elements(BangerNetlink *netlink, BangerNftElement *elements, unsigned int n,
+                              bool *ret_found, uint32_t *ret_generation, GError **error);
+
+/* As banger_nft_find_elements(), of one. */
 bool banger_nft_find_element(BangerNetlink *netlink, BangerNftElement *element, bool *ret_found,
                              GError **error);
 

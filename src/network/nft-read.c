@@ -12,8 +12,6 @@
 #include "network/nft.h"
 #include "util/error.h"
 
-/* A dump that another program's transaction interrupted begins again, so often. */
-
 /* What libnftnl, and so nft and iptables alike, puts a comment under in a rule's user data. */
 #define USERDATA_COMMENT 0
 
@@ -224,8 +222,9 @@ find_accepted(struct nlattr *expressions, BangerNftRule *rule)
         rule->accepts_to = g_steal_pointer(&name);
 }
 
+/* Appends the rule of @header to @rules; @all: what it does as well. */
 static void
-collect_rule(struct nlmsghdr *header, void *user_data)
+add_rule(struct nlmsghdr *header, GPtrArray *rules, bool all)
 {
     struct nlattr *attributes[NFTA_RULE_MAX + 1] = {NULL};
     BangerNftRule *rule;
@@ -239,11 +238,23 @@ collect_rule(struct nlmsghdr *header, void *user_data)
                             (gsize)nla_len(attributes[NFTA_RULE_CHAIN]));
     rule->comment = find_comment(attributes);
     rule->handle = be64toh(nla_get_u64(attributes[NFTA_RULE_HANDLE]));
-    if (attributes[NFTA_RULE_EXPRESSIONS] != NULL) {
+    if (all && attributes[NFTA_RULE_EXPRESSIONS] != NULL) {
         rule->refuses = refuses_all(attributes[NFTA_RULE_EXPRESSIONS]);
         find_accepted(attributes[NFTA_RULE_EXPRESSIONS], rule);
     }
-    g_ptr_array_add(user_data, rule);
+    g_ptr_array_add(rules, rule);
+}
+
+static void
+collect_rule(struct nlmsghdr *header, void *user_data)
+{
+    add_rule(header, user_data, false);
+}
+
+static void
+collect_rule_in_full(struct nlmsghdr *header, void *user_data)
+{
+    add_rule(header, user_data, true);
 }
 
 static void
@@ -252,9 +263,9 @@ forget_list(void *user_data)
     g_ptr_array_set_size(user_data, 0);
 }
 
-GPtrArray *
-banger_nft_rules(BangerNetlink *netlink, uint8_t family, const char *table, const char *chain,
-                 GError **error)
+static GPtrArray *
+list_rules(BangerNetlink *netlink, uint8_t family, const char *table, const char *chain,
+           BangerNetlinkReply *collect, GError **error)
 {
     g_autoptr(GPtrArray) rules = g_ptr_array_new_with_free_func(free_rule);
     g_autoptr(BangerNetlinkMessage) message = new_request(NFT_MSG_GETRULE, NLM_F_DUMP, family);
@@ -263,7 +274,7 @@ banger_nft_rules(BangerNetlink *netlink, uint8_t family, const char *table, cons
     (void)nla_put_string(message, NFTA_RULE_TABLE, table);
     if (chain != NULL)
         (void)nla_put_string(message, NFTA_RULE_CHAIN, chain);
-    errnum = banger_netlink_dump(netlink, message, forget_list, collect_rule, rules);
+    errnum = banger_netlink_dump(netlink, message, forget_list, collect, rules);
     if (errnum != 0 && errnum != ENOENT) {
         (void)banger_set_error(error, code_of(errnum),
                                "cannot list the rules of the nftables table %s: %s", table,
@@ -271,6 +282,20 @@ banger_nft_rules(BangerNetlink *netlink, uint8_t family, const char *table, cons
         return NULL;
     }
     return g_steal_pointer(&rules);
+}
+
+GPtrArray *
+banger_nft_rules(BangerNetlink *netlink, uint8_t family, const char *table, const char *chain,
+                 GError **error)
+{
+    return list_rules(netlink, family, table, chain, collect_rule, error);
+}
+
+GPtrArray *
+banger_nft_rules_in_full(BangerNetlink *netlink, uint8_t family, const char *table,
+                         const char *chain, GError **error)
+{
+    return list_rules(netlink, family, table, chain, collect_rule_in_full, error);
 }
 
 static void
@@ -349,31 +374,42 @@ static void
 take_table(struct nlmsghdr *header, void *user_data)
 {
     struct nlattr *attributes[NFTA_TABLE_MAX + 1] = {NULL};
-    char **comment = user_data;
+    BangerNftTable *table = user_data;
 
-    if (is_answer(header, NFT_MSG_NEWTABLE) &&
-        nlmsg_parse(header, sizeof(struct nfgenmsg), attributes, NFTA_TABLE_MAX, NULL) >= 0 &&
-        attributes[NFTA_TABLE_USERDATA] != NULL && *comment == NULL)
-        *comment = find_userdata_comment(attributes[NFTA_TABLE_USERDATA]);
+    if (!is_answer(header, NFT_MSG_NEWTABLE) ||
+        nlmsg_parse(header, sizeof(struct nfgenmsg), attributes, NFTA_TABLE_MAX, NULL) < 0)
+        return;
+    if (attributes[NFTA_TABLE_USERDATA] != NULL && table->comment == NULL)
+        table->comment = find_userdata_comment(attributes[NFTA_TABLE_USERDATA]);
+    if (attributes[NFTA_TABLE_USE] != NULL)
+        table->use = ntohl(nla_get_u32(attributes[NFTA_TABLE_USE]));
 }
 
 bool
-banger_nft_find_table(BangerNetlink *netlink, uint8_t family, const char *table, bool *ret_exists,
-                      char **ret_comment, GError **error)
+banger_nft_find_table(BangerNetlink *netlink, uint8_t family, const char *name,
+                      BangerNftTable *ret_table, GError **error)
 {
     g_autoptr(BangerNetlinkMessage) message = new_request(NFT_MSG_GETTABLE, 0, family);
-    g_autofree char *comment = NULL;
+    BangerNftTable table = {0};
     int errnum;
 
-    (void)nla_put_string(message, NFTA_TABLE_NAME, table);
-    errnum = banger_netlink_run(netlink, message, take_table, &comment);
+    (void)nla_put_string(message, NFTA_TABLE_NAME, name);
+    errnum = banger_netlink_run(netlink, message, take_table, &table);
     /* EAFNOSUPPORT: a kernel without this family, and so without the table. */
     if (errnum != 0 && errnum != ENOENT && errnum != EAFNOSUPPORT)
         return banger_set_error(error, code_of(errnum), "cannot look up the nftables table %s: %s",
-                                table, banger_netlink_words(netlink));
-    *ret_exists = errnum == 0;
-    *ret_comment = comment != NULL ? g_steal_pointer(&comment) : g_strdup("");
+                                name, banger_netlink_words(netlink));
+    table.exists = errnum == 0;
+    if (table.comment == NULL)
+        table.comment = g_strdup("");
+    *ret_table = table;
     return true;
+}
+
+void
+banger_nft_table_clear(BangerNftTable *table)
+{
+    g_clear_pointer(&table->comment, g_free);
 }
 
 static void

@@ -26,6 +26,7 @@ typedef struct {
     char *chain;
     char *comment; /* "" if it has none */
     uint64_t handle;
+    /* Only banger_nft_rules_in_full() looks at what follows. */
     bool refuses; /* it drops or rejects whatever reaches it */
     /*
      * What it accepts, if that is all that comes in by a link, or goes out by one: the name, or
@@ -42,6 +43,10 @@ typedef struct {
  */
 GPtrArray *banger_nft_rules(BangerNetlink *netlink, uint8_t family, const char *table,
                             const char *chain, GError **error);
+
+/* As banger_nft_rules(), with what each rule does. */
+GPtrArray *banger_nft_rules_in_full(BangerNetlink *netlink, uint8_t family, const char *table,
+                                    const char *chain, GError **error);
 
 /* A base chain at the hook forward. */
 typedef struct {
@@ -61,9 +66,18 @@ GPtrArray *banger_nft_forward_chains(BangerNetlink *netlink, GError **error);
 bool banger_nft_chain_exists(BangerNetlink *netlink, uint8_t family, const char *table,
                              const char *chain, bool *ret_exists, GError **error);
 
-/* Whether there is such a table, and its comment, "" without one; free it with g_free(). */
-bool banger_nft_find_table(BangerNetlink *netlink, uint8_t family, const char *table,
-                           bool *ret_exists, char **ret_comment, GError **error);
+typedef struct {
+    bool exists;
+    char *comment; /* "" without one */
+    uint32_t use;  /* how many chains, sets and other objects there are in it; 0: not known */
+} BangerNftTable;
+
+/* Looks up the table @name. Clear *@ret_table with banger_nft_table_clear(). */
+bool banger_nft_find_table(BangerNetlink *netlink, uint8_t family, const char *name,
+                           BangerNftTable *ret_table, GError **error);
+
+void banger_nft_table_clear(BangerNftTable *table);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(BangerNftTable, banger_nft_table_clear)
 
 /*
  * The elements of the set @set of the table @table of @family: their keys as the kernel has
