@@ -2,8 +2,11 @@
 #include "network/forwarding.h"
 
 #include <arpa/inet.h>
+#include <linux/netconf.h>
 #include <linux/netfilter.h>
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <netlink/attr.h>
 #include <string.h>
 
 #include "network/bridge.h"
@@ -18,12 +21,44 @@
 #define ACCEPT_RA_YES 1 /* while the host is no router */
 
 static const struct {
+    uint8_t family;
     const char *setting;
     BangerSetId closed;
 } families[] = {
-    {"net/ipv4/ip_forward", BANGER_SET_CLOSED4},
-    {"net/ipv6/conf/all/forwarding", BANGER_SET_CLOSED6},
+    {AF_INET, "net/ipv4/ip_forward", BANGER_SET_CLOSED4},
+    {AF_INET6, "net/ipv6/conf/all/forwarding", BANGER_SET_CLOSED6},
 };
+
+static void
+take_forwarding(struct nlmsghdr *header, void *user_data)
+{
+    struct nlattr *attributes[NETCONFA_MAX + 1] = {NULL};
+
+    if (header->nlmsg_type == RTM_NEWNETCONF &&
+        nlmsg_parse(header, sizeof(struct netconfmsg), attributes, NETCONFA_MAX, NULL) >= 0 &&
+        attributes[NETCONFA_FORWARDING] != NULL)
+        *(uint32_t *)user_data = nla_get_u32(attributes[NETCONFA_FORWARDING]);
+}
+
+/* Whether the host forwards, of families[@i]: its setting, by a shorter way than /proc/sys. */
+static bool
+is_forwarding(BangerNetlink *route, size_t i, bool *ret_is, GError **error)
+{
+    const struct netconfmsg info = {.ncm_family = families[i].family};
+    g_autoptr(BangerNetlinkMessage) message =
+        banger_netlink_message(RTM_GETNETCONF, 0, &info, sizeof info);
+    uint32_t forwarding = 0;
+    int errnum;
+
+    (void)nla_put_u32(message, NETCONFA_IFINDEX, (uint32_t)NETCONFA_IFINDEX_ALL);
+    errnum = banger_netlink_run(route, message, take_forwarding, &forwarding);
+    if (errnum != 0)
+        return banger_set_error(error, banger_netlink_code(errnum),
+                                "cannot read the kernel setting %s: %s", families[i].setting,
+                                banger_netlink_words(route));
+    *ret_is = forwarding == 1;
+    return true;
+}
 
 static bool
 is_ours(const BangerLink *link)
@@ -102,7 +137,7 @@ warn_of_uplinks(BangerNetlink *route, const GArray *links, GPtrArray *warnings, 
     g_autoptr(GHashTable) uplinks = NULL;
     bool is_on = false;
 
-    if (!banger_sysctl_is(families[0].setting, "1", &is_on, error))
+    if (!is_forwarding(route, 0, &is_on, error))
         return false;
     if (!is_on)
         return true;
@@ -192,7 +227,7 @@ banger_forwarding_ensure(const BangerSettings *settings, BangerNetlink *route,
     g_autoptr(GArray) links = NULL;
     bool is_on = false;
 
-    if (!banger_sysctl_is(families[i].setting, "1", &is_on, error))
+    if (!is_forwarding(route, i, &is_on, error))
         return false;
     if (is_on)
         return family != AF_INET || forward_from(interface, error);

@@ -76,7 +76,8 @@ START_TEST(forwarding_is_not_written_twice)
 {
     network_bridge_and_tap(bus, "tap-fc-1");
     /* It can only be read. */
-    network_do("echo 1 > /run/one; mount --bind /run/one /proc/sys/net/ipv4/ip_forward; "
+    network_do("echo 1 > /proc/sys/net/ipv4/ip_forward; "
+               "echo 1 > /run/one; mount --bind /run/one /proc/sys/net/ipv4/ip_forward; "
                "mount -o remount,bind,ro /proc/sys/net/ipv4/ip_forward");
     peers_nat(bus, "172.16.0.2", "tap-fc-1", true);
     network_do("umount /proc/sys/net/ipv4/ip_forward");
@@ -138,6 +139,7 @@ START_TEST(forwarding_refused_leaves_nothing)
     peers_nat(bus, "172.16.0.2", "tap-fc-1", true);
     before = registered();
     network_do("nft flush chain inet banger unmark; "
+               "echo 0 > /proc/sys/net/ipv4/ip_forward; "
                "mount --bind /run/zero /proc/sys/net/ipv4/ip_forward; "
                "mount -o remount,bind,ro /proc/sys/net/ipv4/ip_forward");
     rig_call_fails(bus, RIG_ERROR("OperationFailed"), "EnsureNAT", "ssbs", "172.16.0.2", "tap-fc-1",
