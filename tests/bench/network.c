@@ -2,7 +2,6 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
-#include <linux/netfilter.h>
 #include <linux/netlink.h>
 #include <net/if.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "bench/compare.h"
+#include "network/filter-element.h"
 #include "network/link.h"
 #include "network/nft-batch.h"
 #include "network/nft.h"
@@ -252,71 +252,120 @@ set_up_nat_enabled(Bench *bench)
            bench_nat(bench, BENCH_REFERENCE, true);
 }
 
-static bool
-run_nat(Bench *bench, BenchSide side)
-{
-    return bench_nat(bench, side, true);
-}
-
-static bool
-disable_nat(Bench *bench, BenchSide side)
-{
-    return bench_nat(bench, side, false);
-}
-
+/* Tables with the sets that EnsureNAT changes, under this name. */
 #define BARE_TABLE "bench-bare"
 
-/* An element of a set of our own, by nfnetlink: what the kernel takes for one transaction. */
+/*
+ * The very elements that EnsureNAT enters for the guest, the @first of its TAP or one more, but in
+ * tables of our own.
+ */
+static GArray *
+bare_elements(bool first)
+{
+    GArray *elements = banger_elements_new();
+    BangerLabelGuest guest = {.nat = true};
+
+    if (!banger_address_parse(BENCH_GUEST_IP, &guest.address, NULL))
+        g_error("%s is no address", BENCH_GUEST_IP);
+    banger_elements_add_guest(elements, BENCH_TAP, BENCH_BRIDGE, &guest);
+    for (guint i = elements->len; i-- > 0;) {
+        BangerFilterElement *element = &g_array_index(elements, BangerFilterElement, i);
+
+        element->element.table = BARE_TABLE;
+        if (!first && element->set == BANGER_SET_HAS4)
+            g_array_remove_index(elements, i);
+    }
+    return elements;
+}
+
+/* What the kernel takes for one transaction as EnsureNAT's. */
 static bool
-change_element_bare(bool add)
+change_elements_bare(bool first, bool add)
 {
     g_autoptr(BangerNetlink) netlink = banger_netlink_open(NETLINK_NETFILTER, NULL);
-    BangerNftElement element = {.family = NFPROTO_INET,
-                                .table = BARE_TABLE,
-                                .set = "guests4",
-                                .key = {172, 30, 0, 2, 'b', 'r'},
-                                .key_length = 4 + IFNAMSIZ};
+    g_autoptr(GArray) elements = bare_elements(first);
     g_autoptr(BangerNftBatch) batch = NULL;
     uint32_t generation = 0;
 
     if (netlink == NULL || !banger_nft_generation(netlink, &generation, NULL))
         return false;
     batch = banger_nft_batch_new(generation);
-    if (add)
-        banger_nft_batch_add(batch, &element);
-    else
-        banger_nft_batch_delete(batch, &element);
+    for (guint i = 0; i < elements->len; i++) {
+        const BangerNftElement *element = &g_array_index(elements, BangerFilterElement, i).element;
+
+        if (add)
+            banger_nft_batch_add(batch, element);
+        else
+            banger_nft_batch_delete(batch, element);
+    }
     return banger_nft_batch_commit(netlink, batch) == 0;
 }
 
 static bool
-set_up_bare(Bench *bench)
+make_bare_tables(void)
 {
-    return set_up_nat(bench) &&
-           banger_nft_run("add table inet " BARE_TABLE "\nadd set inet " BARE_TABLE
-                          " guests4 { type ipv4_addr . ifname; }",
-                          NULL);
+    g_autoptr(GString) commands =
+        g_string_new("add table inet " BARE_TABLE "\nadd table bridge " BARE_TABLE "\n");
+    g_autoptr(GArray) elements = bare_elements(true);
+
+    for (guint i = 0; i < elements->len; i++) {
+        const BangerSet *set = &banger_sets[g_array_index(elements, BangerFilterElement, i).set];
+
+        g_string_append_printf(commands, "add set %s " BARE_TABLE " %s { %s; }\n",
+                               banger_filter_family_name(set->family), set->name, set->type);
+    }
+    return banger_nft_run(commands->str, NULL);
 }
 
 static bool
-run_nat_beside_bare(Bench *bench, BenchSide side)
+set_up_new(Bench *bench)
 {
-    return side == BENCH_LEAST ? change_element_bare(true) : bench_nat(bench, side, true);
+    return set_up_nat(bench) && make_bare_tables();
 }
 
 static bool
-disable_nat_beside_bare(Bench *bench, BenchSide side)
+set_up_one_more(Bench *bench)
 {
-    return side == BENCH_LEAST ? change_element_bare(false) : bench_nat(bench, side, false);
+    return set_up_nat_beside_another(bench) && make_bare_tables();
+}
+
+static bool
+run_nat_new(Bench *bench, BenchSide side)
+{
+    return side == BENCH_LEAST ? change_elements_bare(true, true) : bench_nat(bench, side, true);
+}
+
+static bool
+run_nat_one_more(Bench *bench, BenchSide side)
+{
+    return side == BENCH_LEAST ? change_elements_bare(false, true) : bench_nat(bench, side, true);
+}
+
+static bool
+take_back_new(Bench *bench, BenchSide side)
+{
+    return side == BENCH_LEAST ? change_elements_bare(true, false) : bench_nat(bench, side, false);
+}
+
+static bool
+take_back_one_more(Bench *bench, BenchSide side)
+{
+    return side == BENCH_LEAST ? change_elements_bare(false, false) : bench_nat(bench, side, false);
+}
+
+static void
+delete_bare_tables(void)
+{
+    (void)banger_nft_run("delete table inet " BARE_TABLE "\ndelete table bridge " BARE_TABLE, NULL);
 }
 
 static void tear_down_nat(Bench *bench);
 
 static void
-tear_down_bare(Bench *bench)
+tear_down_new(Bench *bench)
 {
     tear_down_nat(bench);
-    (void)banger_nft_run("delete table inet " BARE_TABLE, NULL);
+    delete_bare_tables();
 }
 
 static bool
@@ -333,8 +382,9 @@ tear_down_nat(Bench *bench)
 }
 
 static void
-tear_down_nat_beside_another(Bench *bench)
+tear_down_one_more(Bench *bench)
 {
+    delete_bare_tables();
     (void)bench_call(bench->root, NULL, "EnsureNAT", "ssb", BENCH_OTHER_GUEST_IP, BENCH_TAP, 0);
     tear_down_nat(bench);
 }
@@ -346,6 +396,7 @@ tear_down_nat_enabled(Bench *bench)
     tear_down_nat(bench);
 }
 
+#define BARE_TRANSACTION "the same transaction by bare nfnetlink, which is the kernel's part"
 #define NAT_PROCESSES "ip route show default; sysctl -w; 3 x iptables -C"
 
 void
@@ -384,18 +435,19 @@ bench_network_cases(Bench *bench)
         {.name = "EnsureNAT one more",
          .reference = NAT_PROCESSES "; 3 x iptables -A",
          .bar = 10,
-         .set_up = set_up_nat_beside_another,
-         .run = run_nat,
-         .after = disable_nat,
-         .tear_down = tear_down_nat_beside_another},
+         .least = BARE_TRANSACTION,
+         .set_up = set_up_one_more,
+         .run = run_nat_one_more,
+         .after = take_back_one_more,
+         .tear_down = tear_down_one_more},
         {.name = "EnsureNAT new",
          .reference = NAT_PROCESSES "; 3 x iptables -A",
-         .least = "one element of a set, by nfnetlink",
+         .least = BARE_TRANSACTION,
          .bar = 10,
-         .set_up = set_up_bare,
-         .run = run_nat_beside_bare,
-         .after = disable_nat_beside_bare,
-         .tear_down = tear_down_bare},
+         .set_up = set_up_new,
+         .run = run_nat_new,
+         .after = take_back_new,
+         .tear_down = tear_down_new},
         {.name = "EnsureNAT existing",
          .reference = NAT_PROCESSES,
          .least = "an empty call (Peer.Ping)",

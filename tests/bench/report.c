@@ -58,6 +58,7 @@ static void
 print_comparison(const BenchComparison *comparison)
 {
     double least = bench_series_median(comparison->series[BENCH_LEAST]);
+    double helper = bench_series_median(comparison->series[BENCH_ROOT]);
 
     (void)printf("%-38s", comparison->one->name);
     if (comparison->skipped != NULL) {
@@ -71,10 +72,9 @@ print_comparison(const BenchComparison *comparison)
     if (comparison->one->reference != NULL)
         (void)printf("    instead of: %s\n", comparison->one->reference);
     if (least > 0)
-        (void)printf("    %s: median %.0f us; the helper takes %.2f times that, the processes %.2f "
-                     "times\n",
-                     comparison->one->least, least,
-                     bench_series_median(comparison->series[BENCH_ROOT]) / least,
+        (void)printf("    %s: median %.0f us, %.0f %% of the helper's time; the helper takes %.2f "
+                     "times that, the processes %.2f times\n",
+                     comparison->one->least, least, 100 * least / helper, helper / least,
                      bench_series_median(comparison->series[BENCH_REFERENCE]) / least);
 }
 
