@@ -23,7 +23,10 @@ BangerNetlink *banger_netlink_open(int protocol, GError **error);
 
 void banger_netlink_close(BangerNetlink *netlink);
 
-/* Called with each message of an answer; its payload is only valid during the call. */
+/*
+ * Called with each message of an answer; its payload is only valid during the call, which must not
+ * use the socket.
+ */
 typedef void BangerNetlinkReply(struct nlmsghdr *header, void *user_data);
 
 /*
