@@ -138,7 +138,7 @@ put_in_line(Batch *batch)
 }
 
 static gboolean
-start_thread(void *user_data)
+start_collector(void *user_data)
 {
     GThreadPool *pool = user_data;
 
@@ -158,7 +158,7 @@ start_next(BangerObjectLane *lane)
     lane->busy = true;
     pool = batch->objects->collectors;
     if (!g_thread_pool_push(pool, batch, NULL) && g_thread_pool_get_num_threads(pool) == 0)
-        (void)g_timeout_add(THREAD_RETRY_MS, start_thread, pool);
+        (void)g_timeout_add(THREAD_RETRY_MS, start_collector, pool);
 }
 
 static void

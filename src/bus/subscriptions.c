@@ -55,14 +55,19 @@ has_left(gpointer name, gpointer uid, void *user_data)
     return sd_bus_track_contains(subscriptions->track, name) == NULL;
 }
 
+static void
+forget_those_who_left(BangerSubscriptions *subscriptions)
+{
+    (void)g_hash_table_foreach_remove(subscriptions->uids, has_left, subscriptions);
+}
+
 static bool
-check_bounds(BangerSubscriptions *subscriptions, uid_t uid, GError **error)
+check_bounds(const BangerSubscriptions *subscriptions, uid_t uid, GError **error)
 {
     unsigned int of_uid = 0;
     GHashTableIter iter;
     gpointer its_uid;
 
-    (void)g_hash_table_foreach_remove(subscriptions->uids, has_left, subscriptions);
     g_hash_table_iter_init(&iter, subscriptions->uids);
     while (g_hash_table_iter_next(&iter, NULL, &its_uid))
         of_uid += GPOINTER_TO_UINT(its_uid) == uid;
@@ -84,6 +89,7 @@ banger_subscriptions_add(BangerSubscriptions *subscriptions, const char *sender,
 
     if (sd_bus_track_contains(subscriptions->track, sender) != NULL)
         return true;
+    forget_those_who_left(subscriptions);
     if (!check_bounds(subscriptions, uid, error))
         return false;
     r = sd_bus_track_add_name(subscriptions->track, sender);

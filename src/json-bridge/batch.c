@@ -13,7 +13,7 @@ struct BangerBatch {
 };
 
 BangerBatch *
-banger_batch_new(struct json_object *array, BangerBudget *budget)
+banger_batch_new(struct json_object *array, BangerHoldBudget *budget)
 {
     BangerBatch *batch = g_new0(BangerBatch, 1);
 

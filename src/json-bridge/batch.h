@@ -14,7 +14,7 @@ typedef struct BangerBatch BangerBatch;
  * @array is not empty; a reference is taken, and its members are taken out of it as they begin. The
  * answers are accounted in @budget.
  */
-BangerBatch *banger_batch_new(struct json_object *array, BangerBudget *budget);
+BangerBatch *banger_batch_new(struct json_object *array, BangerHoldBudget *budget);
 
 /*
  * The next member to begin (NULL is a JSON null), which is one more that banger_batch_end() is owed

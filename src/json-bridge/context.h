@@ -14,7 +14,7 @@ typedef struct {
     sd_event *event;
     BangerBus *bus;
     BangerTurns *turns;
-    BangerBudget budget; /* of answers */
+    BangerHoldBudget budget; /* of answers */
     /* Large requests that are being received, and the readers of those that wait for it. */
     unsigned int n_large_requests;
     GQueue large_waiting;

@@ -10,10 +10,10 @@
  */
 typedef struct {
     size_t used;
-} BangerBudget;
+} BangerHoldBudget;
 
 typedef struct {
-    BangerBudget *budget;
+    BangerHoldBudget *budget;
     size_t held;
     bool is_one_of_many; /* nothing is free */
 } BangerHold;

@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 
 void
-banger_outbox_init(BangerOutbox *outbox, BangerBudget *budget)
+banger_outbox_init(BangerOutbox *outbox, BangerHoldBudget *budget)
 {
     g_queue_init(&outbox->answers);
     outbox->sent = 0;

@@ -15,7 +15,7 @@ typedef struct {
     BangerHold hold;
 } BangerOutbox;
 
-void banger_outbox_init(BangerOutbox *outbox, BangerBudget *budget);
+void banger_outbox_init(BangerOutbox *outbox, BangerHoldBudget *budget);
 
 /* Forgets what was not sent, and everything that is still put in. */
 void banger_outbox_close(BangerOutbox *outbox);

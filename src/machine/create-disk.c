@@ -76,7 +76,7 @@ make_snapshot(BangerCreation *creation, GError **error)
 }
 
 static bool
-check_root(BangerCreation *creation, const BangerImagePath *root, GError **error)
+repair_root(BangerCreation *creation, const BangerImagePath *root, GError **error)
 {
     g_autoptr(BangerJob) part =
         banger_creation_begin(creation, "checking the root drive", 0.2, 0.8);
@@ -110,7 +110,7 @@ banger_create_disk(BangerCreation *creation, GError **error)
          !make_snapshot(creation, error) ||
          !banger_job_pass(creation->job, "snapshot-made", error)))
         return false;
-    return (!machine->fsck || check_root(creation, &root->image, error)) &&
+    return (!machine->fsck || repair_root(creation, &root->image, error)) &&
            banger_job_pass(creation->job, "root-checked", error) &&
            (machine->files->len == 0 || write_files(creation, &root->image, error)) &&
            banger_job_pass(creation->job, "files-written", error);

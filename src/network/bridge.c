@@ -337,12 +337,13 @@ has_wrong_address(const GArray *addresses, const BangerLinkAddress *wanted)
 }
 
 /*
- * All checks of a bridge that is there; those of its address only if that is new to it. With @check
- * nothing is changed.
+ * All checks of a bridge that is there; those of its address only if that is new to it. One of the
+ * older helper's is adopted, unless @check: then nothing is changed.
  */
 static bool
-check_existing(BangerNetlink *netlink, const BangerSettings *settings, BangerLink *link,
-               const GArray *addresses, const BangerLinkAddress *wanted, bool check, GError **error)
+accept_existing(BangerNetlink *netlink, const BangerSettings *settings, BangerLink *link,
+                const GArray *addresses, const BangerLinkAddress *wanted, bool check,
+                GError **error)
 {
     if (link->type != BANGER_LINK_BRIDGE)
         return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
@@ -383,7 +384,7 @@ find_or_create(BangerNetlink *netlink, const BangerSettings *settings, const cha
         if (found) {
             addresses = banger_link_addresses(netlink, ret_link->index, AF_UNSPEC, error);
             if (addresses == NULL ||
-                !check_existing(netlink, settings, ret_link, addresses, wanted, false, error))
+                !accept_existing(netlink, settings, ret_link, addresses, wanted, false, error))
                 return false;
         } else {
             addresses = g_array_new(FALSE, FALSE, sizeof(BangerLinkAddress));
@@ -428,7 +429,7 @@ banger_bridge_check(BangerNetlink *netlink, const BangerSettings *settings,
         return check_new(netlink, settings, bridge->bridge_name, &wanted, error);
     addresses = banger_link_addresses(netlink, link.index, wanted.address.family, error);
     return addresses != NULL &&
-           check_existing(netlink, settings, &link, addresses, &wanted, true, error);
+           accept_existing(netlink, settings, &link, addresses, &wanted, true, error);
 }
 
 /* Two calls must not both find that their networks, which overlap, are free. */

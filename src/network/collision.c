@@ -208,12 +208,11 @@ restart_search(void *user_data)
     search->found = false;
 }
 
+/* Looks at all routes; the first in the way is in @search then. */
 static bool
-check_routes(BangerNetlink *netlink, Search *search, GError **error)
+find_route_in_the_way(BangerNetlink *netlink, Search *search, GError **error)
 {
     const struct rtmsg info = {.rtm_family = (uint8_t)search->network.address.family};
-    g_autofree char *network = banger_subnet_format(&search->network);
-    g_autofree char *link = NULL;
     g_autoptr(BangerNetlinkMessage) message =
         banger_netlink_message(RTM_GETROUTE, NLM_F_DUMP, &info, sizeof info);
     int errnum = banger_netlink_dump(netlink, message, restart_search, look_at_route, search);
@@ -222,6 +221,15 @@ check_routes(BangerNetlink *netlink, Search *search, GError **error)
     if (errnum != 0 && errnum != EOPNOTSUPP)
         return banger_set_error(error, banger_netlink_code(errnum), "cannot list the routes: %s",
                                 banger_netlink_words(netlink));
+    return true;
+}
+
+static bool
+check_route(BangerNetlink *netlink, const Search *search, GError **error)
+{
+    g_autofree char *network = banger_subnet_format(&search->network);
+    g_autofree char *link = NULL;
+
     if (!search->found)
         return true;
     link = name_link(netlink, search->link);
@@ -247,5 +255,6 @@ banger_collision_check(BangerNetlink *netlink, const BangerNetworkSettings *sett
 {
     Search search = {.settings = settings, .own = own, .network = network_of(wanted)};
 
-    return check_addresses(netlink, &search, error) && check_routes(netlink, &search, error);
+    return check_addresses(netlink, &search, error) &&
+           find_route_in_the_way(netlink, &search, error) && check_route(netlink, &search, error);
 }

@@ -15,7 +15,7 @@
 /* What is small is always there, whatever others have. */
 START_TEST(small_accounts)
 {
-    BangerBudget budget = {BANGER_HELD_MAX};
+    BangerHoldBudget budget = {BANGER_HELD_MAX};
     BangerHold hold = {.budget = &budget};
 
     ck_assert(banger_hold_grow(&hold, BANGER_HELD_FREE));
@@ -30,7 +30,7 @@ END_TEST
 
 START_TEST(one_account)
 {
-    BangerBudget budget = {0};
+    BangerHoldBudget budget = {0};
     BangerHold hold = {.budget = &budget};
 
     ck_assert(banger_hold_grow(&hold, BANGER_HELD_PER_CONNECTION_MAX));
@@ -46,7 +46,7 @@ END_TEST
 /* Of many of a connection none has a part of its own; what is small enough is always there. */
 START_TEST(one_of_many)
 {
-    BangerBudget budget = {BANGER_HELD_MAX};
+    BangerHoldBudget budget = {BANGER_HELD_MAX};
     BangerHold hold = {.budget = &budget, .is_one_of_many = true};
 
     ck_assert(!banger_hold_grow(&hold, BANGER_HELD_ALWAYS + 1));
@@ -59,7 +59,7 @@ END_TEST
 
 START_TEST(all_accounts)
 {
-    BangerBudget budget = {0};
+    BangerHoldBudget budget = {0};
     BangerHold holds[64];
     size_t total = 0;
 
@@ -78,7 +78,7 @@ END_TEST
 
 START_TEST(outbox)
 {
-    BangerBudget budget = {0};
+    BangerHoldBudget budget = {0};
     BangerOutbox box;
     g_autofree char *large = g_strnfill(4 * MIB, 'x');
     static char piece[65536];
@@ -121,7 +121,7 @@ check_member(struct json_object *member, int expected)
 
 START_TEST(batch_in_any_order)
 {
-    BangerBudget budget = {0};
+    BangerHoldBudget budget = {0};
     struct json_object *array = json_tokener_parse("[1,null,3]");
     BangerBatch *batch = banger_batch_new(array, &budget);
     GString *answer = NULL;
@@ -145,7 +145,7 @@ END_TEST
 /* Nothing is answered to a batch of notifications; an abandoned one ends with what was begun. */
 START_TEST(batch_without_answer)
 {
-    BangerBudget budget = {0};
+    BangerHoldBudget budget = {0};
     struct json_object *array = json_tokener_parse("[1,2]");
     BangerBatch *batch = banger_batch_new(array, &budget);
     GString *answer = NULL;
@@ -170,7 +170,7 @@ END_TEST
 
 START_TEST(batch_too_large)
 {
-    BangerBudget budget = {BANGER_HELD_MAX};
+    BangerHoldBudget budget = {BANGER_HELD_MAX};
     struct json_object *array = json_tokener_parse("[1]");
     BangerBatch *batch = banger_batch_new(array, &budget);
     g_autofree char *large = g_strnfill(BANGER_HELD_ALWAYS + 1, 'x');
