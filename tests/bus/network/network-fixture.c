@@ -22,8 +22,9 @@ run(const char *command, int *ret_status)
     g_autofree char *errors = NULL;
     g_autoptr(GError) error = NULL;
 
-    ck_assert_msg(g_spawn_sync(NULL, argv, NULL, G_SPAWN_DEFAULT, NULL, NULL, &output, &errors,
-                               ret_status, &error),
+    /* By posix_spawn(3), which does not copy what is known of this process's memory. */
+    ck_assert_msg(g_spawn_sync(NULL, argv, NULL, G_SPAWN_LEAVE_DESCRIPTORS_OPEN, NULL, NULL,
+                               &output, &errors, ret_status, &error),
                   "%s: %s", command, error == NULL ? "" : error->message);
     if (*ret_status != 0) {
         char *both = g_strconcat(output, errors, NULL);
