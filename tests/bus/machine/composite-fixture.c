@@ -20,9 +20,8 @@ set_up_host(void)
 void
 composite_clear(void)
 {
-    network_do("pkill -9 -x -f '" MACHINE_BINARY " .*' || :; "
-               "while pgrep -x -f '" MACHINE_BINARY " .*' >/dev/null; do sleep 0.01; done; "
-               "rm -rf " RECORDS " " MACHINE_RUN "*.sock* " MACHINE_RUN "*.vsock* " MACHINE_RUN
+    machine_kill_running();
+    network_do("rm -rf " RECORDS " " MACHINE_RUN "*.sock* " MACHINE_RUN "*.vsock* " MACHINE_RUN
                "*.record " MACHINE_STATE "*.log " MACHINE_STATE "*.metrics " MACHINE_STATE "*.cow");
     network_clear_network();
 }
@@ -41,7 +40,6 @@ static void
 tear_down(void)
 {
     composite_bus = sd_bus_flush_close_unref(composite_bus);
-    composite_clear();
     network_forget();
 }
 
@@ -51,7 +49,7 @@ composite_add_tcase(Suite *suite, const char *name)
     TCase *tcase = tcase_create(name);
 
     tcase_set_timeout(tcase, 120);
-    tcase_add_unchecked_fixture(tcase, set_up_host, NULL);
+    tcase_add_unchecked_fixture(tcase, set_up_host, composite_clear);
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     suite_add_tcase(suite, tcase);
     return tcase;
@@ -162,12 +160,13 @@ composite_state(void)
      * others; indices count on.
      */
     const char *rest = network_run(
-        "ip -o -d link show | grep -v ': lo:' | "
-        "sed -E 's/^[0-9]+: //; s/<[^>]*>//; s/ state [A-Z]+//; s/ link-netnsid [0-9]+//; "
+        "ip -o -d link show | "
+        "sed -E '/: lo:/d; s/^[0-9]+: //; s/<[^>]*>//; s/ state [A-Z]+//; s/ link-netnsid "
+        "[0-9]+//; "
         "s/ bridge forward_delay .* addrgenmode / addrgenmode /; s/[a-z_]+_timer +[0-9.]+//g; s/ "
         "vnet_hdr (on|off)//; s/ state "
         "(forwarding|disabled|blocking|learning|listening)//; s/link\\/ether [0-9a-f:]+//'; "
-        "ip -o addr show | grep -v ': lo ' | sed -E 's/^[0-9]+: //' | grep -v fe80; "
+        "ip -o addr show | sed -E '/: lo /d; /fe80/d; s/^[0-9]+: //'; "
         "nft list ruleset; "
         "cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding; "
         "grep -r . " RECORDS " 2>/dev/null | sort; "

@@ -82,11 +82,13 @@ static char *
 take_state(void)
 {
     g_autofree char *state = NULL;
-    const char *devices;
+    const char *devices = "";
 
-    network_do("rm -f " MACHINE_STATE "whole.log " MACHINE_STATE "whole.metrics");
+    (void)unlink(MACHINE_STATE "whole.log");
+    (void)unlink(MACHINE_STATE "whole.metrics");
     state = composite_state();
-    devices = network_run("ls /dev/mapper 2>/dev/null | grep ^fc-rootfs- || :");
+    if (has_snapshots())
+        devices = network_run("ls /dev/mapper | grep ^fc-rootfs- || :");
     return g_strconcat(state, "\n", devices, NULL);
 }
 
@@ -320,9 +322,8 @@ reconciled(void *data)
     ck_assert_int_ge(sd_bus_message_enter_container(reply, 'a', "(sss)"), 0);
     *found = sd_bus_message_at_end(reply, false) == 0;
     sd_bus_message_unref(reply);
-    return !*found && !network_link_exists("br-fc") &&
-           !network_true("pgrep -x -f '" MACHINE_BINARY " .*'") &&
-           !network_true("test -e " MACHINE_RUN "whole.sock");
+    return !*found && !network_link_exists("br-fc") && machine_count_running() == 0 &&
+           access(MACHINE_RUN "whole.sock", F_OK) != 0;
 }
 
 /* COW files and images are never Reconcile's to remove; nor is a machine whose guest runs. */
@@ -338,7 +339,7 @@ recover_by_reconciling(const char *step)
         return;
     }
     rig_wait_for(reconciled, &found, step);
-    network_do("rm -f " COW);
+    (void)unlink(COW);
 }
 
 static void (*const recoveries[])(const char *step) = {

@@ -230,6 +230,59 @@ compare(gconstpointer a, gconstpointer b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+/* Whether the process @pid is a VMM: the binary, with arguments. */
+static bool
+is_running_machine(const char *pid)
+{
+    g_autofree char *path = g_strconcat("/proc/", pid, "/cmdline", NULL);
+    g_autofree char *line = NULL;
+    gsize length;
+
+    return g_ascii_isdigit(pid[0]) && g_file_get_contents(path, &line, &length, NULL) &&
+           length > sizeof MACHINE_BINARY && strcmp(line, MACHINE_BINARY) == 0;
+}
+
+/* Those there are now; of pid_t. */
+static GArray *
+list_running(void)
+{
+    g_autoptr(GDir) dir = g_dir_open("/proc", 0, NULL);
+    GArray *pids = g_array_new(FALSE, FALSE, sizeof(pid_t));
+    const char *name;
+
+    while ((name = g_dir_read_name(dir)) != NULL) {
+        pid_t pid = (pid_t)g_ascii_strtoll(name, NULL, 10);
+
+        if (is_running_machine(name))
+            g_array_append_val(pids, pid);
+    }
+    return pids;
+}
+
+unsigned int
+machine_count_running(void)
+{
+    g_autoptr(GArray) pids = list_running();
+
+    return pids->len;
+}
+
+void
+machine_kill_running(void)
+{
+    /* One that was being started may come up meanwhile. */
+    for (;;) {
+        g_autoptr(GArray) pids = list_running();
+
+        if (pids->len == 0)
+            return;
+        for (unsigned int i = 0; i < pids->len; i++)
+            (void)kill(g_array_index(pids, pid_t, i), SIGKILL);
+        for (unsigned int i = 0; i < pids->len; i++)
+            rig_wait_pid_gone(g_array_index(pids, pid_t, i));
+    }
+}
+
 char *
 machine_host_state(void)
 {

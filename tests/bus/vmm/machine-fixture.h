@@ -23,6 +23,12 @@ void machine_set_up(const char *const *names);
 /* Whether VMMs are systemd's units here, and not children of the helper. */
 bool machine_has_systemd(void);
 
+/* How many processes are VMMs, by their command line. */
+unsigned int machine_count_running(void);
+
+/* Kills them, and waits for their end. */
+void machine_kill_running(void);
+
 /* For rig_wait_for(): whether systemd has noticed that the machine @name, a char *, has ended. */
 bool machine_has_no_unit(void *name);
 
