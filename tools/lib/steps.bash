@@ -6,7 +6,7 @@
 : "${top:?}" "${work:?}" "${jobs:?}" "${results:?}" # set by tools/check
 
 # Tests wait for most of their time.
-jobs_per_processor=3
+jobs_per_processor=5
 
 # For say_how_long.
 declare -A usual_seconds=([style]=5 [lint]=80 [unit]=15 [bus]=220 [container]=35 [sanitizers]=280 [tsan]=90
