@@ -182,7 +182,7 @@ list_programs() {
 # run_test TIER JOB BUILD PROGRAM: one of those. It shares the machine, and may take longer than by itself.
 run_test() {
     cd "$work/$3" || return 1
-    export CK_TIMEOUT_MULTIPLIER=${CK_TIMEOUT_MULTIPLIER:-4}
+    export CK_TIMEOUT_MULTIPLIER=${CK_TIMEOUT_MULTIPLIER:-8}
     run_program "$1" "$2" "./$4"
 }
 
