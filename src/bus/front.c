@@ -107,7 +107,8 @@ add_slots(BangerFront *front)
 static bool
 put_on_bus(BangerFront *front, GError **error)
 {
-    int r = banger_system_bus_open(front->service->event, on_disconnected, front, &front->bus);
+    int r =
+        banger_system_bus_open(front->service->event, true, on_disconnected, front, &front->bus);
 
     if (r < 0)
         return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, -r,

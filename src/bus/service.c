@@ -135,7 +135,11 @@ on_job(const char *name, BangerJobEvent event, void *user_data)
 static bool
 connect_to_bus(BangerService *service, GError **error)
 {
-    int r = banger_system_bus_open(service->event, on_credentials_disconnected, service,
+    /*
+     * Newer buses add a descriptor of the process to what they say of a caller, which nothing here
+     * needs: a helper without a descriptor left would lose its connection by it.
+     */
+    int r = banger_system_bus_open(service->event, false, on_credentials_disconnected, service,
                                    &service->credentials_bus);
 
     if (r < 0)

@@ -9,7 +9,7 @@
 #define LOCAL "org.freedesktop.DBus.Local"
 
 static int
-connect_to(const char *address, sd_bus *bus)
+connect_to(const char *address, bool take_descriptors, sd_bus *bus)
 {
     int r = sd_bus_set_address(bus, address);
 
@@ -18,15 +18,15 @@ connect_to(const char *address, sd_bus *bus)
     r = sd_bus_set_bus_client(bus, true);
     if (r < 0)
         return r;
-    r = sd_bus_negotiate_fds(bus, true);
+    r = sd_bus_negotiate_fds(bus, take_descriptors);
     if (r < 0)
         return r;
     return sd_bus_start(bus);
 }
 
 int
-banger_system_bus_open(sd_event *event, sd_bus_message_handler_t disconnected, void *user_data,
-                       sd_bus **ret_bus)
+banger_system_bus_open(sd_event *event, bool take_descriptors,
+                       sd_bus_message_handler_t disconnected, void *user_data, sd_bus **ret_bus)
 {
     const char *address = g_getenv("DBUS_SYSTEM_BUS_ADDRESS");
     g_autoptr(sd_bus) bus = NULL;
@@ -34,7 +34,7 @@ banger_system_bus_open(sd_event *event, sd_bus_message_handler_t disconnected, v
 
     if (r < 0)
         return r;
-    r = connect_to(address != NULL ? address : SYSTEM_BUS, bus);
+    r = connect_to(address != NULL ? address : SYSTEM_BUS, take_descriptors, bus);
     if (r < 0)
         return r;
     r = sd_bus_match_signal_async(bus, NULL, LOCAL, NULL, LOCAL, "Disconnected", disconnected, NULL,
