@@ -49,7 +49,8 @@
   </xsl:template>
 
   <xsl:template match="/node">
-    <xsl:text>.\" Made from introspection/org.banger.Helper1.xml; do not edit.
+    <xsl:text>'\" t
+.\" Made from introspection/org.banger.Helper1.xml; do not edit.
 .TH ORG.BANGER.HELPER1 5 "" "banger\-helper" "D\-Bus interfaces"
 .SH NAME
 org.banger.Helper1 \- the D\-Bus interface of banger\-helperd
@@ -112,37 +113,71 @@ The dictionary of LaunchFirecracker, CreateMachine and DestroyMachine:
 .TS
 tab(|);
 l l lx.
-binary_path|s|the program, an absolute path
-vm_id|s|the machine's name, [A\-Za\-z0\-9\-]{1,64}
-socket_path|s|the API socket, in the runtime directory
-log_path|s|firecracker's log, in the state directory
-metrics_path|s|firecracker's metrics, in the state directory
-kernel_image_path|s|the kernel, in the state directory
+binary_path|s|T{
+the program, an absolute path
+T}
+vm_id|s|T{
+the machine's name, [A\-Za\-z0\-9\-]{1,64}
+T}
+socket_path|s|T{
+the API socket, in the runtime directory
+T}
+log_path|s|T{
+firecracker's log, in the state directory
+T}
+metrics_path|s|T{
+firecracker's metrics, in the state directory
+T}
+kernel_image_path|s|T{
+the kernel, in the state directory
+T}
 initrd_path|s|its initial root; optional
-kernel_args|s|its arguments; to polkit only whether there are any
+kernel_args|s|T{
+its arguments; to polkit only whether there are any
+T}
 drives|a(ssbb)|id, path, read_only, is_root
-tap_device|s|the TAP of the first interface, eth0
-vsock_path|s|the vsock; optional, with vsock_cid
+tap_device|s|T{
+the TAP of the first interface, eth0
+T}
+vsock_path|s|T{
+the vsock; optional, with vsock_cid
+T}
 vsock_cid|u|the guest's address on it
 vcpu_count|u|processors
 memory_mib|u|memory
-network|(sss)|bridge_name, bridge_ip, cidr; optional
+network|(sss)|T{
+bridge_name, bridge_ip, cidr; optional
+T}
 guest_mac|s|Ethernet address of eth0
 mtu|u|of eth0
-rx_rate_limiter|a{sv}|bandwidth and ops, each (ttt): size, burst, refill in ms
+rx_rate_limiter|a{sv}|T{
+bandwidth and ops, each (ttt): size, burst, refill in ms
+T}
 tx_rate_limiter|a{sv}|the same
-network_interfaces|a(ssa{sv})|more interfaces: id, TAP, options
-drive_options|a{sa{sv}}|by drive: cache_type, io_engine, partuuid, rate_limiter
-mmds|a{sv}|version, ipv4_address, interfaces, data
-balloon|a{sv}|amount_mib, deflate_on_oom, …
+network_interfaces|a(ssa{sv})|T{
+more interfaces: id, TAP, options
+T}
+drive_options|a{sa{sv}}|T{
+by drive: cache_type, io_engine, partuuid, rate_limiter
+T}
+mmds|a{sv}|T{
+version, ipv4_address, interfaces, data
+T}
+balloon|a{sv}|T{
+amount_mib, deflate_on_oom, …
+T}
 huge_pages|s|None or 2M
 cpu_template|s|such as T2S
 cpu_config|s|JSON text
 entropy|b|a source of random numbers
 smt|b|sibling threads
 track_dirty_pages|b|for snapshots of the difference
-load_snapshot|a{sv}|in place of a boot: snapshot_path s, mem_file_path s, resume b, network_overrides a(ss)
-start|b|whether the guest is started; yes
+load_snapshot|a{sv}|T{
+in place of a boot: snapshot_path s, mem_file_path s, resume b, network_overrides a(ss)
+T}
+start|b|T{
+whether the guest is started; yes
+T}
 memory_max|t|of the unit, bytes
 tasks_max|t|of the unit
 cpu_weight|t|of the unit, 1 to 10000
@@ -157,18 +192,30 @@ tab(|);
 l l lx.
 guest_ip|s|registered for tap_device
 nat|b|it may leave its bridge
-port_forwards|a(sqq)|protocol, host_port, guest_port
+port_forwards|a(sqq)|T{
+protocol, host_port, guest_port
+T}
 egress|as|as SetEgress
 resolver|s|as SyncResolverRouting
-rootfs_path|s|with cow_path and dm_name: the root drive is a snapshot
+rootfs_path|s|T{
+with cow_path and dm_name: the root drive is a snapshot
+T}
 cow_path|s|its COW file
-cow_size|t|bytes of a COW file that is made
+cow_size|t|T{
+bytes of a COW file that is made
+T}
 dm_name|s|its name, fc\-rootfs\-…
-fsck|b|the root drive is checked first
+fsck|b|T{
+the root drive is checked first
+T}
 files|a(sayu)|guest_path, data, mode
 dry_run|b|nothing is made
-stop_timeout_s|u|DestroyMachine: how long the guest has
-remove_cow|b|DestroyMachine: cow_path is deleted
+stop_timeout_s|u|T{
+DestroyMachine: how long the guest has
+T}
+remove_cow|b|T{
+DestroyMachine: cow_path is deleted
+T}
 .TE
 .SH EXAMPLES
 After
