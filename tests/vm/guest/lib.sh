@@ -12,7 +12,8 @@ TEST_LOG=/run/banger-vm.log
 # shell that runs it does not end with the first command that fails.
 
 # Each test runs in a shell of its own that ends with the first command that fails; the message of a
-# failed test is that command, with what was printed last. A part that reported its failures has not failed itself.
+# failed test is that command, with what was printed last; of what one that passed printed the lines "figure: …" are
+# shown. A part that reported its failures has not failed itself.
 run_tests() {
     local name names code begin
     mapfile -t names < <(grep -o '^test_[a-z0-9_]*' "$0")
@@ -27,7 +28,10 @@ run_tests() {
         ) >"$TEST_LOG" 2>&1
         code=$?
         case $code in
-        0) report pass "$name" '' ;;
+        0)
+            report pass "$name" ''
+            sed -n 's/^figure: /# /p' "$TEST_LOG"
+            ;;
         77) report skip "$name" "$(tail -n 1 "$TEST_LOG")" ;;
         *)
             report fail "$name" "$(head -n 1 "$TEST_LOG.where" 2>/dev/null): $(tail -n 1 "$TEST_LOG")"
