@@ -215,16 +215,21 @@ check_disk(const BangerSettings *settings, const BangerDisk *disk, GError **erro
     for (;;) {
         g_autofree char *who = NULL;
         BangerDiskUse use = look_at(settings, disk, &who);
-        gint64 wait_usec = use == BANGER_DISK_PASSING     ? PASSING_WAIT_USEC
+        gint64 wait_usec = use == BANGER_DISK_PASSING || use == BANGER_DISK_UNKNOWN
+                               ? PASSING_WAIT_USEC
                            : use == BANGER_DISK_DETACHING ? DETACHING_WAIT_USEC
                                                           : 0;
 
         if (use == BANGER_DISK_UNUSED)
             return true;
-        if (g_get_monotonic_time() - start_usec >= wait_usec)
-            return banger_set_error(error, BANGER_ERROR_BUSY, "%s is in use by %s", disk->path,
-                                    who);
-        g_usleep(LOOK_USEC);
+        if (g_get_monotonic_time() - start_usec < wait_usec) {
+            g_usleep(LOOK_USEC);
+            continue;
+        }
+        if (use == BANGER_DISK_UNKNOWN)
+            return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
+                                    "cannot see whether %s is in use: %s", disk->path, who);
+        return banger_set_error(error, BANGER_ERROR_BUSY, "%s is in use by %s", disk->path, who);
     }
 }
 

@@ -39,13 +39,15 @@ typedef enum {
     BANGER_DISK_UNUSED,    /* not by what this finder knows */
     BANGER_DISK_PASSING,   /* in use by what may be about to close it: asked again for 0.5 s */
     BANGER_DISK_DETACHING, /* by a loop that the kernel may be about to detach: for 3 s */
+    BANGER_DISK_UNKNOWN,   /* not everything could be looked at: for 0.5 s */
     BANGER_DISK_IN_USE,
 } BangerDiskUse;
 
 /*
  * Looks for users of the file or block device of @st: with BANGER_DISK_READ for those that write
  * it, else for all. Anything above UNUSED sets *@ret_who to a description ("loop device
- * /dev/loop3"), to be freed. Called from any thread.
+ * /dev/loop3"), with UNKNOWN to what could not be done and why, to be freed. Called from any
+ * thread.
  */
 typedef BangerDiskUse BangerDiskFinder(const BangerSettings *settings, const struct stat *st,
                                        BangerDiskMode mode, char **ret_who);
@@ -57,8 +59,8 @@ typedef struct BangerDiskClaim BangerDiskClaim;
 
 /*
  * Claims the @n disks at @disks, which is not used afterwards. Waits at most 10 s for other claims.
- * Errors: Busy, naming who has it; BadParams if one file is among @disks twice and not only for
- * reading.
+ * Errors: Busy, naming who has it; OperationFailed if that cannot be seen; BadParams if one file is
+ * among @disks twice and not only for reading.
  */
 BangerDiskClaim *banger_disk_claim(const BangerSettings *settings, const BangerDisk *disks,
                                    size_t n, GError **error);

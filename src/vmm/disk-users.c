@@ -1,18 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "vmm/disk-users.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
+#include "util/error.h"
 #include "util/fd.h"
 #include "vmm/process.h"
 
 typedef struct {
     const struct stat *st;
     bool writers_only;
-} Wanted;
+    GError *failure; /* why a process that may be a VMM could not be looked at, or NULL */
+} Search;
+
+/* Something of a process cannot be opened: because it is gone, or because nothing can be. */
+static void
+note_failure(Search *search, int errnum)
+{
+    if (banger_is_shortage(errnum) && search->failure == NULL)
+        (void)banger_set_errno(&search->failure, BANGER_ERROR_OPERATION_FAILED, errnum,
+                               "cannot look at all processes");
+}
 
 /*
  * Whether the link @name of @directory leads to what is wanted. A file system is not asked for
@@ -34,29 +47,37 @@ leads_to(int directory, const char *name, const struct stat *wanted)
 
 /* Whether the descriptor @name of the process is open for writing (proc_pid_fdinfo(5)). */
 static bool
-is_writable(const BangerProcess *process, const char *name)
+is_writable(const BangerProcess *process, const char *name, Search *search)
 {
-    g_autofree char *path = g_strdup_printf("/proc/%d/fdinfo/%s", process->pid, name);
-    g_autofree char *text = NULL;
+    g_autofree char *path = g_strdup_printf("fdinfo/%s", name);
+    banger_autofd int fd = openat(process->directory, path, O_RDONLY | O_CLOEXEC);
+    char text[256];
+    ssize_t length = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
     const char *flags;
 
-    if (!g_file_get_contents(path, &text, NULL, NULL))
+    if (length < 0) {
+        note_failure(search, errno);
         return false;
+    }
+    text[length] = '\0';
     flags = strstr(text, "flags:");
     return flags != NULL && (strtoul(flags + strlen("flags:"), NULL, 8) & O_ACCMODE) != O_RDONLY;
 }
 
 /* Whether one of the links in @directory ("fd", "map_files") of the process is what is wanted. */
 static bool
-has_in(const BangerProcess *process, const char *directory, const Wanted *wanted)
+has_in(const BangerProcess *process, const char *directory, Search *search)
 {
     banger_autofd int fd =
         openat(process->directory, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     g_autoptr(GDir) links = fd >= 0 ? g_dir_open(banger_fd_path(fd).text, 0, NULL) : NULL;
     const char *name;
 
+    if (links == NULL)
+        note_failure(search, errno);
     while (links != NULL && (name = g_dir_read_name(links)) != NULL)
-        if (leads_to(fd, name, wanted->st) && (!wanted->writers_only || is_writable(process, name)))
+        if (leads_to(fd, name, search->st) &&
+            (!search->writers_only || is_writable(process, name, search)))
             return true;
     return false;
 }
@@ -78,18 +99,32 @@ describe_process(const BangerProcess *process)
     return g_strdup_printf("a virtual machine (process %d)", process->pid);
 }
 
+/* Opens the process @pid if it is a VMM of ours. */
+static bool
+open_machine(const BangerSettings *settings, pid_t pid, BangerProcess *ret_process, Search *search)
+{
+    g_autoptr(GError) failure = NULL;
+
+    if (!banger_process_may_be_vmm(settings, pid))
+        return false;
+    if (banger_process_open((uint32_t)pid, ret_process, &failure) &&
+        banger_process_check_ours(ret_process, settings, &failure))
+        return true;
+    if (search->failure == NULL &&
+        g_error_matches(failure, BANGER_ERROR, BANGER_ERROR_OPERATION_FAILED))
+        search->failure = g_steal_pointer(&failure);
+    return false;
+}
+
 /* Whether the process @pid is a VMM of ours that has what is wanted. */
 static bool
-is_user(const BangerSettings *settings, pid_t pid, const Wanted *wanted, char **ret_who)
+is_user(const BangerSettings *settings, pid_t pid, Search *search, char **ret_who)
 {
     g_auto(BangerProcess) process = BANGER_PROCESS_INIT;
 
-    if (!banger_process_may_be_vmm(settings, pid) ||
-        !banger_process_open((uint32_t)pid, &process, NULL) ||
-        !banger_process_check_ours(&process, settings, NULL))
-        return false;
-    if (!has_in(&process, "fd", wanted) &&
-        (wanted->writers_only || !has_in(&process, "map_files", wanted)))
+    if (!open_machine(settings, pid, &process, search) ||
+        (!has_in(&process, "fd", search) &&
+         (search->writers_only || !has_in(&process, "map_files", search))))
         return false;
     *ret_who = describe_process(&process);
     return true;
@@ -99,15 +134,25 @@ BangerDiskUse
 banger_disk_find_machine(const BangerSettings *settings, const struct stat *st, BangerDiskMode mode,
                          char **ret_who)
 {
-    const Wanted wanted = {st, mode == BANGER_DISK_READ};
+    Search search = {.st = st, .writers_only = mode == BANGER_DISK_READ};
     g_autoptr(GDir) directory = g_dir_open("/proc", 0, NULL);
+    BangerDiskUse use = BANGER_DISK_UNUSED;
     const char *name;
 
-    while (directory != NULL && (name = g_dir_read_name(directory)) != NULL) {
+    if (directory == NULL)
+        (void)banger_set_errno(&search.failure, BANGER_ERROR_OPERATION_FAILED, errno,
+                               "cannot list the processes");
+    while (use == BANGER_DISK_UNUSED && directory != NULL &&
+           (name = g_dir_read_name(directory)) != NULL) {
         pid_t pid = g_ascii_isdigit(name[0]) ? (pid_t)strtol(name, NULL, 10) : 0;
 
-        if (pid > 1 && is_user(settings, pid, &wanted, ret_who))
-            return BANGER_DISK_IN_USE;
+        if (pid > 1 && is_user(settings, pid, &search, ret_who))
+            use = BANGER_DISK_IN_USE;
     }
-    return BANGER_DISK_UNUSED;
+    if (use == BANGER_DISK_UNUSED && search.failure != NULL) {
+        *ret_who = g_strdup(search.failure->message);
+        use = BANGER_DISK_UNKNOWN;
+    }
+    g_clear_error(&search.failure);
+    return use;
 }

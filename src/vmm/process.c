@@ -39,6 +39,15 @@ refuse_ended(pid_t pid, GError **error)
     return banger_set_error(error, BANGER_ERROR_NOT_FOUND, "there is no process %d", pid);
 }
 
+/* A file of /proc/@pid could not be read: most often the process is gone. */
+static bool
+refuse_unread(pid_t pid, int errnum, GError **error)
+{
+    return banger_is_shortage(errnum) ? banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED,
+                                                         errnum, "cannot look at process %d", pid)
+                                      : refuse_ended(pid, error);
+}
+
 static bool
 refuse_open(pid_t pid, int errnum, GError **error)
 {
@@ -188,8 +197,9 @@ check_uids(const BangerProcess *process, const BangerSettings *settings, GError 
     const char *at;
     uid_t uids[4];
 
+    errno = 0;
     if (read_file(process->directory, "status", status, sizeof status) <= 0)
-        return refuse_ended(process->pid, error);
+        return refuse_unread(process->pid, errno, error);
     at = strstr(status, UIDS);
     if (at == NULL)
         return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
@@ -237,7 +247,7 @@ check_command_line(const BangerProcess *process, const BangerSettings *settings,
     const char *api_sock;
 
     if (length < 0)
-        return refuse_ended(process->pid, error);
+        return refuse_unread(process->pid, errno, error);
     api_sock = banger_command_line_value(text, (size_t)length, "api-sock");
     if (api_sock == NULL)
         return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
@@ -275,8 +285,10 @@ banger_process_may_be_vmm(const BangerSettings *settings, pid_t pid)
 
     g_snprintf(path, sizeof path, "/proc/%d", pid);
     /* The owner of the directory itself is the effective user, of any process. */
-    return (stat(path, &st) == 0 && is_vmm_uid(settings, st.st_uid)) ||
-           banger_process_is_in_unit(pid);
+    if (stat(path, &st) == 0 && is_vmm_uid(settings, st.st_uid))
+        return true;
+    errno = 0;
+    return banger_process_is_in_unit(pid) || banger_is_shortage(errno);
 }
 
 bool

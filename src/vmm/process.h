@@ -62,7 +62,8 @@ banger_process_steal(BangerProcess *process)
  *    that was started later. The name of the process and the text of its command line alone prove
  *    nothing: anyone can set those.
  *
- * Errors: NotManaged, saying why not; NotFound if it has ended, a zombie included.
+ * Errors: NotManaged, saying why not; NotFound if it has ended, a zombie included; OperationFailed
+ * if that cannot be seen.
  */
 bool banger_process_check_ours(const BangerProcess *process, const BangerSettings *settings,
                                GError **error);
@@ -75,9 +76,10 @@ bool banger_process_wait_end(const BangerProcess *process, int timeout_ms);
 
 /*
  * Whether the process @pid runs as a user that a VMM runs as (root, the owner),
- * or in a unit of the project's. No other command line is to be read: the kernel takes the memory
- * map's lock for that, which a process can keep locked for as long as it likes (by a page of a file
- * system of its own, FUSE, that does not answer), and the reader cannot give up waiting.
+ * or in a unit of the project's, or that cannot be seen for want of descriptors or memory. No other
+ * command line is to be read: the kernel takes the memory map's lock for that, which a process can
+ * keep locked for as long as it likes (by a page of a file system of its own, FUSE, that does not
+ * answer), and the reader cannot give up waiting.
  */
 bool banger_process_may_be_vmm(const BangerSettings *settings, pid_t pid);
 

@@ -60,6 +60,8 @@ find(const BangerSettings *of, const struct stat *st, BangerDiskMode mode, char 
     if (found == BANGER_DISK_UNUSED || found == BANGER_DISK_FREE)
         return found;
     *ret_who = g_strdup("the finder's find");
+    if (found == BANGER_DISK_UNKNOWN)
+        return found;
     /* What passes has passed when it is looked at once more. */
     if (found != BANGER_DISK_IN_USE)
         found = BANGER_DISK_UNUSED;
@@ -238,6 +240,19 @@ START_TEST(passing)
 }
 END_TEST
 
+/* A finder that could not look is no reason to take the disk for free. */
+START_TEST(unknown)
+{
+    BangerDisk block = {.path = "/dev/a", .mode = BANGER_DISK_WRITE, .fd = -1};
+
+    block.st.st_mode = S_IFBLK;
+    block.st.st_rdev = 1234;
+    found = BANGER_DISK_UNKNOWN;
+    claim_fails(&block, 1, BANGER_ERROR_OPERATION_FAILED, "whether /dev/a is in use: the finder's");
+    ck_assert_uint_gt(n_asked, 1);
+}
+END_TEST
+
 /* Only the caller has it: the processes of all VMMs are not looked through. */
 START_TEST(nobody_has_it)
 {
@@ -270,6 +285,7 @@ main(void)
     tcase_add_test(tcase, one_file_twice);
     tcase_add_test(tcase, other_processes);
     tcase_add_test(tcase, passing);
+    tcase_add_test(tcase, unknown);
     tcase_add_test(tcase, nobody_has_it);
     suite_add_tcase(suite, tcase);
     return harness_run("unit/disk-use", suite);

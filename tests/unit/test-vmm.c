@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Names of units, firecracker's faults, and its configuration from a request. */
 #include <elf.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <glib/gstdio.h>
 
 #include "lib/harness.h"
 #include "model/requests.h"
 #include "vmm/command-line.h"
+#include "vmm/disk-users.h"
 #include "vmm/executable.h"
 #include "vmm/firecracker-config.h"
 #include "vmm/jail-host.h"
@@ -358,6 +362,33 @@ START_TEST(record)
 }
 END_TEST
 
+/*
+ * Where the descriptors run out is the list of processes, then one's pidfd, its directory, a file
+ * in it: of none of these follows that no VMM has the disk.
+ */
+START_TEST(disk_users_out_of_descriptors)
+{
+    const BangerSettings settings = {.owner_uid = getuid(), .runtime_directory = (char *)"/run"};
+    g_autofree char *who = NULL;
+    struct rlimit before, few;
+    BangerDiskUse use;
+    struct stat st;
+    int next = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    ck_assert_int_ge(next, 0);
+    ck_assert_int_eq(fstat(next, &st), 0);
+    st.st_mode = S_IFREG;
+    (void)close(next);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = (struct rlimit){(rlim_t)(next + _i), before.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+    use = banger_disk_find_machine(&settings, &st, BANGER_DISK_WRITE, &who);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    ck_assert_int_eq(use, BANGER_DISK_UNKNOWN);
+    ck_assert_msg(strstr(who, "Too many open files") != NULL, "%s", who);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -375,6 +406,7 @@ main(void)
     tcase_add_test(tcase, start);
     tcase_add_test(tcase, unstarted);
     tcase_add_test(tcase, record);
+    tcase_add_loop_test(tcase, disk_users_out_of_descriptors, 0, 4);
     suite_add_tcase(suite, tcase);
     return harness_run("unit/vmm", suite);
 }
