@@ -14,6 +14,7 @@
 #define LOOKED_AT (BANGER_OBJECT_ALL & ~BANGER_OBJECT_BIT(BANGER_OBJECT_JOB))
 
 #define FILL_INTERVAL_MSEC 2000
+#define RETRY_DELAY_MSEC 500
 #define LINKS_DELAY_MSEC 10 /* a link changes several times while it is made */
 
 /*
@@ -33,7 +34,8 @@ struct BangerObjectWatch {
     void *user_data;
     BangerUnitWatch *units;
     BangerLinkWatch *links;
-    unsigned int fill_timer, links_timer;
+    unsigned int fill_timer, links_timer, retry_timer;
+    unsigned int to_retry;                            /* kinds that could not be looked at */
     GHashTable *objects_known[BANGER_N_OBJECT_KINDS]; /* name -> Known */
     GHashTable *looks[BANGER_N_OBJECT_KINDS];         /* name -> Look */
     unsigned int listing;                             /* kinds that are being listed */
@@ -175,6 +177,25 @@ take_look(Look *its_look, BangerInventory *inventory)
     }
 }
 
+static gboolean
+on_retry_timer(void *user_data)
+{
+    BangerObjectWatch *watch = user_data;
+    watch->retry_timer = 0;
+    list_objects(watch, watch->to_retry);
+    watch->to_retry = 0;
+    return G_SOURCE_REMOVE;
+}
+
+/* A look failed, for want of descriptors perhaps: what has changed is still to be said. */
+static void
+retry_later(BangerObjectWatch *watch, unsigned int kinds)
+{
+    watch->to_retry |= kinds;
+    if (watch->retry_timer == 0)
+        watch->retry_timer = g_timeout_add(RETRY_DELAY_MSEC, on_retry_timer, watch);
+}
+
 static void
 on_looked(BangerInventory *inventory, void *user_data)
 {
@@ -187,6 +208,8 @@ on_looked(BangerInventory *inventory, void *user_data)
             look_at_object(watch, its_look->kind, its_look->name);
         else if (inventory->error == NULL)
             take_look(its_look, inventory);
+        else
+            retry_later(watch, BANGER_OBJECT_BIT(its_look->kind));
     }
     watch_unref(watch);
     look_free(its_look);
@@ -252,6 +275,8 @@ on_listed(BangerInventory *inventory, void *user_data)
         if (!watch->ended && inventory->error == NULL &&
             (its_list->kinds & BANGER_OBJECT_BIT(kind)))
             take_list(watch, kind, inventory);
+    if (!watch->ended && inventory->error != NULL)
+        retry_later(watch, its_list->kinds);
     if (!watch->ended && again != 0)
         list_objects(watch, again);
     watch_unref(watch);
@@ -437,6 +462,7 @@ banger_object_watch_free(BangerObjectWatch *watch)
     watch->ended = true;
     g_clear_handle_id(&watch->fill_timer, g_source_remove);
     g_clear_handle_id(&watch->links_timer, g_source_remove);
+    g_clear_handle_id(&watch->retry_timer, g_source_remove);
     g_clear_pointer(&watch->units, banger_unit_watch_free);
     g_clear_pointer(&watch->links, banger_link_watch_free);
     watch_unref(watch);
