@@ -365,12 +365,11 @@ banger_netlink_bundle_add(BangerNetlinkBundle *bundle, const struct nl_msg *mess
         *ret_found = true;
 }
 
-/* Sends the requests from @first on, the messages of which begin at *@at, as many as go at once. */
+/* Sends @requests[@n], the messages of which begin at *@at, and takes the answers. */
 static int
-run_some(BangerNetlink *netlink, BangerNetlinkBundle *bundle, unsigned int first, unsigned int *at)
+run_some(BangerNetlink *netlink, BangerNetlinkBundle *bundle, Request *requests, unsigned int n,
+         unsigned int *at)
 {
-    unsigned int n = MIN(bundle->requests->len - first, BUNDLE_MAX);
-    Request *requests = &g_array_index(bundle->requests, Request, first);
     unsigned int end = *at;
     int result;
 
@@ -391,7 +390,8 @@ banger_netlink_bundle_run(BangerNetlink *netlink, BangerNetlinkBundle *bundle)
     unsigned int at = 0;
 
     for (unsigned int i = 0; errnum == 0 && i < bundle->requests->len; i += BUNDLE_MAX)
-        errnum = run_some(netlink, bundle, i, &at);
+        errnum = run_some(netlink, bundle, &g_array_index(bundle->requests, Request, i),
+                          MIN(bundle->requests->len - i, BUNDLE_MAX), &at);
     /* The last one: it is that of banger_netlink_words(). */
     for (unsigned int i = 0; !netlink->broken && i < bundle->requests->len; i++) {
         const Request *request = &g_array_index(bundle->requests, Request, i);

@@ -44,12 +44,12 @@ read_source(const char *name)
     return text;
 }
 
-/* Every line of @text is one of @other's; @who has what @whom has not. */
+/* Every line of @those is one of @among: else @who has what @whom has not. */
 static void
-check_lines(const char *text, const char *other, const char *who, const char *whom)
+check_lines(const char *those, const char *among, const char *who, const char *whom)
 {
-    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-    g_auto(GStrv) other_lines = g_strsplit(other, "\n", -1);
+    g_auto(GStrv) lines = g_strsplit(those, "\n", -1);
+    g_auto(GStrv) other_lines = g_strsplit(among, "\n", -1);
 
     for (unsigned int i = 0; lines[i] != NULL; i++)
         ck_assert_msg(g_strv_contains((const char *const *)other_lines, lines[i]),

@@ -328,6 +328,18 @@ image_count_loops(const char *path)
     return n;
 }
 
+static bool
+has_no_loops(void *path)
+{
+    return image_count_loops(path) == 0;
+}
+
+void
+image_assert_no_loops(const char *path)
+{
+    rig_wait_for(has_no_loops, (void *)path, "the file to be on no loop device");
+}
+
 bool
 image_kernel_has_dm(void)
 {

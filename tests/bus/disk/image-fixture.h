@@ -82,6 +82,12 @@ void *image_bytes(uint32_t seed, size_t length);
 /* The loop devices that are attached to @path. */
 unsigned int image_count_loops(const char *path);
 
+/*
+ * Waits until none is. A loop device that is being detached lasts for as long as anybody has it
+ * open, and other tests on this machine open all that there are to look at them.
+ */
+void image_assert_no_loops(const char *path);
+
 /* Whether this kernel has device-mapper. */
 bool image_kernel_has_dm(void);
 

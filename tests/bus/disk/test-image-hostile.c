@@ -165,7 +165,7 @@ START_TEST(flipped_bytes)
     }
     ck_assert_int_eq(rig_pid_of("org.banger.Helper1"), helper);
     ck_assert_uint_le(image_count_workers(), 1); /* the next one waits */
-    ck_assert_uint_eq(image_count_loops(path), 0);
+    image_assert_no_loops(path);
     (void)unlink(path);
     (void)unlink(base);
 }

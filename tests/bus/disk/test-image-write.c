@@ -243,7 +243,7 @@ START_TEST(journal_is_replayed)
     image_check_clean(image);
     image_read_equals(image, "/from-the-journal", "replayed", 8);
     image_read_equals(image, "/etc/new", "new", 3);
-    ck_assert_uint_eq(image_count_loops(image), 0);
+    image_assert_no_loops(image);
     ck_assert_uint_le(image_count_workers(), 1); /* the next one waits */
     (void)unlink(image);
 }
@@ -296,7 +296,7 @@ START_TEST(journal_is_read)
     banger_close_fd(&fd);
     image_read_equals(image, "/from-the-journal", "replayed", 8);
     image_check_clean(image);
-    ck_assert_uint_eq(image_count_loops(image), 0);
+    image_assert_no_loops(image);
     (void)unlink(image);
 }
 END_TEST

@@ -136,8 +136,8 @@ START_TEST(snapshot_sizes)
     ck_assert_str_eq(image_create_snapshot(base, cow, "other"), "BadParams");
     ck_assert_str_eq(image_create_snapshot(base, cow, "fc-rootfs-"), "BadParams");
     ck_assert_str_eq(image_create_snapshot(base, cow, "fc-rootfs-/x"), "BadParams");
-    ck_assert_uint_eq(image_count_loops(base), 0);
-    ck_assert_uint_eq(image_count_loops(cow), 0);
+    image_assert_no_loops(base);
+    image_assert_no_loops(cow);
     (void)unlink(base);
     (void)unlink(cow);
 }

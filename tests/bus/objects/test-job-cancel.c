@@ -48,7 +48,7 @@ START_TEST(cancel_of_a_repair)
     ck_assert_int_eq(kill(worker, SIGCONT), 0);
     job_assert_done(pending);
     image_check_clean(image);
-    ck_assert_uint_eq(image_count_loops(image), 0);
+    image_assert_no_loops(image);
     (void)unlink(image);
 }
 END_TEST

@@ -154,7 +154,7 @@ START_TEST(who_may_cancel)
     job_stop_workers("verify", false);
     after = image_digest(image);
     ck_assert_str_eq(after, before);
-    ck_assert_uint_eq(image_count_loops(image), 0);
+    image_assert_no_loops(image);
     sd_bus_flush_close_unref(member);
     (void)unlink(image);
 }
