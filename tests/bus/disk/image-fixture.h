@@ -83,7 +83,7 @@ void *image_bytes(uint32_t seed, size_t length);
 unsigned int image_count_loops(const char *path);
 
 /*
- * Waits until none is. A loop device that is being detached lasts for as long as anybody has it
+ * Waits until none is. A loop device that is being detached lasts for as long as anyone has it
  * open, and other tests on this machine open all that there are to look at them.
  */
 void image_assert_no_loops(const char *path);
