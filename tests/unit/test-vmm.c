@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Names of units, firecracker's faults, and its configuration from a request. */
 #include <elf.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <glib/gstdio.h>
@@ -373,8 +375,12 @@ START_TEST(disk_users_out_of_descriptors)
     struct rlimit before, few;
     BangerDiskUse use;
     struct stat st;
-    int next = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int next = (int)syscall(SYS_pidfd_open, getpid(), 0);
 
+    if (next < 0 && errno == ENOSYS) {
+        harness_skip("no pidfd_open(2), as under valgrind");
+        return;
+    }
     ck_assert_int_ge(next, 0);
     ck_assert_int_eq(fstat(next, &st), 0);
     st.st_mode = S_IFREG;

@@ -48,7 +48,8 @@ bangerctl_have(const char *name)
     return path != NULL;
 }
 
-char *
+/* Not inlined: at -O3 gcc 12 takes what is returned for a pointer to the variable it was in. */
+G_NO_INLINE char *
 bangerctl_read_source(const char *path)
 {
     g_autofree char *whole = g_build_filename(SOURCE_DIR, path, NULL);
