@@ -221,6 +221,19 @@ count_command(const char *path, const GMatchInfo *match, GString *lines)
     g_string_append_c(lines, '.');
 }
 
+/* Whether the page @path is made of another file of the tree, where that is also the build's. */
+static bool
+is_made(const char *path)
+{
+    const char *suffix = strrchr(path, '.');
+    g_autofree char *input = g_strconcat(path, ".in", NULL);
+    g_autofree char *stem = g_strndup(path, (gsize)(suffix - path));
+    g_autofree char *style_sheet = g_strconcat(stem, ".xsl", NULL);
+
+    return source_tree_has(input) ||
+           (!g_str_equal(style_sheet, path) && source_tree_has(style_sheet));
+}
+
 static void
 check_commands(const char *path, const char *text, gpointer complaints)
 {
@@ -231,7 +244,7 @@ check_commands(const char *path, const char *text, gpointer complaints)
     if (!is_manual && (!g_str_has_suffix(path, ".md") ||
                        (strchr(path, '/') != NULL && !g_str_has_prefix(path, "docs/"))))
         return;
-    if (g_str_equal(path, "HACKING.md"))
+    if (g_str_equal(path, "HACKING.md") || (is_manual && is_made(path)))
         return;
     for_each_match(is_manual ? "(?m)" IN_A_MANUAL : "(?m)" IN_A_PAGE, path, text, count_command,
                    lines);
