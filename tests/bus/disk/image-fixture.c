@@ -140,6 +140,16 @@ add_to_digest(GChecksum *checksum, const guchar *data, size_t length, uint64_t a
     }
 }
 
+/* Where there is data from @at on, or -1 at the end; a device does not know its holes. */
+static off_t
+find_data(int fd, const struct stat *st, off_t at)
+{
+    off_t data = S_ISREG(st->st_mode) ? lseek(fd, at, SEEK_DATA) : at;
+
+    ck_assert(data >= 0 || errno == ENXIO);
+    return data;
+}
+
 /* Of what is not zero, and where it is: images are mostly holes, which are not looked at. */
 char *
 image_digest(const char *path)
@@ -152,16 +162,17 @@ image_digest(const char *path)
 
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(fstat(fd, &st), 0);
-    while ((at = lseek(fd, at, SEEK_DATA)) >= 0) {
+    while ((at = find_data(fd, &st, at)) >= 0) {
         /* Pieces are whole pages, of which an image has the same as its copy. */
         off_t page = at & ~(off_t)4095;
         ssize_t n = pread(fd, buffer, 1 << 20, page);
 
+        if (n == 0 && !S_ISREG(st.st_mode))
+            break;
         ck_assert_int_gt(n, 0);
         add_to_digest(checksum, buffer, (size_t)n, (uint64_t)page);
         at = page + n;
     }
-    ck_assert_int_eq(errno, ENXIO);
     g_checksum_update(checksum, (const guchar *)&st.st_size, sizeof st.st_size);
     return g_strdup(g_checksum_get_string(checksum));
 }
