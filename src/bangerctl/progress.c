@@ -136,18 +136,26 @@ watch_jobs(Waiting *waiting)
                                    BANGER_INTERFACE, "Subscribe", on_subscribed, waiting, "");
 }
 
+/* Finds the call's job, if it is not known yet; then its properties, or NULL. */
+static struct json_object *
+find_job(Waiting *waiting)
+{
+    struct json_object *job = NULL;
+
+    if (waiting->job == NULL)
+        waiting->job = client_find_job(waiting->bus, waiting->op_id, &job);
+    return job;
+}
+
 /* The job that there was before its signals came. */
 static void
 look_for_job(Waiting *waiting)
 {
-    struct json_object *job = NULL;
+    struct json_object *job = find_job(waiting);
 
     waiting->is_subscribed = false;
-    if (waiting->job == NULL) {
-        waiting->job = client_find_job(waiting->bus, waiting->op_id, &job);
-        if (job != NULL)
-            draw_job(waiting, job);
-    }
+    if (job != NULL)
+        draw_job(waiting, job);
     json_object_put(job);
 }
 
@@ -155,11 +163,8 @@ static void
 cancel_job(Waiting *waiting)
 {
     g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
-    struct json_object *job = NULL;
 
-    if (waiting->job == NULL)
-        waiting->job = client_find_job(waiting->bus, waiting->op_id, &job);
-    json_object_put(job);
+    json_object_put(find_job(waiting));
     if (waiting->job != NULL)
         (void)sd_bus_call_method(waiting->bus, BANGER_BUS_NAME, waiting->job,
                                  BANGER_INTERFACE ".Job", "Cancel", &error, NULL, "");

@@ -108,7 +108,7 @@ on_disconnected(void *user_data)
  * calls to it. To read and drop a message takes a third of the time that the bus takes for it, but
  * the kernel keeps only fifty or so: the thread has to have a processor when it wants one. So
  * auditd(8) does it, for the same reason. To nice(2) the threads of the pool and the journal's,
- * which were made before, are like others: no reply waits for them.
+ * which were made before, are like others.
  */
 static void
 raise_priority(void)

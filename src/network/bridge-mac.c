@@ -8,17 +8,22 @@
 #define MAC_APPLICATION                                                                            \
     SD_ID128_MAKE(6e, 5d, 1b, 0f, 2a, 7c, 4d, 0e, 9b, 43, 8a, 71, c5, 1e, 90, 2d)
 
-/* A machine without an id (a container image) is as good as any other such machine. */
+/*
+ * Asked for until it is known. A machine without an id (a container image) is as good as any other
+ * such machine.
+ */
 static sd_id128_t
 machine_id(void)
 {
-    static gsize known;
-    static sd_id128_t id;
+    static GMutex lock;
+    static sd_id128_t known;
+    sd_id128_t id;
 
-    if (g_once_init_enter(&known)) {
-        (void)sd_id128_get_machine_app_specific(MAC_APPLICATION, &id);
-        g_once_init_leave(&known, 1);
-    }
+    g_mutex_lock(&lock);
+    if (sd_id128_is_null(known) && sd_id128_get_machine_app_specific(MAC_APPLICATION, &id) >= 0)
+        known = id;
+    id = known;
+    g_mutex_unlock(&lock);
     return id;
 }
 

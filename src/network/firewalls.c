@@ -195,17 +195,19 @@ warn_of_chain(BangerNetlink *netlink, const BangerNftBaseChain *chain, GString *
     return true;
 }
 
-/* It stays open: the way to it would be most of what a look takes. */
+/* Once it could be opened it stays open: the way to it would be most of what a look takes. */
 static int
 legacy_directory(void)
 {
-    static gsize known;
-    static int directory;
+    static GMutex lock;
+    static int kept = -1;
+    int directory;
 
-    if (g_once_init_enter(&known)) {
-        directory = open(LEGACY_DIRECTORY, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        g_once_init_leave(&known, 1);
-    }
+    g_mutex_lock(&lock);
+    if (kept < 0)
+        kept = open(LEGACY_DIRECTORY, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    directory = kept;
+    g_mutex_unlock(&lock);
     return directory;
 }
 

@@ -192,34 +192,48 @@ compared_name(struct nlattr **expression)
                                                  : g_strconcat(name, "*", NULL);
 }
 
+/* What a rule has been seen to be: a key of a packet, a name it is compared with, and a verdict. */
+typedef struct {
+    int64_t key; /* -1: none yet */
+    char *name;
+    bool accepts;
+} Accepting;
+
+/* Takes the next expression of a rule. Whether the rule may still be of that form. */
+static bool
+take_expression(Accepting *accepting, struct nlattr **expression)
+{
+    if (accepting->key < 0 && (accepting->key = loaded_key(expression)) >= 0)
+        return true;
+    if (accepting->key >= 0 && accepting->name == NULL &&
+        (accepting->name = compared_name(expression)) != NULL)
+        return true;
+    if (accepting->name == NULL || !is_verdict(expression, NF_ACCEPT))
+        return is_neutral(expression);
+    accepting->accepts = true;
+    return true;
+}
+
 /* A rule that is "iifname NAME accept" or "oifname NAME accept", and nothing else. */
 static void
 find_accepted(struct nlattr *expressions, BangerNftRule *rule)
 {
-    g_autofree char *name = NULL;
+    Accepting accepting = {.key = -1};
+    bool is_such = true;
     struct nlattr *element;
-    bool accepts = false;
-    int64_t key = -1;
     int left;
 
     nla_for_each_nested (element, expressions, left) {
         struct nlattr *expression[NFTA_EXPR_MAX + 1] = {NULL};
 
-        if (nla_parse_nested(expression, NFTA_EXPR_MAX, element, NULL) < 0)
-            return;
-        if (key < 0 && (key = loaded_key(expression)) >= 0)
-            continue;
-        if (key >= 0 && name == NULL && (name = compared_name(expression)) != NULL)
-            continue;
-        if (name != NULL && is_verdict(expression, NF_ACCEPT))
-            accepts = true;
-        else if (!is_neutral(expression))
-            return;
+        is_such = is_such && nla_parse_nested(expression, NFTA_EXPR_MAX, element, NULL) >= 0 &&
+                  take_expression(&accepting, expression);
     }
-    if (accepts && key == NFT_META_IIFNAME)
-        rule->accepts_from = g_steal_pointer(&name);
-    else if (accepts && key == NFT_META_OIFNAME)
-        rule->accepts_to = g_steal_pointer(&name);
+    if (is_such && accepting.accepts && accepting.key == NFT_META_IIFNAME)
+        rule->accepts_from = g_steal_pointer(&accepting.name);
+    else if (is_such && accepting.accepts && accepting.key == NFT_META_OIFNAME)
+        rule->accepts_to = g_steal_pointer(&accepting.name);
+    g_free(accepting.name);
 }
 
 /* Appends the rule of @header to @rules; @all: what it does as well. */

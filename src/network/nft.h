@@ -17,7 +17,7 @@
 /*
  * Runs @commands, in the syntax of nft(8), as one transaction: all of them or none. One caller at a
  * time in this process (libnftables has global state); others wait. Errors: OperationFailed with
- * libnftables' message.
+ * libnftables' message; NotSupported if the library cannot be loaded.
  */
 bool banger_nft_run(const char *commands, GError **error);
 

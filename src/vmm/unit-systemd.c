@@ -106,11 +106,18 @@ add_match(Systemd *systemd, const char *member, sd_bus_message_handler_t handler
                                      MANAGER, member, handler, on_match_added, systemd);
 }
 
+/* Before the connection is another thread's: each of them sends to the bus. */
 static void
-disconnect_from_systemd(Systemd *systemd)
+drop_matches(Systemd *systemd)
 {
     systemd->jobs = sd_bus_slot_unref(systemd->jobs);
     systemd->removals = sd_bus_slot_unref(systemd->removals);
+}
+
+static void
+disconnect_from_systemd(Systemd *systemd)
+{
+    drop_matches(systemd);
     systemd->bus = NULL;
     banger_unit_connection_drop(g_steal_pointer(&systemd->connection));
     g_clear_pointer(&systemd->path, free);
@@ -471,7 +478,7 @@ release_service(BangerUnit *unit)
     if (systemd->started) {
         (void)sd_bus_call_method_async(systemd->bus, NULL, SYSTEMD, "/org/freedesktop/systemd1",
                                        MANAGER, "UnrefUnit", NULL, NULL, "s", systemd->name);
-        systemd->jobs = sd_bus_slot_unref(systemd->jobs);
+        drop_matches(systemd);
         banger_unit_connection_keep(g_steal_pointer(&systemd->connection));
     }
     disconnect_from_systemd(systemd);
