@@ -15,5 +15,8 @@ unsigned int source_tree_visit(const char *folder,
                                void (*visit)(const char *path, const char *text, gpointer data),
                                gpointer data);
 
+/* The text of the file @path of the source folder, which is there. Free it with g_free(). */
+char *source_tree_read(const char *path);
+
 /* Whether there is such a file or folder in the source folder. */
 bool source_tree_has(const char *path);

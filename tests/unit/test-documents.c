@@ -58,12 +58,9 @@ make_fragment(const char *heading)
 static bool
 has_section(const char *document, const char *section)
 {
-    g_autofree char *whole = g_build_filename(SOURCE_DIR, document, NULL);
-    g_autofree char *text = NULL;
-    g_auto(GStrv) lines = NULL;
+    g_autofree char *text = source_tree_read(document);
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
 
-    ck_assert(g_file_get_contents(whole, &text, NULL, NULL));
-    lines = g_strsplit(text, "\n", -1);
     for (char **line = lines; *line != NULL; line++) {
         const char *heading = *line + strspn(*line, "#");
         g_autofree char *fragment = NULL;
@@ -202,13 +199,9 @@ static void
 check_tests(const char *document, const char *const tests[3], GString *complaints)
 {
     for (size_t i = 0; i < 3 && tests[i] != NULL; i++) {
-        g_autofree char *whole = g_build_filename(SOURCE_DIR, tests[i], NULL);
-        g_autofree char *name = g_path_get_basename(document);
-        g_autofree char *text = NULL;
+        g_autofree char *text = source_tree_read(tests[i]);
 
-        ck_assert_msg(g_file_get_contents(whole, &text, NULL, NULL), "%s", whole);
-        *strchr(name, '.') = '\0';
-        if (strstr(text, name) == NULL)
+        if (strstr(text, document) == NULL)
             g_string_append_printf(complaints, "%s does not name %s\n", tests[i], document);
     }
 }
@@ -221,19 +214,6 @@ count_command(const char *path, const GMatchInfo *match, GString *lines)
     g_string_append_c(lines, '.');
 }
 
-/* Whether the page @path is made of another file of the tree, where that is also the build's. */
-static bool
-is_made(const char *path)
-{
-    const char *suffix = strrchr(path, '.');
-    g_autofree char *input = g_strconcat(path, ".in", NULL);
-    g_autofree char *stem = g_strndup(path, (gsize)(suffix - path));
-    g_autofree char *style_sheet = g_strconcat(stem, ".xsl", NULL);
-
-    return source_tree_has(input) ||
-           (!g_str_equal(style_sheet, path) && source_tree_has(style_sheet));
-}
-
 static void
 check_commands(const char *path, const char *text, gpointer complaints)
 {
@@ -244,7 +224,7 @@ check_commands(const char *path, const char *text, gpointer complaints)
     if (!is_manual && (!g_str_has_suffix(path, ".md") ||
                        (strchr(path, '/') != NULL && !g_str_has_prefix(path, "docs/"))))
         return;
-    if (g_str_equal(path, "HACKING.md") || (is_manual && is_made(path)))
+    if (g_str_equal(path, "HACKING.md"))
         return;
     for_each_match(is_manual ? "(?m)" IN_A_MANUAL : "(?m)" IN_A_PAGE, path, text, count_command,
                    lines);

@@ -11,11 +11,6 @@
 /* Constants of text, and names that stand for some, one after the other. */
 #define CONSTANTS "((?:(?:\"(?:[^\"\\\\]|\\\\.)*\"|[A-Z_]+)\\s*)+)"
 
-/* Where the texts are: what is added to the array, or to the lines that are added to it. */
-static const char *const sources[] = {"src/network/network-host.c", "src/network/forwarding.c",
-                                      "src/network/firewalls.c", "src/network/firewalld.c",
-                                      "src/vmm/jail-host.c"};
-
 /* What the names among the constants stand for. */
 static const char *const names[][2] = {{"TUN", "/dev/net/tun"},
                                        {"BANGER_FILTER_TABLE", "banger"},
@@ -25,17 +20,6 @@ static const char *const names[][2] = {{"TUN", "/dev/net/tun"},
 static const char *const of_errors[] = {"cannot find the program firecracker"};
 
 static GPtrArray *warnings;
-
-/* Not inlined: at -O3 gcc 12 takes what is returned for a pointer to the variable it was in. */
-G_NO_INLINE static char *
-read_file(const char *path)
-{
-    g_autofree char *whole = g_build_filename(SOURCE_DIR, path, NULL);
-    char *text = NULL;
-
-    ck_assert_msg(g_file_get_contents(whole, &text, NULL, NULL), "%s", path);
-    return text;
-}
 
 /* The group 1 of each match of @regex in @text. */
 static GPtrArray *
@@ -75,15 +59,17 @@ join_constants(const char *source)
     return g_string_free(text, FALSE);
 }
 
+/* What is added to the array, or to the lines that are added to it. */
 static void
-collect_warnings(const char *path)
+collect_warnings(const char *path, const char *text, gpointer data)
 {
-    g_autofree char *text = read_file(path);
     g_autoptr(GPtrArray) found =
         find_all("(?:g_ptr_array_add\\(\\s*warnings,\\s*g_strdup(?:_printf)?\\(|"
                  "g_string_append_printf\\(\\s*warnings,)\\s*" CONSTANTS,
                  text);
 
+    (void)path;
+    (void)data;
     for (unsigned int i = 0; i < found->len; i++) {
         char *warning = join_constants(g_ptr_array_index(found, i));
 
@@ -99,8 +85,7 @@ static void
 set_up(void)
 {
     warnings = g_ptr_array_new_with_free_func(g_free);
-    for (size_t i = 0; i < G_N_ELEMENTS(sources); i++)
-        collect_warnings(sources[i]);
+    (void)source_tree_visit("src", collect_warnings, NULL);
     for (size_t i = 0; i < G_N_ELEMENTS(of_errors); i++)
         g_ptr_array_add(warnings, g_strdup(of_errors[i]));
     ck_assert_uint_ge(warnings->len, 18);
@@ -148,7 +133,7 @@ check_patterns(const GPtrArray *patterns, const char *where)
 
 START_TEST(cures)
 {
-    g_autofree char *text = read_file("src/bangerctl/doctor.c");
+    g_autofree char *text = source_tree_read("src/bangerctl/doctor.c");
     const char *table = strstr(text, "warnings_known[] = {");
     g_autoptr(GPtrArray) parts = NULL;
 
@@ -160,7 +145,7 @@ END_TEST
 
 START_TEST(rows)
 {
-    g_autofree char *text = read_file("docs/troubleshooting.md");
+    g_autofree char *text = source_tree_read("docs/troubleshooting.md");
     const char *table = strstr(text, "| what `doctor` says |");
     g_autoptr(GPtrArray) cells = NULL;
     g_autoptr(GString) first = g_string_new(NULL);

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "lib/source-tree.h"
+
 #define PROMPT "    $ "
 #define CONTINUATION "    > "
 
@@ -48,17 +50,6 @@ bangerctl_have(const char *name)
     return path != NULL;
 }
 
-/* Not inlined: at -O3 gcc 12 takes what is returned for a pointer to the variable it was in. */
-G_NO_INLINE char *
-bangerctl_read_source(const char *path)
-{
-    g_autofree char *whole = g_build_filename(SOURCE_DIR, path, NULL);
-    char *text = NULL;
-
-    ck_assert_msg(g_file_get_contents(whole, &text, NULL, NULL), "%s", whole);
-    return text;
-}
-
 /* @text from its section @section on to the next; it is changed. */
 static const char *
 find_section(char *text, const char *section)
@@ -75,7 +66,7 @@ find_section(char *text, const char *section)
 char *
 bangerctl_extract(const char *path, const char *section, unsigned int *ret_n)
 {
-    g_autofree char *text = bangerctl_read_source(path);
+    g_autofree char *text = source_tree_read(path);
     const char *part = section != NULL ? find_section(text, section) : text;
     g_autoptr(GString) script = g_string_new("set -ex\nexport PATH=" BUILD_DIR ":$PATH\n");
     g_auto(GStrv) lines = NULL;

@@ -21,9 +21,6 @@ char *bangerctl_print(const char *command);
 /* Whether the program @name is on this machine. */
 bool bangerctl_have(const char *name);
 
-/* The text of the file @path of the source tree. Free with g_free(). */
-char *bangerctl_read_source(const char *path);
-
 /*
  * The commands of the document @path, each with the lines that go on; only those of the section
  * @section, if that is not NULL ("": what is before the first). A shell's script that ends at the

@@ -9,6 +9,7 @@
 
 #include "bus/bangerctl/bangerctl-fixture.h"
 #include "bus/vmm/machine-fixture.h"
+#include "lib/source-tree.h"
 
 static const char *const names[] = {"other", NULL};
 
@@ -74,7 +75,7 @@ END_TEST
 static char *
 extract_rule(unsigned int n)
 {
-    g_autofree char *text = bangerctl_read_source("docs/polkit-recipes.md");
+    g_autofree char *text = source_tree_read("docs/polkit-recipes.md");
     g_auto(GStrv) parts = g_strsplit(text, "    polkit.addRule(", -1);
     const char *end;
 
@@ -148,7 +149,7 @@ plain_text(const char *roff)
 static char *
 extract_examples(const char *path, const char *but)
 {
-    g_autofree char *roff = bangerctl_read_source(path);
+    g_autofree char *roff = source_tree_read(path);
     g_auto(GStrv) blocks = g_strsplit(roff, ".nf\n", -1);
     g_autoptr(GString) script = g_string_new("set -ex\nexport PATH=" BUILD_DIR ":$PATH\n");
 
@@ -199,7 +200,7 @@ END_TEST
 START_TEST(play)
 {
     static const char marker[] = "ansible.builtin.command: ";
-    g_autofree char *text = bangerctl_read_source("docs/many-hosts.md");
+    g_autofree char *text = source_tree_read("docs/many-hosts.md");
     g_auto(GStrv) parts = g_strsplit(text, marker, -1);
 
     ck_assert_uint_eq(g_strv_length(parts), 3);
@@ -230,7 +231,7 @@ START_TEST(errors)
                                               "Timeout",       "OperationFailed",
                                               "AccessDenied",  "InteractiveAuthorizationRequired",
                                               "LimitsExceeded"};
-    g_autofree char *text = bangerctl_read_source("docs/troubleshooting.md");
+    g_autofree char *text = source_tree_read("docs/troubleshooting.md");
 
     for (size_t i = 0; i < G_N_ELEMENTS(error_names); i++) {
         g_autofree char *heading = g_strdup_printf("\n### %s\n", error_names[i]);
@@ -246,7 +247,7 @@ END_TEST
  */
 START_TEST(interface_examples)
 {
-    g_autofree char *roff = bangerctl_read_source("man/org.banger.Helper1.xsl");
+    g_autofree char *roff = source_tree_read("man/org.banger.Helper1.xsl");
     g_autofree char *text = plain_text(roff);
     g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
     g_autofree char *made =
@@ -277,7 +278,7 @@ END_TEST
 /* The rules for a firewall that drops guests are such as nft(8) takes. */
 START_TEST(firewall)
 {
-    g_autofree char *text = bangerctl_read_source("docs/troubleshooting.md");
+    g_autofree char *text = source_tree_read("docs/troubleshooting.md");
     g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
     unsigned int n = 0;
 
@@ -301,7 +302,7 @@ END_TEST
 /* The machine file of bangerctl(1) is one, down to what this kernel lacks. */
 START_TEST(manual)
 {
-    g_autofree char *text = bangerctl_read_source("man/bangerctl.1");
+    g_autofree char *text = source_tree_read("man/bangerctl.1");
     g_auto(GStrv) at_machine = g_strsplit(text, FIRST_LINES, 2);
     g_auto(GStrv) at_end = NULL;
     g_autofree char *roff = NULL, *file = NULL;

@@ -92,12 +92,11 @@ drop_files(Snapshot *snapshot)
     g_free(snapshot->cow_loop);
 }
 
-static bool
-are_detached(void *data)
+static void
+assert_detached(const Snapshot *snapshot)
 {
-    const Snapshot *snapshot = data;
-
-    return image_count_loops(snapshot->base) == 0 && image_count_loops(snapshot->cow) == 0;
+    image_assert_no_loops(snapshot->base);
+    image_assert_no_loops(snapshot->cow);
 }
 
 /* Nothing of it is left; then the files go, too. */
@@ -106,7 +105,7 @@ finish(Snapshot *snapshot)
 {
     ck_assert_ptr_null(remove_snapshot(NAME));
     ck_assert_int_ne(access(DEVICE, F_OK), 0);
-    rig_wait_for(are_detached, snapshot, "loop devices that stay attached");
+    assert_detached(snapshot);
     drop_files(snapshot);
 }
 
@@ -123,7 +122,7 @@ START_TEST(no_device_mapper)
     ck_assert(!create(&snapshot, NAME, &error));
     ck_assert_str_eq(error, "NotSupported");
     ck_assert_str_eq(remove_snapshot(NAME), "NotSupported");
-    ck_assert(are_detached(&snapshot));
+    assert_detached(&snapshot);
     drop_files(&snapshot);
 }
 END_TEST
@@ -192,7 +191,7 @@ START_TEST(reads_and_writes)
         ck_assert_int_eq(memcmp(data, got, MIB), 0);
         banger_close_fd(&fd);
         ck_assert_ptr_null(remove_snapshot(NAME));
-        rig_wait_for(are_detached, &snapshot, "loop devices that stay attached");
+        assert_detached(&snapshot);
         (void)create(&snapshot, NAME, NULL);
     }
     after = image_digest(snapshot.base);
@@ -372,10 +371,10 @@ START_TEST(cleanup_leaves_foreign_loops)
     cleanup_ok(loop, loop, NAME, "");
     ck_assert_uint_eq(image_count_loops("/run/foreign"), 1);
     ck_assert_int_ne(access(DEVICE, F_OK), 0);
-    rig_wait_for(are_detached, &snapshot, "loop devices that stay attached");
+    assert_detached(&snapshot);
     (void)create(&snapshot, NAME, NULL);
     cleanup_ok(snapshot.base_loop, snapshot.cow_loop, "", DEVICE);
-    ck_assert(are_detached(&snapshot));
+    assert_detached(&snapshot);
     cleanup_ok(snapshot.base_loop, snapshot.cow_loop, NAME, DEVICE); /* once more */
     cleanup_ok("", "", "", "");
     (void)unlink("/run/foreign");
@@ -469,7 +468,7 @@ START_TEST(helper_is_killed)
         sd_bus_flush_close_unref(bus);
         ck_assert_ptr_null(remove_snapshot(NAME));
         ck_assert_int_ne(access(DEVICE, F_OK), 0);
-        rig_wait_for(are_detached, &snapshot, "loop devices that stay attached");
+        assert_detached(&snapshot);
     }
     finish(&snapshot);
 }

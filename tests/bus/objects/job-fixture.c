@@ -107,11 +107,10 @@ job_wait_for(const char *property, const char *value)
 }
 
 bool
-job_are_gone(void *data)
+job_are_gone(void)
 {
     g_autofree char *text = objects_introspect(job_other, BANGER_OBJECT_PATH "/jobs");
 
-    (void)data;
     return strstr(text, "<node name") == NULL;
 }
 
@@ -159,7 +158,7 @@ job_assert_cancelled(RigPending *pending, unsigned int uid, const char *op_id)
     record = rig_journal_wait(op_id);
     ck_assert_ptr_nonnull(strstr(g_hash_table_lookup(record, "ERROR"), words));
     g_hash_table_unref(record);
-    ck_assert(job_are_gone(NULL));
+    ck_assert(job_are_gone());
 }
 
 void

@@ -38,8 +38,8 @@ bool job_find(void *wanted);
 /* Waits for it; its path, to be freed with g_free(). */
 char *job_wait_for(const char *property, const char *value);
 
-/* Whether there is no job; @data is not used. */
-bool job_are_gone(void *data);
+/* Whether there is no job. */
+bool job_are_gone(void);
 
 /* Calls Cancel of the job @path on @bus. The name of the error, or NULL. */
 const char *job_cancel(sd_bus *bus, const char *path);

@@ -78,6 +78,34 @@ START_TEST(cancel_of_a_replay)
 }
 END_TEST
 
+/* Who waits for another call about the same object ends at once, and the other goes on. */
+START_TEST(cancel_before_its_turn)
+{
+    g_autofree char *image = image_make("image", 16 * MIB, "-t ext4");
+    g_autofree char *path = NULL;
+    RigPending *first, *second, *third;
+    pid_t worker;
+
+    job_stop_workers("verify", true);
+    first = job_start_check(image, false, "op-first");
+    worker = job_wait_for_stopped();
+    second = job_start_check(image, false, "op-second");
+    third = job_start_check(image, false, "op-third");
+    path = job_wait_for("OpId", "op-second");
+    objects_assert(job_other, path, OBJECT_JOB, "Step", "waiting");
+    ck_assert_ptr_null(job_cancel(job_owner, path));
+    rig_pending_wait(job_owner, second);
+    ck_assert_str_eq(second->error_name, RIG_ERROR("OperationFailed"));
+    ck_assert(!first->done && !third->done);
+    rig_pending_free(second);
+    job_stop_workers("verify", false);
+    ck_assert_int_eq(kill(worker, SIGCONT), 0);
+    job_assert_done(first);
+    job_assert_done(third);
+    (void)unlink(image);
+}
+END_TEST
+
 /* Who waits for a place among the workers does so too. */
 START_TEST(cancel_before_a_worker_is_free)
 {
@@ -249,6 +277,7 @@ main(int argc, char **argv)
     tcase_add_checked_fixture(tcase, job_set_up, job_tear_down);
     tcase_add_loop_test(tcase, cancel_of_a_repair, 0, 2);
     tcase_add_test(tcase, cancel_of_a_replay);
+    tcase_add_test(tcase, cancel_before_its_turn);
     tcase_add_test(tcase, cancel_before_a_worker_is_free);
     tcase_add_test(tcase, cancel_of_a_write);
     tcase_add_test(tcase, cancel_of_a_read);

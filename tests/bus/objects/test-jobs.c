@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Jobs: their properties and signals, who may cancel them, and which of them are when the helper is
- * stopped.
+ * Jobs: their properties and signals, who may cancel them, and what becomes of them when the helper
+ * is stopped.
  */
 #include <signal.h>
 #include <string.h>
@@ -42,7 +42,7 @@ START_TEST(properties)
     job_stop_workers("verify", false);
     ck_assert_int_eq(kill(worker, SIGCONT), 0);
     job_assert_done(pending);
-    ck_assert(job_are_gone(NULL));
+    ck_assert(job_are_gone());
     objects_assert(job_other, path, OBJECT_JOB, "Step", NULL);
     ck_assert_str_eq(job_cancel(job_owner, path), "org.freedesktop.DBus.Error.UnknownObject");
     (void)unlink(image);
@@ -160,34 +160,6 @@ START_TEST(who_may_cancel)
 }
 END_TEST
 
-/* Who waits for another call about the same object ends at once, and the other goes on. */
-START_TEST(cancel_before_its_turn)
-{
-    g_autofree char *image = image_make("image", 16 * MIB, "-t ext4");
-    g_autofree char *path = NULL;
-    RigPending *first, *second, *third;
-    pid_t worker;
-
-    job_stop_workers("verify", true);
-    first = job_start_check(image, false, "op-first");
-    worker = job_wait_for_stopped();
-    second = job_start_check(image, false, "op-second");
-    third = job_start_check(image, false, "op-third");
-    path = job_wait_for("OpId", "op-second");
-    objects_assert(job_other, path, OBJECT_JOB, "Step", "waiting");
-    ck_assert_ptr_null(job_cancel(job_owner, path));
-    rig_pending_wait(job_owner, second);
-    ck_assert_str_eq(second->error_name, RIG_ERROR("OperationFailed"));
-    ck_assert(!first->done && !third->done);
-    rig_pending_free(second);
-    job_stop_workers("verify", false);
-    ck_assert_int_eq(kill(worker, SIGCONT), 0);
-    job_assert_done(first);
-    job_assert_done(third);
-    (void)unlink(image);
-}
-END_TEST
-
 /* A helper that is stopped cancels what can be undone, whoever waits for it; the rest completes. */
 START_TEST(stop_of_the_helper)
 {
@@ -246,7 +218,6 @@ main(int argc, char **argv)
     tcase_add_test(tcase, signals_of_jobs);
     tcase_add_test(tcase, progress_of_content);
     tcase_add_loop_test(tcase, who_may_cancel, 0, 2);
-    tcase_add_test(tcase, cancel_before_its_turn);
     tcase_add_test(tcase, stop_of_the_helper);
     suite_add_tcase(suite, tcase);
     return harness_run("bus/jobs", suite);
