@@ -15,45 +15,57 @@
 #define API_MS 5000
 #define ENDING_WAIT_MS 500
 
-/* Opens the directory of the VM @vm_id, if it is one in a jail. */
+/*
+ * Opens the directory of the VM that @process is, if it is one in a jail. Before it is asked to end:
+ * later on the process does not say any more which VM it was, and the name may be another launch's.
+ */
 static bool
-open_jail(const BangerSettings *settings, const char *vm_id, BangerJail *ret_jail)
+open_jail(const BangerSettings *settings, const BangerProcess *process, BangerJail *ret_jail)
 {
+    g_autofree char *vm_id = banger_process_vm_id(process);
+
     return vm_id != NULL && banger_jail_name(settings, vm_id, ret_jail, NULL) &&
            banger_jail_open_directory(ret_jail);
 }
 
-/* Ends @process by @signal, within @timeout_ms; *@ret_ended says whether it did. */
+/*
+ * Ends @process by @signal (0: waits for its end) within @timeout_ms; *@ret_ended says whether it
+ * has ended, also where it took no signal. Then the directory of @jail, which may be NULL, goes.
+ */
 static bool
-end_process(const BangerSettings *settings, const BangerProcess *process, int signal,
-            int timeout_ms, bool *ret_ended, GError **error)
+end_process(const BangerProcess *process, BangerJail *jail, int signal, int timeout_ms,
+            bool *ret_ended, GError **error)
 {
-    g_autofree char *vm_id = banger_process_vm_id(process);
-    g_auto(BangerJail) jail = BANGER_JAIL_INIT;
-    /* Opened before: by the time the process has ended the name may be another launch's. */
-    bool is_jailed = open_jail(settings, vm_id, &jail);
+    bool ok = signal == 0 || banger_process_signal(process, signal, error);
 
-    if (signal != 0 && !banger_process_signal(process, signal, error))
+    *ret_ended = banger_process_wait_end(process, ok ? timeout_ms : 0);
+    if (*ret_ended && jail != NULL)
+        banger_jail_remove_directory(jail);
+    return ok;
+}
+
+/*
+ * Its sockets, TAP and disk are free only when it is gone, which is what callers kill it for.
+ */
+static bool
+kill_process(const BangerProcess *process, BangerJail *jail, GError **error)
+{
+    bool ended;
+
+    if (!end_process(process, jail, SIGKILL, KILL_WAIT_MS, &ended, error))
         return false;
-    *ret_ended = banger_process_wait_end(process, timeout_ms);
-    if (*ret_ended && is_jailed)
-        banger_jail_remove_directory(&jail);
-    return true;
+    return ended || banger_set_error(error, BANGER_ERROR_TIMEOUT,
+                                     "process %d was killed, but has not ended within %d s",
+                                     process->pid, KILL_WAIT_MS / 1000);
 }
 
 bool
 banger_machine_kill(const BangerSettings *settings, const BangerProcess *process, GError **error)
 {
-    bool ended;
+    g_auto(BangerJail) jail = BANGER_JAIL_INIT;
+    bool is_jailed = open_jail(settings, process, &jail);
 
-    /*
-     * Its sockets, TAP and disk are free only when it is gone, which is what callers kill it for.
-     */
-    if (!end_process(settings, process, SIGKILL, KILL_WAIT_MS, &ended, error))
-        return false;
-    return ended || banger_set_error(error, BANGER_ERROR_TIMEOUT,
-                                     "process %d was killed, but has not ended within %d s",
-                                     process->pid, KILL_WAIT_MS / 1000);
+    return kill_process(process, is_jailed ? &jail : NULL, error);
 }
 
 bool
@@ -103,6 +115,8 @@ banger_machine_stop(const BangerSettings *settings, const BangerProcess *process
                     const BangerMachineInfo *machine, uint32_t timeout_s, const char **ret_how,
                     GError **error)
 {
+    g_auto(BangerJail) opened = BANGER_JAIL_INIT;
+    BangerJail *jail = open_jail(settings, process, &opened) ? &opened : NULL;
     bool ended = false;
 
     if (timeout_s > 0) {
@@ -111,17 +125,17 @@ banger_machine_stop(const BangerSettings *settings, const BangerProcess *process
                                                                         : ENDING_WAIT_MS;
 
         *ret_how = "guest";
-        if (!end_process(settings, process, 0, wait_ms, &ended, error))
+        if (!end_process(process, jail, 0, wait_ms, &ended, error))
             return false;
     }
     if (!ended) {
         *ret_how = "term";
-        if (!end_process(settings, process, SIGTERM, TERM_WAIT_MS, &ended, NULL))
-            ended = true; /* by itself, meanwhile */
+        /* It may have ended by itself meanwhile, and takes no signal then. */
+        (void)end_process(process, jail, SIGTERM, TERM_WAIT_MS, &ended, NULL);
     }
     if (!ended) {
         *ret_how = "kill";
-        return banger_machine_kill(settings, process, error);
+        return kill_process(process, jail, error);
     }
     return true;
 }
