@@ -31,6 +31,7 @@
  *                        it (escape.c)
  *     print STEP N TEXT  write N lines of TEXT to standard output, the guest's console, and go on
  *     ignore STEP KEYS   do nothing about SendCtrlAltDel; with TERM in place of KEYS: about SIGTERM
+ *     leave STEP         end at SendCtrlAltDel without an answer
  *     lacks STEP MEMBER  be a version that does not know MEMBER of the body
  *     spoil STEP KIND    when a snapshot is made, do not write the memory (none), keep it open for
  *                        writing (keep) or mapped (map), make the state a symbolic link (link) or a
@@ -69,6 +70,7 @@ typedef enum {
     FAKE_ESCAPE,
     FAKE_IGNORE,
     FAKE_LACK,
+    FAKE_LEAVE,
 } FakeOrder;
 
 extern const char *fake_spoil; /* the KIND, or NULL */

@@ -70,6 +70,7 @@ answer_wrongly(int fd, FakeOrder order)
     case FAKE_GO_ON:
     case FAKE_ESCAPE:
     case FAKE_IGNORE:
+    case FAKE_LEAVE:
     case FAKE_LACK:
     case FAKE_REFUSE:
     case FAKE_CLOSE:
@@ -100,7 +101,10 @@ serve(int fd, const char *method, const char *path, const char *body)
         answer(fd, 400, reply);
         return true;
     }
-    if (order != FAKE_GO_ON && order != FAKE_LACK && order != FAKE_ESCAPE && order != FAKE_IGNORE) {
+    if (order == FAKE_LEAVE && strstr(body, "SendCtrlAltDel") != NULL)
+        exit(0);
+    if (order != FAKE_GO_ON && order != FAKE_LACK && order != FAKE_ESCAPE && order != FAKE_IGNORE &&
+        order != FAKE_LEAVE) {
         answer_wrongly(fd, order);
         return false;
     }

@@ -109,6 +109,8 @@ follow(const char *verb, const char *text, const char **ret_text)
         (void)signal(SIGTERM, SIG_IGN);
     if (g_str_equal(verb, "ignore") && g_str_equal(text, "KEYS"))
         return FAKE_IGNORE;
+    if (g_str_equal(verb, "leave"))
+        return FAKE_LEAVE;
     if (g_str_equal(verb, "print"))
         print(text);
     if (g_str_equal(verb, "escape"))
