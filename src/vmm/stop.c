@@ -16,8 +16,9 @@
 #define ENDING_WAIT_MS 500
 
 /*
- * Opens the directory of the VM that @process is, if it is one in a jail. Before it is asked to end:
- * later on the process does not say any more which VM it was, and the name may be another launch's.
+ * Opens the directory of the VM that @process is, if it is one in a jail. Before it is asked to
+ * end: later on the process does not say any more which VM it was, and the name may be another
+ * launch's.
  */
 static bool
 open_jail(const BangerSettings *settings, const BangerProcess *process, BangerJail *ret_jail)
