@@ -4,7 +4,10 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "lib/harness.h"
+#include "model/validate.h"
 #include "model/value.h"
+#include "util/error.h"
 
 const BangerSettings sample_settings = {
     .owner_user = (char *)"banger",
@@ -218,4 +221,16 @@ sample_request(const BangerMethod *method)
     if (method->id == BANGER_METHOD_LAUNCH_FIRECRACKER)
         request->launch_firecracker.options.has_load_snapshot = false;
     return request;
+}
+
+void
+check_request_refused(const BangerMethod *method, BangerRequest *request, const char *prefix)
+{
+    g_autoptr(GError) error = NULL;
+
+    ck_assert_msg(!banger_request_validate(method, request, &sample_settings, &error),
+                  "%s: taken, though %s is wrong", method->dbus_name, prefix);
+    ck_assert_int_eq(banger_error_code(error), BANGER_ERROR_BAD_PARAMS);
+    ck_assert_msg(g_str_has_prefix(error->message, prefix), "\"%s\" does not begin with \"%s\"",
+                  error->message, prefix);
 }

@@ -20,3 +20,6 @@ bool set_text(const BangerMethod *method, BangerRequest *request, const char *na
 
 /* A text that is well-formed for the string @field. Static. */
 const char *sample_value(const BangerField *field);
+
+/* Requires that @request is refused with BadParams, by a message that begins with @prefix. */
+void check_request_refused(const BangerMethod *method, BangerRequest *request, const char *prefix);
