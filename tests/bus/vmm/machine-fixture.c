@@ -209,37 +209,21 @@ add_files(GPtrArray *lines, const char *folder, const char *prefix)
             g_ptr_array_add(lines, g_strconcat(folder, name, NULL));
 }
 
-static void
-add_processes(GPtrArray *lines)
-{
-    g_autoptr(GDir) dir = g_dir_open("/proc", 0, NULL);
-    const char *name;
-
-    while ((name = g_dir_read_name(dir)) != NULL) {
-        g_autofree char *path = g_strconcat("/proc/", name, "/exe", NULL);
-        g_autofree char *target = g_file_read_link(path, NULL);
-
-        if (g_ascii_isdigit(name[0]) && target != NULL && g_str_has_prefix(target, MACHINE_BINARY))
-            g_ptr_array_add(lines, g_strdup(name));
-    }
-}
-
 static gint
 compare(gconstpointer a, gconstpointer b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Whether the process @pid is a VMM: the binary, with arguments. */
+/* Whether the process @pid is a VMM: it runs the binary, which may have been replaced since. */
 static bool
 is_running_machine(const char *pid)
 {
-    g_autofree char *path = g_strconcat("/proc/", pid, "/cmdline", NULL);
-    g_autofree char *line = NULL;
-    gsize length;
+    g_autofree char *path = g_strconcat("/proc/", pid, "/exe", NULL);
+    g_autofree char *target = g_ascii_isdigit(pid[0]) ? g_file_read_link(path, NULL) : NULL;
 
-    return g_ascii_isdigit(pid[0]) && g_file_get_contents(path, &line, &length, NULL) &&
-           length > sizeof MACHINE_BINARY && strcmp(line, MACHINE_BINARY) == 0;
+    return target != NULL && (g_str_equal(target, MACHINE_BINARY) ||
+                              g_str_equal(target, MACHINE_BINARY " (deleted)"));
 }
 
 /* Those there are now; of pid_t. */
@@ -257,6 +241,15 @@ list_running(void)
             g_array_append_val(pids, pid);
     }
     return pids;
+}
+
+static void
+add_processes(GPtrArray *lines)
+{
+    g_autoptr(GArray) pids = list_running();
+
+    for (unsigned int i = 0; i < pids->len; i++)
+        g_ptr_array_add(lines, g_strdup_printf("%d", g_array_index(pids, pid_t, i)));
 }
 
 unsigned int

@@ -23,7 +23,7 @@ void machine_set_up(const char *const *names);
 /* Whether VMMs are systemd's units here, and not children of the helper. */
 bool machine_has_systemd(void);
 
-/* How many processes are VMMs, by their command line. */
+/* How many processes are VMMs: those that run MACHINE_BINARY. */
 unsigned int machine_count_running(void);
 
 /* Kills them, and waits for their end. */
@@ -59,7 +59,7 @@ void machine_launch_fails(sd_bus *bus, const Machine *machine, const char *name,
 /* Kills @pid through the helper, and waits until not even a zombie is left. */
 void machine_kill(sd_bus *bus, pid_t pid);
 
-/* Every file of the two directories, process of a double, and unit, as a text to compare. */
+/* Every file of the two directories, VMM, and unit, as a text to compare. */
 char *machine_host_state(void);
 
 /* The value of "@name:" in /proc/@pid/status. Free with g_free(). */
