@@ -68,7 +68,7 @@ bangerctl_extract(const char *path, const char *section, unsigned int *ret_n)
 {
     g_autofree char *text = source_tree_read(path);
     const char *part = section != NULL ? find_section(text, section) : text;
-    g_autoptr(GString) script = g_string_new("set -ex\nexport PATH=" BUILD_DIR ":$PATH\n");
+    g_autoptr(GString) script = g_string_new(BANGERCTL_SCRIPT);
     g_auto(GStrv) lines = NULL;
     bool goes_on = false;
 

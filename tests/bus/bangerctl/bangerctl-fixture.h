@@ -9,6 +9,9 @@
 #define AS_STRANGER "setpriv --reuid stranger --regid stranger --clear-groups "
 #define AS_MEMBER "setpriv --reuid member --regid member --init-groups "
 
+/* How a script of bangerctl's commands begins: it prints each, and ends at the first failure. */
+#define BANGERCTL_SCRIPT "set -ex\nexport PATH=" BUILD_DIR ":$PATH\n"
+
 /* Runs @command in a shell; its exit status, and all it printed in *@ret_text, to be freed. */
 int bangerctl_run(const char *command, char **ret_text);
 
@@ -23,7 +26,7 @@ bool bangerctl_have(const char *name);
 
 /*
  * The commands of the document @path, each with the lines that go on; only those of the section
- * @section, if that is not NULL ("": what is before the first). A shell's script that ends at the
- * first failure, and how many they are. Free with g_free().
+ * @section, if that is not NULL ("": what is before the first). BANGERCTL_SCRIPT with them, and how
+ * many they are. Free with g_free().
  */
 char *bangerctl_extract(const char *path, const char *section, unsigned int *ret_n);

@@ -20,21 +20,55 @@ assert_lacks(const char *text, const char *part, const char *command)
     ck_assert_msg(strstr(text, part) == NULL, "%s: %s", command, text);
 }
 
-START_TEST(life)
+/* Removes the fixture's TAP and bridge, where they still are: the documents make their own. */
+static void
+clear_links(void)
+{
+    g_free(bangerctl_print("ip link delete tap-fc-other; ip link delete br-fc; true"));
+}
+
+/* Writes the commands of the document to @to; they are @at_least to @at_most. */
+static void
+write_script(const char *to, const char *path, const char *section, unsigned int at_least,
+             unsigned int at_most)
 {
     unsigned int n;
-    g_autofree char *script = bangerctl_extract("docs/life-of-a-vm.md", NULL, &n);
+    g_autofree char *script = bangerctl_extract(path, section, &n);
+
+    ck_assert_uint_ge(n, at_least);
+    ck_assert_uint_le(n, at_most);
+    ck_assert(g_file_set_contents(to, script, -1, NULL));
+}
+
+/* docs/examples/web.machine, and its files, where it expects them; see remove_web(). */
+static void
+make_web(void)
+{
+    clear_links();
+    bangerctl_check("cp " SOURCE_DIR "/docs/examples/web.machine " MACHINE_STATE
+                    " && cd " MACHINE_STATE
+                    " && cp kernel vmlinux && truncate -s 8M web.ext4 && mke2fs -q web.ext4 && "
+                    "chown banger: vmlinux web.ext4",
+                    0, "");
+}
+
+/* The machine, its files, and what its network was. */
+static void
+remove_web(void)
+{
+    bangerctl_check(BANGERCTL "destroy " MACHINE_STATE "web.machine && rm " MACHINE_STATE
+                              "web.* " MACHINE_STATE "vmlinux",
+                    0, "");
+    bangerctl_check(BANGERCTL "call DeleteBridge bridge_name=br-fc", 0, "");
+}
+
+START_TEST(life)
+{
     g_autofree char *text = NULL;
 
-    ck_assert_uint_gt(n, 20);
-    ck_assert(g_file_set_contents("/run/life.sh", script, -1, NULL));
-    /*
-     * Of its own what the page takes from elsewhere, and the bridge's address, which the fixture
-     * has.
-     */
-    bangerctl_check("ip link delete tap-fc-other; ip link delete br-fc; cp " MACHINE_STATE
-                    "kernel /run/vmlinux",
-                    0, "");
+    write_script("/run/life.sh", "docs/life-of-a-vm.md", NULL, 21, UINT_MAX);
+    clear_links();
+    bangerctl_check("cp " MACHINE_STATE "kernel /run/vmlinux", 0, "");
     text = bangerctl_print("cd /run && sh /run/life.sh");
     ck_assert_msg(strstr(text, "can be made; nothing was made.") != NULL, "%s", text);
     ck_assert_msg(strstr(text, "web runs as process ") != NULL, "%s", text);
@@ -47,14 +81,11 @@ END_TEST
 /* README's first machine, as root, with the files that it begins with. */
 START_TEST(first_machine)
 {
-    unsigned int n;
-    g_autofree char *script = bangerctl_extract("README.md", "Use it", &n);
     g_autofree char *text = NULL;
 
-    ck_assert_uint_ge(n, 8);
-    ck_assert_uint_le(n, 10);
-    ck_assert(g_file_set_contents("/run/first.sh", script, -1, NULL));
-    bangerctl_check("ip link delete tap-fc-other; ip link delete br-fc; mkdir /run/first && cd "
+    write_script("/run/first.sh", "README.md", "Use it", 8, 10);
+    clear_links();
+    bangerctl_check("mkdir /run/first && cd "
                     "/run/first && ln -s " SOURCE_DIR "/docs . && cp $(command -v firecracker || "
                     "echo /usr/local/bin/firecracker) . && cp " MACHINE_STATE "kernel vmlinux && "
                     "truncate -s 8M web.ext4 && mke2fs -q web.ext4",
@@ -115,13 +146,10 @@ END_TEST
 /* What README begins with. */
 START_TEST(first_call)
 {
-    unsigned int n;
-    g_autofree char *script = bangerctl_extract("README.md", "", &n);
     g_autofree char *text = NULL;
 
-    ck_assert_uint_eq(n, 2);
-    ck_assert(g_file_set_contents("/run/call.sh", script, -1, NULL));
-    g_free(bangerctl_print("ip link delete tap-fc-other; ip link delete br-fc; true"));
+    write_script("/run/call.sh", "README.md", "", 2, 2);
+    clear_links();
     text = bangerctl_print("sh /run/call.sh");
     ck_assert_msg(strstr(text, "tap-fc-1         DOWN           ") != NULL, "%s", text);
     bangerctl_check("ip link delete tap-fc-1; ip link delete br-fc", 0, "");
@@ -151,7 +179,7 @@ extract_examples(const char *path, const char *but)
 {
     g_autofree char *roff = source_tree_read(path);
     g_auto(GStrv) blocks = g_strsplit(roff, ".nf\n", -1);
-    g_autoptr(GString) script = g_string_new("set -ex\nexport PATH=" BUILD_DIR ":$PATH\n");
+    g_autoptr(GString) script = g_string_new(BANGERCTL_SCRIPT);
 
     for (char **block = blocks + 1; blocks[0] != NULL && *block != NULL; block++) {
         char *end = strstr(*block, ".fi\n");
@@ -180,19 +208,15 @@ START_TEST(examples)
     *strstr(overview, "bangerctl doctor\n") = '#';
     ck_assert(g_file_set_contents("/run/overview.sh", overview, -1, NULL));
     ck_assert(g_file_set_contents("/run/manual.sh", manual, -1, NULL));
-    bangerctl_check("ip link delete tap-fc-other; ip link delete br-fc; cp " SOURCE_DIR
-                    "/docs/examples/web.machine " MACHINE_STATE " && cd " MACHINE_STATE
-                    " && cp kernel vmlinux && truncate -s 8M web.ext4 web.img && mke2fs -q "
-                    "web.ext4 && mkdir -p /run/tree/etc && cp /etc/os-release /run/tree/etc && "
-                    "mke2fs -q -d /run/tree web.img && chown banger: vmlinux web.ext4 web.img",
+    make_web();
+    bangerctl_check("cd " MACHINE_STATE " && mkdir -p /run/tree/etc && cp /etc/os-release "
+                    "/run/tree/etc && truncate -s 8M web.img && mke2fs -q -d /run/tree web.img && "
+                    "chown banger: web.img",
                     0, "");
     text = bangerctl_print("sh /run/overview.sh && sh /run/manual.sh");
     ck_assert_msg(strstr(text, "\nrunning\n") != NULL, "%s", text);
     ck_assert_msg(strstr(text, "\nPRETTY_NAME=") != NULL, "%s", text);
-    bangerctl_check(BANGERCTL "destroy " MACHINE_STATE "web.machine && rm " MACHINE_STATE
-                              "web.* " MACHINE_STATE "vmlinux",
-                    0, "");
-    bangerctl_check(BANGERCTL "call DeleteBridge bridge_name=br-fc", 0, "");
+    remove_web();
 }
 END_TEST
 
@@ -206,19 +230,12 @@ START_TEST(play)
     ck_assert_uint_eq(g_strv_length(parts), 3);
     for (char **part = parts + 1; *part != NULL; part++)
         *strchr(*part, '\n') = '\0';
-    bangerctl_check("ip link delete tap-fc-other; ip link delete br-fc; cp " SOURCE_DIR
-                    "/docs/examples/web.machine " MACHINE_STATE " && cd " MACHINE_STATE
-                    " && cp kernel vmlinux && truncate -s 8M web.ext4 && mke2fs -q web.ext4 && "
-                    "chown banger: vmlinux web.ext4",
-                    0, "");
+    make_web();
     ck_assert(g_setenv("PATH", BUILD_DIR ":/usr/sbin:/usr/bin:/sbin:/bin", TRUE));
     bangerctl_check(parts[1], 4, "there is no machine web");
     bangerctl_check(parts[2], 0, "web runs as process ");
     bangerctl_check(parts[1], 0, "running\n");
-    bangerctl_check("bangerctl destroy " MACHINE_STATE "web.machine && rm " MACHINE_STATE
-                    "web.* " MACHINE_STATE "vmlinux",
-                    0, "");
-    bangerctl_check("bangerctl call DeleteBridge bridge_name=br-fc", 0, "");
+    remove_web();
 }
 END_TEST
 
