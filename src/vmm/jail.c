@@ -37,7 +37,7 @@ banger_jail_name(const BangerSettings *settings, const char *vm_id, BangerJail *
                                 ", which systemd-sysusers(8) makes of the package's file");
     *ret_jail = (BangerJail)BANGER_JAIL_INIT;
     ret_jail->settings = settings;
-    ret_jail->vm_id = vm_id;
+    ret_jail->vm_id = g_strdup(vm_id);
     ret_jail->group = entry.gr_gid;
     ret_jail->user = g_strdup_printf("bvm-%.*s", HEX_DIGITS, digest);
     ret_jail->directory =
@@ -49,6 +49,7 @@ banger_jail_name(const BangerSettings *settings, const char *vm_id, BangerJail *
 void
 banger_jail_clear(BangerJail *jail)
 {
+    g_clear_pointer(&jail->vm_id, g_free);
     g_clear_pointer(&jail->user, g_free);
     g_clear_pointer(&jail->directory, g_free);
     g_clear_pointer(&jail->snapshots, g_free);

@@ -23,7 +23,7 @@
 
 typedef struct {
     const BangerSettings *settings;
-    const char *vm_id;
+    char *vm_id;
     char *user;      /* bvm- and 16 hexadecimal digits of SHA-256(vm_id): a name has 31 bytes */
     char *directory; /* <runtime directory>/.vm/<vm_id> */
     char *snapshots; /* <state directory>/.vm/<vm_id> (snapshot-directory.h) */

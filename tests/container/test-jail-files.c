@@ -5,6 +5,7 @@
  * each kind of file system.
  */
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -89,6 +90,26 @@ START_TEST(libraries)
     jail_end("victim", pid);
     ck_assert(g_setenv("BANGER_FAKE_FIRECRACKER", normal, TRUE));
     machine_install_double(MACHINE_BINARY, 0, 0755);
+}
+END_TEST
+
+static const char *const ends[] = {"KillProcess", "StopMachine", "StopMachine by the guest"};
+
+/* Whatever the owner ends a machine by, the directory it had goes with it. */
+START_TEST(directory_goes_with_it)
+{
+    static const char directory[] = MACHINE_RUN ".vm/victim";
+    pid_t pid = jail_launch("victim");
+
+    ck_assert_int_eq(access(directory, F_OK), 0);
+    if (g_str_has_prefix(ends[_i], "StopMachine"))
+        rig_call_ok(jail_bus, "StopMachine", "sus", "victim",
+                    g_str_has_suffix(ends[_i], "guest") ? 30U : 0U, "");
+    else
+        rig_call_ok(jail_bus, "KillProcess", "us", (uint32_t)pid, "");
+    ck_assert_int_ne(access(directory, F_OK), 0);
+    ck_assert_int_eq(errno, ENOENT);
+    jail_clean_up("victim");
 }
 END_TEST
 
@@ -246,6 +267,7 @@ main(int argc, char **argv)
     tcase_add_checked_fixture(tcase, jail_set_up, jail_tear_down);
     tcase_add_test(tcase, roots_files);
     tcase_add_test(tcase, libraries);
+    tcase_add_loop_test(tcase, directory_goes_with_it, 0, (int)G_N_ELEMENTS(ends));
     tcase_add_test(tcase, exposure);
     tcase_add_test(tcase, rotated);
     tcase_add_loop_test(tcase, on_file_systems, 0, (int)G_N_ELEMENTS(file_systems));
