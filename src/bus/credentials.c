@@ -8,9 +8,16 @@
 
 #define BUS "org.freedesktop.DBus"
 #define BUS_PATH "/org/freedesktop/DBus"
+/*
+ * Not GetConnectionCredentials, whose answer may have a descriptor of the process: nothing here
+ * needs it, a helper without a descriptor left would lose its connection by it, and dbus-broker
+ * ends a connection that takes none.
+ */
+#define GET_PID "GetConnectionUnixProcessID"
+#define GET_UID "GetConnectionUnixUser"
 #define ANSWER_TIMEOUT_USEC (UINT64_C(25) * G_USEC_PER_SEC)
-#define ANSWER_NOW_TIMEOUT_USEC (UINT64_C(1) * G_USEC_PER_SEC)
-#define GONE_MAX 256u /* names that are gone and still known */
+#define ANSWER_NOW_TIMEOUT_USEC (UINT64_C(500000)) /* of each of the two questions */
+#define GONE_MAX 256u                              /* names that are gone and still known */
 
 struct BangerCredentials {
     sd_bus *bus;
@@ -25,7 +32,8 @@ struct BangerCredentials {
 typedef struct {
     BangerCredentials *credentials;
     char *name;
-    sd_bus_slot *question; /* while it is open */
+    sd_bus_slot *pid_question; /* while it is open */
+    sd_bus_slot *question;     /* of the uid, after that one */
     bool known;
     BangerPeer peer;
     GArray *waiting; /* of Waiting */
@@ -41,6 +49,7 @@ sender_free(void *user_data)
 {
     Sender *sender = user_data;
 
+    sd_bus_slot_unref(sender->pid_question);
     sd_bus_slot_unref(sender->question);
     g_array_unref(sender->waiting);
     g_free(sender->name);
@@ -80,48 +89,34 @@ answer_waiting(Sender *sender)
     }
 }
 
-/* Reads the a{sv} of GetConnectionCredentials. */
-static bool
-read_credentials(sd_bus_message *reply, BangerPeer *ret_peer)
-{
-    bool has_uid = false;
-
-    if (sd_bus_message_enter_container(reply, 'a', "{sv}") < 0)
-        return false;
-    while (sd_bus_message_enter_container(reply, 'e', "sv") > 0) {
-        const char *key;
-        uint32_t number;
-        int r = sd_bus_message_read_basic(reply, 's', &key);
-
-        if (r < 0)
-            return false;
-        if (g_str_equal(key, "UnixUserID")) {
-            if (sd_bus_message_read(reply, "v", "u", &number) < 0)
-                return false;
-            ret_peer->uid = number;
-            has_uid = true;
-        } else if (g_str_equal(key, "ProcessID")) {
-            if (sd_bus_message_read(reply, "v", "u", &number) < 0)
-                return false;
-            ret_peer->pid = (pid_t)number;
-        } else if (sd_bus_message_skip(reply, "v") < 0) {
-            return false;
-        }
-        if (sd_bus_message_exit_container(reply) < 0)
-            return false;
-    }
-    return has_uid;
-}
-
 static int
-on_answer(sd_bus_message *reply, void *user_data, sd_bus_error *ret_error)
+on_pid(sd_bus_message *reply, void *user_data, sd_bus_error *ret_error)
 {
     Sender *sender = user_data;
+    uint32_t pid;
+
+    (void)ret_error;
+    sender->pid_question = sd_bus_slot_unref(sender->pid_question);
+    if (!sd_bus_message_is_method_error(reply, NULL) &&
+        sd_bus_message_read_basic(reply, 'u', &pid) > 0)
+        sender->peer.pid = (pid_t)pid;
+    return 0;
+}
+
+/* The bus answers in order: on_pid() has been called. */
+static int
+on_uid(sd_bus_message *reply, void *user_data, sd_bus_error *ret_error)
+{
+    Sender *sender = user_data;
+    uint32_t uid;
 
     (void)ret_error;
     sender->question = sd_bus_slot_unref(sender->question);
-    sender->known = sender->known || (!sd_bus_message_is_method_error(reply, NULL) &&
-                                      read_credentials(reply, &sender->peer));
+    if (!sd_bus_message_is_method_error(reply, NULL) &&
+        sd_bus_message_read_basic(reply, 'u', &uid) > 0) {
+        sender->peer.uid = uid;
+        sender->known = true;
+    }
     answer_waiting(sender);
     return 0;
 }
@@ -190,11 +185,11 @@ banger_credentials_free(BangerCredentials *credentials)
 }
 
 static int
-make_question(const Sender *sender, sd_bus_message **ret_message)
+make_question(const Sender *sender, const char *member, sd_bus_message **ret_message)
 {
     g_autoptr(sd_bus_message) message = NULL;
     int r = sd_bus_message_new_method_call(sender->credentials->bus, &message, BUS, BUS_PATH, BUS,
-                                           "GetConnectionCredentials");
+                                           member);
 
     if (r < 0)
         return r;
@@ -206,15 +201,29 @@ make_question(const Sender *sender, sd_bus_message **ret_message)
 }
 
 static int
-ask_bus(Sender *sender)
+ask_bus(Sender *sender, const char *member, sd_bus_message_handler_t on_answer,
+        sd_bus_slot **ret_question)
 {
     g_autoptr(sd_bus_message) message = NULL;
-    int r = make_question(sender, &message);
+    int r = make_question(sender, member, &message);
 
     if (r < 0)
         return r;
-    return sd_bus_call_async(sender->credentials->bus, &sender->question, message, on_answer,
-                             sender, ANSWER_TIMEOUT_USEC);
+    return sd_bus_call_async(sender->credentials->bus, ret_question, message, on_answer, sender,
+                             ANSWER_TIMEOUT_USEC);
+}
+
+/* Asks, and waits for the answer. */
+static bool
+ask_bus_now(const Sender *sender, const char *member, uint32_t *ret_number)
+{
+    g_autoptr(sd_bus_message) message = NULL;
+    g_autoptr(sd_bus_message) reply = NULL;
+
+    return make_question(sender, member, &message) >= 0 &&
+           sd_bus_call(sender->credentials->bus, message, ANSWER_NOW_TIMEOUT_USEC, NULL, &reply) >=
+               0 &&
+           sd_bus_message_read_basic(reply, 'u', ret_number) > 0;
 }
 
 BangerPeer *
@@ -238,7 +247,9 @@ banger_credentials_get(BangerCredentials *credentials, const char *name, unsigne
         int r;
 
         sender = add_sender(credentials, name);
-        r = ask_bus(sender);
+        r = ask_bus(sender, GET_PID, on_pid, &sender->pid_question);
+        if (r >= 0)
+            r = ask_bus(sender, GET_UID, on_uid, &sender->question);
         if (r < 0) {
             g_hash_table_remove(credentials->senders, name);
             return r;
@@ -252,17 +263,17 @@ banger_credentials_get(BangerCredentials *credentials, const char *name, unsigne
 BangerPeer *
 banger_credentials_find_now(BangerCredentials *credentials, const char *name)
 {
-    g_autoptr(sd_bus_message) message = NULL;
-    g_autoptr(sd_bus_message) reply = NULL;
     Sender *sender = g_hash_table_lookup(credentials->senders, name);
+    uint32_t uid, pid = 0;
 
     if (sender == NULL)
         sender = add_sender(credentials, name);
-    if (!sender->known)
-        sender->known =
-            make_question(sender, &message) >= 0 &&
-            sd_bus_call(credentials->bus, message, ANSWER_NOW_TIMEOUT_USEC, NULL, &reply) >= 0 &&
-            read_credentials(reply, &sender->peer);
+    if (!sender->known && ask_bus_now(sender, GET_UID, &uid)) {
+        (void)ask_bus_now(sender, GET_PID, &pid);
+        sender->peer.uid = uid;
+        sender->peer.pid = (pid_t)pid;
+        sender->known = true;
+    }
     if (sender->known) {
         answer_waiting(sender); /* they came first */
         return &sender->peer;

@@ -7,8 +7,9 @@
 
 /*
  * Who is behind a unique bus name. The bus is asked once a name (org.freedesktop.DBus
- * GetConnectionCredentials) and the answer kept until the name goes away, and a while longer:
- * unique names are never used again, and a last call of that name may still be on its way.
+ * GetConnectionUnixProcessID and GetConnectionUnixUser) and the answer kept until the name goes
+ * away, and a while longer: unique names are never used again, and a last call of that name may
+ * still be on its way.
  *
  * Used from the main thread alone.
  */
@@ -49,7 +50,7 @@ int banger_credentials_get(BangerCredentials *credentials, const char *name, uns
                            void *user_data);
 
 /*
- * As banger_credentials_find(), and asks the bus if need be, which takes it some 100 us and has
+ * As banger_credentials_find(), and asks the bus if need be, which takes it some 200 us and has
  * 1 s.
  */
 BangerPeer *banger_credentials_find_now(BangerCredentials *credentials, const char *name);

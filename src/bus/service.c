@@ -135,10 +135,7 @@ on_job(const char *name, BangerJobEvent event, void *user_data)
 static bool
 connect_to_bus(BangerService *service, GError **error)
 {
-    /*
-     * Newer buses add a descriptor of the process to what they say of a caller, which nothing here
-     * needs: a helper without a descriptor left would lose its connection by it.
-     */
+    /* Nothing that comes on it has a descriptor. */
     int r = banger_system_bus_open(service->event, false, on_credentials_disconnected, service,
                                    &service->credentials_bus);
 
