@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "network/network-check.h"
 
-#include <errno.h>
 #include <linux/netlink.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "network/bridge.h"
 #include "network/network-private.h"
+#include "network/tap.h"
 #include "util/error.h"
-
-#define TUN_DEVICE "/dev/net/tun"
+#include "util/fd.h"
 
 bool
 banger_network_check_bridge(const BangerSettings *settings, const BangerBridge *bridge,
@@ -19,6 +17,16 @@ banger_network_check_bridge(const BangerSettings *settings, const BangerBridge *
     g_autoptr(BangerNetlink) route = banger_netlink_open(NETLINK_ROUTE, error);
 
     return route != NULL && banger_bridge_check(route, settings, bridge, error);
+}
+
+static bool
+check_driver(const char *tap, GError **error)
+{
+    banger_autofd int fd = banger_tap_open_driver(error);
+
+    if (fd < 0)
+        g_prefix_error(error, "cannot create the TAP %s: ", tap);
+    return fd >= 0;
 }
 
 bool
@@ -32,9 +40,7 @@ banger_network_check_tap(const BangerSettings *settings, const char *tap, GError
     if (route == NULL || !banger_link_find(route, tap, &link, &found, error))
         return false;
     if (!found)
-        return access(TUN_DEVICE, F_OK) == 0 ||
-               banger_set_errno(error, BANGER_ERROR_NOT_SUPPORTED, errno,
-                                "cannot create the TAP %s: no %s", tap, TUN_DEVICE);
+        return check_driver(tap, error);
     reason = banger_tap_refuse(settings, &link);
     return reason == NULL || banger_set_error(error, BANGER_ERROR_ALREADY_EXISTS, "%s", reason);
 }

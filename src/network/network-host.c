@@ -17,6 +17,8 @@
 #include "network/nft.h"
 #include "network/resolve1-list.h"
 #include "network/sysctl.h"
+#include "network/tap.h"
+#include "util/fd.h"
 
 #define TUN "/dev/net/tun"
 
@@ -126,6 +128,17 @@ warn_of_links(const BangerSettings *settings, BangerNetlink *netfilter, GPtrArra
     return banger_forwarding_warn(netfilter, route, links, warnings, error);
 }
 
+static void
+warn_of_driver(GPtrArray *warnings)
+{
+    g_autoptr(GError) error = NULL;
+    banger_autofd int fd = banger_tap_open_driver(&error);
+
+    if (fd < 0 && banger_error_code(error) == BANGER_ERROR_NOT_SUPPORTED)
+        g_ptr_array_add(warnings, g_strdup(TUN " is not there: TAPs cannot be made without the "
+                                               "kernel's module tun"));
+}
+
 void
 banger_network_describe_host(const BangerSettings *settings, GPtrArray *features,
                              GPtrArray *warnings)
@@ -146,9 +159,7 @@ banger_network_describe_host(const BangerSettings *settings, GPtrArray *features
         g_ptr_array_add(warnings, g_strdup_printf("the links cannot be read: %s", error->message));
     if (netlink != NULL)
         warn_of_guests(netlink, warnings);
-    if (access(TUN, F_OK) < 0)
-        g_ptr_array_add(warnings, g_strdup(TUN " is not there: TAPs cannot be made without the "
-                                               "kernel's module tun"));
+    warn_of_driver(warnings);
     if (banger_resolve1_is_there())
         g_ptr_array_add(features, g_strdup("resolved"));
     lines = g_strsplit(text->str, "\n", -1);

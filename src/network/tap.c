@@ -14,22 +14,31 @@
 
 #define TUN_DEVICE "/dev/net/tun"
 
-/* Opens /dev/net/tun and ties it to the TAP @name; 0, or the errno of what failed. */
-static int
-attach_tap(const char *name, unsigned int flags, int *ret_fd, GError **error)
+int
+banger_tap_open_driver(GError **error)
 {
-    banger_autofd int fd = open(TUN_DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
-    struct ifreq request = {0};
+    int fd = open(TUN_DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    int errnum = errno;
 
-    if (fd < 0) {
-        int errnum = errno;
-
+    if (fd < 0)
         (void)banger_set_errno(error,
                                errnum == ENOENT || errnum == ENODEV || errnum == ENXIO
                                    ? BANGER_ERROR_NOT_SUPPORTED
                                    : BANGER_ERROR_OPERATION_FAILED,
-                               errnum, "cannot create the TAP %s: no %s", name, TUN_DEVICE);
-        return errnum;
+                               errnum, "no %s", TUN_DEVICE);
+    return fd < 0 ? -errnum : fd;
+}
+
+/* Opens /dev/net/tun and ties it to the TAP @name; 0, or the errno of what failed. */
+static int
+attach_tap(const char *name, unsigned int flags, int *ret_fd, GError **error)
+{
+    banger_autofd int fd = banger_tap_open_driver(error);
+    struct ifreq request = {0};
+
+    if (fd < 0) {
+        g_prefix_error(error, "cannot create the TAP %s: ", name);
+        return -fd;
     }
     request.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | flags);
     (void)g_strlcpy(request.ifr_name, name, sizeof request.ifr_name);

@@ -6,6 +6,14 @@
 #include <sys/types.h>
 
 /*
+ * Opens /dev/net/tun, for which the kernel loads its module if it may; that there is a node says
+ * nothing, for there may be one without a driver. Returns a descriptor, or a negative errno.
+ *
+ * Errors: NotSupported without the node or its driver; OperationFailed.
+ */
+int banger_tap_open_driver(GError **error);
+
+/*
  * Makes the TAP @name by TUNSETIFF with IFF_TUN_EXCL and gives it to @owner and @group. It lives as
  * long as *@ret_fd is open, and is gone without a trace when that is closed, by whatever: a
  * failure, a crash, a SIGKILL. banger_tap_persist() makes it stay; until then no other process can
