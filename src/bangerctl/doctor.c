@@ -6,7 +6,7 @@
 #include "bangerctl/text-domain.h"
 #include "util/text.h"
 
-/* Each feature, and how to get it. */
+/* Each feature, how to get it, and whether guests do not work without it. */
 static const struct {
     const char *feature, *cure;
     bool is_needed;
@@ -15,7 +15,10 @@ static const struct {
      N_("switch on virtualisation in the firmware (or nested virtualisation of the host above), "
         "then: modprobe kvm_intel or modprobe kvm_amd"),
      true},
-    {"device-mapper", N_("modprobe dm_snapshot"), true},
+    {"device-mapper",
+     N_("modprobe dm_snapshot, then systemctl restart banger-helper.service, if machines are to "
+        "have snapshots as disks"),
+     false},
     {"nat-ipv4", N_("modprobe nf_tables, or a kernel with it"), true},
     {"nat-ipv6", N_("a kernel with IPv6 and nf_tables"), false},
     {"resolved", N_("install systemd-resolved, if the names of guests are to be known"), false},
