@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "network/filter-private.h"
+#include "network/filter-watch.h"
 #include "network/firewalls.h"
 #include "network/forwarding.h"
 #include "network/network-settings.h"
@@ -22,6 +23,7 @@ static GMutex lock;
 /* Of the last look: it need not be repeated while the rules' generation is the one that we made. */
 static struct {
     bool valid;
+    bool whole; /* our tables were, at that generation, even if what others have is to be seen */
     uint32_t generation;
     char *warnings;
     bool firewalld;
@@ -129,14 +131,17 @@ refresh_others(const BangerFilterContext *context, BangerNetlink *netlink, GErro
            ((!firewalls.docker && !firewalls.firewalld) || refresh_uplinks(netlink, error));
 }
 
-/* One look at all there is; *@ret_done if nothing had to be put back. */
+/*
+ * One look at all there is, or only at what others have if our tables are @known_whole; *@ret_done
+ * if nothing had to be put back.
+ */
 static bool
-look_once(const BangerFilterContext *context, BangerNetlink *netlink, bool *ret_done,
-          bool *ret_absent, GError **error)
+look_once(const BangerFilterContext *context, BangerNetlink *netlink, bool known_whole,
+          bool *ret_done, bool *ret_absent, GError **error)
 {
-    BangerTables tables;
+    BangerTables tables = BANGER_TABLES_WHOLE;
 
-    if (!banger_filter_look(context, netlink, &tables, error))
+    if (!known_whole && !banger_filter_look(context, netlink, &tables, error))
         return false;
     if (tables != BANGER_TABLES_WHOLE) {
         *ret_done = false;
@@ -157,10 +162,11 @@ make_whole(const BangerSettings *settings, BangerNetlink *netlink, uint32_t *ret
            bool *ret_absent, GError **error)
 {
     *ret_absent = false;
+    banger_filter_watch_open();
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
         g_auto(BangerFilterContext) context = {0};
         uint32_t before, after;
-        bool done = true;
+        bool done = true, whole;
 
         if (!banger_nft_generation(netlink, &before, error))
             return false;
@@ -168,13 +174,14 @@ make_whole(const BangerSettings *settings, BangerNetlink *netlink, uint32_t *ret
             *ret_generation = before;
             return true;
         }
+        whole = banger_filter_watch_spares(seen.generation, before) && seen.whole;
         init_context(&context, settings);
-        if (!look_once(&context, netlink, &done, ret_absent, error) ||
+        if (!look_once(&context, netlink, whole, &done, ret_absent, error) ||
             !banger_nft_generation(netlink, &after, error))
             return false;
         if (*ret_absent || (done && before == after)) {
             *ret_generation = after;
-            seen.valid = !*ret_absent;
+            seen.valid = seen.whole = !*ret_absent;
             seen.generation = after;
             g_free(seen.warnings);
             seen.warnings = g_string_free(g_steal_pointer(&context.warnings), FALSE);
@@ -186,6 +193,7 @@ make_whole(const BangerSettings *settings, BangerNetlink *netlink, uint32_t *ret
             g_free(seen.warnings);
             seen.warnings = g_strdup(context.warnings->str);
             seen.valid = true;
+            seen.whole = false;
             seen.generation = after;
         }
     }
@@ -303,7 +311,7 @@ change_once(const BangerSettings *settings, BangerNetlink *netlink,
     }
     batch = banger_nft_batch_new(generation);
     if (!fill_batch(netlink, batch, change, &now, error)) {
-        seen.valid = false;
+        seen.valid = seen.whole = false;
         return false;
     }
     *ret_again = now != generation;
@@ -318,6 +326,7 @@ change_once(const BangerSettings *settings, BangerNetlink *netlink,
     }
     seen.valid = false;
     *ret_again = errnum == ERESTART;
+    seen.whole &= *ret_again;
     return *ret_again || refuse_change(netlink, errnum, error);
 }
 

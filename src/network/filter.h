@@ -15,9 +15,10 @@
  *
  * The rules never change while the helper runs; what changes are elements of their sets, a few at a
  * time, asked for together, in one transaction that the kernel refuses if another program changed
- * the rules since they were looked at. Whether the tables are whole is looked at only when another
- * program has changed something (the kernel counts generations). If they are not, they are written
- * anew from the labels of our links and the guests' files, as a whole and at once.
+ * the rules since they were looked at. What others have is looked at only when another program has
+ * changed something (the kernel counts generations), and whether the tables are whole only when it
+ * is not known to be none of ours (network/filter-watch.h). If they are not, they are written anew
+ * from the labels of our links and the guests' files, as a whole and at once.
  *
  * One caller at a time in this process, as in the kernel. All functions: NotManaged if there is a
  * table of this name of another program's; NotSupported if the kernel lacks something, which is

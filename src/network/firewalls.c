@@ -195,32 +195,39 @@ warn_of_chain(BangerNetlink *netlink, const BangerNftBaseChain *chain, GString *
     return true;
 }
 
-/* Once it could be opened it stays open: the way to it would be most of what a look takes. */
-static int
-legacy_directory(void)
+/*
+ * Reads what the kernel says of families[@i] into @text; its length, at most 0 if it says nothing.
+ * What could be opened stays open: the way to it would be most of what a look takes. It can no
+ * longer be read once the module that made it was unloaded; a new one makes a new file.
+ */
+static ssize_t
+read_legacy_tables(size_t i, char *text, size_t size)
 {
     static GMutex lock;
-    static int kept = -1;
-    int directory;
+    static int directory = -1;
+    static int files[G_N_ELEMENTS(families)] = {-1, -1};
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lock);
+    ssize_t length = -1;
 
-    g_mutex_lock(&lock);
-    if (kept < 0)
-        kept = open(LEGACY_DIRECTORY, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    directory = kept;
-    g_mutex_unlock(&lock);
-    return directory;
+    (void)locker;
+    if (files[i] >= 0 && (length = pread(files[i], text, size, 0)) < 0)
+        banger_close_fd(&files[i]);
+    if (files[i] >= 0)
+        return length;
+    if (directory < 0)
+        directory = open(LEGACY_DIRECTORY, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    files[i] = openat(directory, families[i].legacy_tables, O_RDONLY | O_CLOEXEC);
+    return files[i] < 0 ? -1 : pread(files[i], text, size, 0);
 }
 
 /* Whether iptables-legacy has a filter table of families[@i]. */
 static bool
 has_legacy(size_t i)
 {
-    banger_autofd int fd =
-        openat(legacy_directory(), families[i].legacy_tables, O_RDONLY | O_CLOEXEC);
     char text[LEGACY_NAMES_MAX] = "";
     g_auto(GStrv) names = NULL;
 
-    if (fd < 0 || read(fd, text, sizeof text - 1) <= 0)
+    if (read_legacy_tables(i, text, sizeof text - 1) <= 0)
         return false;
     names = g_strsplit(text, "\n", -1);
     return g_strv_contains((const char *const *)names, LEGACY_TABLE);

@@ -276,6 +276,13 @@ START_TEST(half_removed_table_is_repaired)
         "nft flush map inet banger forwards6",
         "nft flush map inet banger egress4",
         "nft insert rule inet banger forward accept",
+        /* Beside changes that have nothing to do with us. */
+        "nft 'add table inet elsewhere; flush set inet banger guests4; add table ip elsewhere'",
+        "nft flush chain inet banger srcnat; nft add chain inet elsewhere one",
+        "nft add chain inet elsewhere two; nft flush set bridge banger taps",
+        /* More of them than a socket has room for. */
+        "nft flush chain inet banger unmark; "
+        "seq -f 'add chain inet elsewhere c%g' 5000 | nft -f - && nft delete table inet elsewhere",
         "iptables -F DOCKER-USER",
         /* A rule of an older version, written by iptables. */
         "iptables -I DOCKER-USER -m comment --comment 'org.banger.Helper1/0 old' -j ACCEPT",

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the bus cannot show of the network methods: the same operations in this process, in a rig's
- * network, without the bus's order of calls: two threads at once, links that vanish, and a process
- * killed in the middle.
+ * network, without the bus's order of calls: two threads at once, links that vanish, a process
+ * killed in the middle, and others' changes as the kernel reports them.
  */
+#include <linux/netlink.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "bus/network/network-fixture.h"
+#include "network/filter-watch.h"
 #include "network/network-settings.h"
 #include "network/network.h"
+#include "network/nft-batch.h"
 #include "network/resolver.h"
 #include "util/error.h"
 
@@ -235,6 +238,78 @@ END_TEST
 #define killed_in_the_middle bridge_vanishes
 #endif
 
+static uint32_t
+generation(void)
+{
+    g_autoptr(BangerNetlink) netlink = banger_netlink_open(NETLINK_NETFILTER, NULL);
+    uint32_t now = 0;
+
+    ck_assert(netlink != NULL && banger_nft_generation(netlink, &now, NULL));
+    return now;
+}
+
+/* Whether what @commands change spares our tables. */
+static bool
+spares(const char *commands)
+{
+    uint32_t before = generation();
+
+    network_do("%s", commands);
+    ck_assert_uint_ne(generation(), before);
+    return banger_filter_watch_spares(before, generation());
+}
+
+START_TEST(changes_of_others_spare_ours)
+{
+    uint32_t before;
+
+    banger_filter_watch_open();
+    ck_assert(spares("nft add table inet other"));
+    ck_assert(spares("nft add chain inet other one; nft add rule inet other one accept"));
+    ck_assert(!spares("nft add table ip banger"));
+    ck_assert(!spares("nft add chain ip banger one"));
+    ck_assert(!spares("nft add rule ip banger one accept"));
+    ck_assert(!spares("nft 'add set ip banger names { type ifname; }'"));
+    ck_assert(!spares("nft 'add element ip banger names { lo }'"));
+    ck_assert(!spares("nft flush set ip banger names"));
+    ck_assert(!spares("nft flush chain ip banger one"));
+    ck_assert(!spares("nft add table ip other; nft 'delete set ip banger names'"));
+    ck_assert(!spares("nft delete table ip banger; nft delete table ip other"));
+    ck_assert(!spares("nft 'add table ip6 other; add table ip6 banger; add table bridge other'"));
+    ck_assert(!spares("nft flush ruleset"));
+    ck_assert(spares("nft add table inet other"));
+
+    /* What was known before does not count. */
+    network_do("nft add table ip banger");
+    ck_assert(spares("nft delete table inet other"));
+    ck_assert(banger_filter_watch_spares(generation(), generation()));
+    /* What was asked for, and what was not reported yet. */
+    before = generation();
+    ck_assert(spares("nft add table inet other"));
+    ck_assert(!banger_filter_watch_spares(before, generation()));
+    ck_assert(!banger_filter_watch_spares(generation(), generation() + 1));
+}
+END_TEST
+
+/* More than the socket has room for, of which the last is reported again. */
+START_TEST(changes_that_were_lost_are_not_spared)
+{
+    uint32_t before;
+
+    banger_filter_watch_open();
+    ck_assert(spares("nft add table inet other"));
+    before = generation();
+    ck_assert(!spares("nft add table ip banger; seq -f 'add chain inet other c%g' 5000 | "
+                      "nft -f -"));
+    ck_assert(spares("nft add table inet third"));
+    network_do("nft add table inet fourth");
+    ck_assert(!banger_filter_watch_spares(before, generation()));
+    ck_assert(spares("nft add table inet fifth"));
+    ck_assert(!spares("nft add table inet other; nft flush ruleset; nft add table ip banger; "
+                      "seq -f 'add table inet t%g' 5000 | nft -f -; nft add table ip other"));
+}
+END_TEST
+
 int
 main(int argc, char **argv)
 {
@@ -251,6 +326,8 @@ main(int argc, char **argv)
     tcase_add_test(tcase, two_threads_with_one_name);
     tcase_add_test(tcase, two_threads_create_one);
     tcase_add_test(tcase, absent_resolved_is_noted_once);
+    tcase_add_test(tcase, changes_of_others_spare_ours);
+    tcase_add_test(tcase, changes_that_were_lost_are_not_spared);
     tcase_add_test(tcase, bridge_vanishes);
     tcase_add_test(tcase, tap_vanishes);
     tcase_add_test(tcase, killed_in_the_middle);
