@@ -254,6 +254,7 @@ main(void)
     Suite *suite = suite_create("documents");
     TCase *tcase = tcase_create("documents");
 
+    tcase_set_timeout(tcase, 30); /* it reads all of the tree, beside a build perhaps */
     tcase_add_test(tcase, references_lead_somewhere);
     tcase_add_test(tcase, pages_are_listed);
     tcase_add_test(tcase, commands_are_run);
