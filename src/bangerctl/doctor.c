@@ -25,11 +25,18 @@ static const struct {
     {"jail", N_("[VMM] Jail=yes in helper.conf(5), and systemd as PID 1"), false},
 };
 
-/* What to do about a warning, by a part of its text, and whether guests do not work with it. */
+/*
+ * What to do about a warning, by a part of its text, and whether guests do not work with it. The
+ * first that fits counts.
+ */
 static const struct {
     const char *part, *cure;
     bool is_needed;
 } warnings_known[] = {
+    /* These end in the error of whatever it was, which may have a part of the others. */
+    {"nftables cannot be read", N_("modprobe nf_tables, or a kernel with it"), true},
+    {"the links cannot be read",
+     N_("try again; if it stays so: journalctl --unit banger-helper.service"), true},
     {"the nftables chain",
      N_("accept packets from and to the bridges in that chain, before what drops them: "
         "banger-helper(7), FIREWALLS"),
@@ -46,9 +53,6 @@ static const struct {
      N_("leave it, if that zone is meant for guests; else firewall-cmd --permanent --zone=ZONE "
         "--remove-interface=BRIDGE, firewall-cmd --reload, and the next bangerctl nat … on"),
      false},
-    {"nftables cannot be read", N_("modprobe nf_tables, or a kernel with it"), true},
-    {"the links cannot be read",
-     N_("try again; if it stays so: journalctl --unit banger-helper.service"), true},
     {"/dev/net/tun is not there", N_("modprobe tun"), true},
     {"forwarding is off (",
      N_("take the setting out of sysctl.d(5); the next bangerctl nat … on switches it on again"),
