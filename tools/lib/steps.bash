@@ -10,7 +10,7 @@ jobs_per_processor=5
 
 # For say_how_long.
 declare -A usual_seconds=([style]=5 [lint]=80 [unit]=15 [bus]=220 [container]=35 [sanitizers]=280 [tsan]=100
-    [variants]=90 [valgrind]=105 [coverage]=190 [fuzz]=115 [distcheck]=110 [package]=255 [web]=40 [vm]=790 [trixie]=2300)
+    [variants]=90 [valgrind]=105 [coverage]=190 [fuzz]=115 [distcheck]=110 [package]=255 [web]=40 [vm]=860 [trixie]=2300)
 
 # root reads a tree that is another user's, which git refuses unless it is configured to accept it.
 export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
