@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "machine/beside.h"
 #include "machine/create-private.h"
-#include "machine/launch-machine.h"
 #include "machine/machine.h"
 #include "util/object-path.h"
 #include "vmm/launch.h"
@@ -75,46 +75,6 @@ banger_machine_makes_root(const BangerMachineRequest *machine)
     return machine->rootfs_path[0] != '\0';
 }
 
-/* The disk's part, on a thread of its own. */
-typedef struct {
-    BangerCreation *creation;
-    GError *error;
-} DiskThread;
-
-static gpointer
-run_disk_thread(void *user_data)
-{
-    DiskThread *thread = user_data;
-
-    (void)banger_create_disk(thread->creation, &thread->error);
-    return NULL;
-}
-
-/*
- * Makes both parts, side by side where the root drive is made: in one that is there already nothing
- * is written before the network is there. The network's failure is the one reported if both fail.
- */
-static bool
-create_parts(BangerCreation *disk, BangerCreation *network, GError **error)
-{
-    DiskThread thread = {.creation = disk};
-    g_autoptr(GError) disk_error = NULL;
-    GThread *started = NULL;
-    bool ok;
-
-    if (banger_machine_makes_root(disk->machine))
-        started = g_thread_try_new("disk", run_disk_thread, &thread, NULL);
-    ok = banger_create_network(network, error);
-    if (started == NULL)
-        return ok && banger_create_disk(disk, error);
-    (void)g_thread_join(started);
-    disk_error = thread.error;
-    if (!ok || disk_error == NULL)
-        return ok;
-    g_propagate_error(error, g_steal_pointer(&disk_error));
-    return false;
-}
-
 /* The part of @request from @first to @last of its progress. */
 static BangerCreation
 begin_part(const BangerSettings *settings, const BangerRequest *request, double first, double last)
@@ -129,16 +89,67 @@ begin_part(const BangerSettings *settings, const BangerRequest *request, double 
 }
 
 static bool
-launch_machine(const BangerSettings *settings, const BangerRequest *request, uint32_t *ret_pid,
-               GError **error)
+create_network(void *user_data, GError **error)
 {
-    banger_job_set_step(request->job, "starting the virtual machine");
-    banger_job_set_progress(request->job, LAUNCH_FROM);
-    return banger_launch_machine(settings, request, &request->create_machine.launch, true, ret_pid,
-                                 error);
+    return banger_create_network(user_data, error);
 }
 
-/* The parts, and the launch when all is there. */
+static bool
+await_network(void *user_data, GError **error)
+{
+    return banger_beside_await(user_data, error);
+}
+
+/* Whether something is written into a root drive that is there already. */
+static bool
+writes_into_root(const BangerMachineRequest *machine)
+{
+    return !banger_machine_makes_root(machine) && (machine->fsck || machine->files->len > 0);
+}
+
+/* Starts the VMM, which has nothing of its own before @network is there. */
+static bool
+launch_machine(const BangerSettings *settings, const BangerRequest *request, BangerBeside *network,
+               uint32_t *ret_pid, GError **error)
+{
+    const BangerMachineRequest *machine = &request->create_machine;
+    const BangerLaunchPart part = {
+        .made.tap = banger_machine_makes_tap(machine),
+        .await_rest = await_network,
+        .user_data = network,
+    };
+
+    banger_job_set_step(request->job, "starting the virtual machine");
+    banger_job_set_progress(request->job, LAUNCH_FROM);
+    return banger_launch_run(settings, &machine->launch, request->op_id, request->caller_uid,
+                             request->job, &part, ret_pid, error);
+}
+
+/*
+ * Makes the disk and starts the VMM, beside the network; but a root drive that is there already is
+ * written into only once the network is there. The network's failure is the one reported if both
+ * fail.
+ */
+static bool
+create_parts(BangerCreation *disk, BangerCreation *network, uint32_t *ret_pid, GError **error)
+{
+    g_auto(BangerBeside) beside = BANGER_BESIDE_INIT;
+    g_autoptr(GError) failure = NULL;
+
+    banger_beside_begin(&beside, "network", create_network, network);
+    if ((writes_into_root(disk->machine) || !banger_beside_is_pending(&beside)) &&
+        !banger_beside_await(&beside, error))
+        return false;
+    if (banger_create_disk(disk, &failure) &&
+        launch_machine(disk->settings, disk->request, &beside, ret_pid, &failure))
+        return true;
+    /* A launch that has waited says itself how the network came out. */
+    if (!banger_beside_is_pending(&beside) || banger_beside_await(&beside, error))
+        g_propagate_error(error, g_steal_pointer(&failure));
+    return false;
+}
+
+/* All of it, or nothing. */
 static bool
 create_machine(const BangerSettings *settings, const BangerRequest *request, BangerReply *reply,
                GError **error)
@@ -146,8 +157,7 @@ create_machine(const BangerSettings *settings, const BangerRequest *request, Ban
     g_auto(BangerCreation) disk = begin_part(settings, request, DISK_FROM, LAUNCH_FROM);
     g_auto(BangerCreation) network = begin_part(settings, request, 0, DISK_FROM);
 
-    if (!create_parts(&disk, &network, error) ||
-        !launch_machine(settings, request, &reply->create_machine.pid, error))
+    if (!create_parts(&disk, &network, &reply->create_machine.pid, error))
         return false;
     banger_undo_commit(&network.undo);
     banger_undo_commit(&disk.undo);

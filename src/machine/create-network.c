@@ -2,6 +2,7 @@
 #include <net/if.h>
 
 #include "machine/create-private.h"
+#include "machine/launch-machine.h"
 #include "network/guest-state.h"
 #include "network/nat.h"
 #include "network/network-check.h"
@@ -248,7 +249,9 @@ banger_create_network(BangerCreation *creation, GError **error)
          !forward_ports(creation, error) ||
          !banger_job_pass(creation->job, "ports-forwarded", error)))
         return false;
-    return route_names(creation, error) && banger_job_pass(creation->job, "names-routed", error);
+    return route_names(creation, error) && banger_job_pass(creation->job, "names-routed", error) &&
+           banger_machine_note_macs(creation->settings, &machine->launch, &creation->undo, error) &&
+           banger_job_pass(creation->job, "macs-noted", error);
 }
 
 static bool

@@ -49,7 +49,10 @@ bool banger_machine_makes_root(const BangerMachineRequest *machine);
 /* Makes COW file and snapshot, checks the root drive and writes the files. */
 bool banger_create_disk(BangerCreation *creation, GError **error);
 
-/* Makes bridge and TAP, and registers the guest with all that belongs to it. */
+/*
+ * Makes bridge and TAP, and registers the guest with all that belongs to it, the Ethernet addresses
+ * of its interfaces included.
+ */
 bool banger_create_network(BangerCreation *creation, GError **error);
 
 /* Whether banger_create_disk() and banger_create_network() would be refused; nothing is changed. */

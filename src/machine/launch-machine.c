@@ -4,7 +4,6 @@
 #include "machine/machine.h"
 #include "network/tap-mac.h"
 #include "util/job.h"
-#include "util/undo.h"
 #include "vmm/launch.h"
 
 /* The Ethernet address that a TAP was noted to have. */
@@ -51,26 +50,20 @@ set_mac(const BangerSettings *settings, const char *tap, const BangerInterfaceOp
 }
 
 bool
-banger_launch_machine(const BangerSettings *settings, const BangerRequest *request,
-                      const BangerLaunchFirecrackerRequest *launch, bool checked, uint32_t *ret_pid,
-                      GError **error)
+banger_machine_note_macs(const BangerSettings *settings,
+                         const BangerLaunchFirecrackerRequest *launch, BangerUndo *undo,
+                         GError **error)
 {
     const GArray *more = launch->options.network_interfaces;
-    g_auto(BangerUndo) undo = BANGER_UNDO_INIT;
 
-    if (!set_mac(settings, launch->tap_device, &launch->options.eth0, &undo, error))
+    if (!set_mac(settings, launch->tap_device, &launch->options.eth0, undo, error))
         return false;
     for (unsigned int i = 0; more != NULL && i < more->len; i++) {
         const BangerInterface *interface = &g_array_index(more, BangerInterface, i);
 
-        if (!set_mac(settings, interface->tap_device, &interface->options, &undo, error))
+        if (!set_mac(settings, interface->tap_device, &interface->options, undo, error))
             return false;
     }
-    if (!banger_job_pass(request->job, "macs-noted", error) ||
-        !banger_launch_run(settings, launch, request->op_id, request->caller_uid, request->job,
-                           checked, ret_pid, error))
-        return false;
-    banger_undo_commit(&undo);
     return true;
 }
 
@@ -78,6 +71,14 @@ bool
 banger_op_launch_firecracker(const BangerSettings *settings, const BangerRequest *request,
                              BangerReply *reply, GError **error)
 {
-    return banger_launch_machine(settings, request, &request->launch_firecracker, false,
-                                 &reply->launch_firecracker.pid, error);
+    const BangerLaunchFirecrackerRequest *launch = &request->launch_firecracker;
+    g_auto(BangerUndo) undo = BANGER_UNDO_INIT;
+
+    if (!banger_machine_note_macs(settings, launch, &undo, error) ||
+        !banger_job_pass(request->job, "macs-noted", error) ||
+        !banger_launch_run(settings, launch, request->op_id, request->caller_uid, request->job,
+                           NULL, &reply->launch_firecracker.pid, error))
+        return false;
+    banger_undo_commit(&undo);
+    return true;
 }

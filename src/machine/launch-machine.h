@@ -3,11 +3,12 @@
 
 #include "model/operation.h"
 #include "util/settings.h"
+#include "util/undo.h"
 
 /*
- * banger_launch_run() of @launch, the machine of @request, once the source check knows the Ethernet
- * addresses (guest_mac) of its interfaces; a failure takes that back.
+ * Has the source check know the Ethernet addresses (guest_mac) of @launch's interfaces, whose TAPs
+ * are there; @undo takes that back.
  */
-bool banger_launch_machine(const BangerSettings *settings, const BangerRequest *request,
-                           const BangerLaunchFirecrackerRequest *launch, bool checked,
-                           uint32_t *ret_pid, GError **error);
+bool banger_machine_note_macs(const BangerSettings *settings,
+                              const BangerLaunchFirecrackerRequest *launch, BangerUndo *undo,
+                              GError **error);

@@ -166,7 +166,7 @@ banger_launch_check(Launch *launch, GError **error)
          !check_socket_directory(launch, request->vsock_path, error)) ||
         !check_taps(launch, error))
         return false;
-    if (launch->checked)
+    if (launch->part != NULL)
         return true;
     if (!banger_process_scan(launch->settings, "id", request->vm_id, &pid, &ours, error))
         return false;

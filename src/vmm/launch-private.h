@@ -21,11 +21,12 @@ typedef struct {
     const BangerLaunchFirecrackerRequest *request;
     const char *op_id;
     uid_t caller_uid;
-    BangerLaunchMade made; /* not looked at */
-    BangerJob *job;        /* or NULL */
-    bool checked;          /* that the machine does not run */
-    gint64 deadline_usec;  /* of all of it, g_get_monotonic_time() */
-    char *binary;          /* its real path */
+    BangerLaunchMade made;        /* not looked at */
+    BangerJob *job;               /* or NULL */
+    const BangerLaunchPart *part; /* or NULL */
+    bool rest_failed;             /* @part's rest, which is no failure of the VMM's */
+    gint64 deadline_usec;         /* of all of it, g_get_monotonic_time() */
+    char *binary;                 /* its real path */
     BangerVmFile files[BANGER_LAUNCH_FILES_MAX];
     size_t n_drives; /* the first of @files */
     size_t n_files;

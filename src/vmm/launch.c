@@ -358,13 +358,24 @@ configure_and_boot(Launch *launch, GError **error)
     return true;
 }
 
+/* Waits for what is made beside the start of the VMM. */
+static bool
+await_rest(Launch *launch, GError **error)
+{
+    const BangerLaunchPart *part = launch->part;
+
+    launch->rest_failed = part != NULL && !part->await_rest(part->user_data, error);
+    return !launch->rest_failed;
+}
+
 /* Explains @failure and stops the VMM; a VMM that could not be stopped is what is said last. */
 static void
 fail_launch(Launch *launch, GError **failure)
 {
     g_autoptr(GError) left = NULL;
 
-    banger_launch_explain(launch, failure);
+    if (!launch->rest_failed)
+        banger_launch_explain(launch, failure);
     if (launch->unit != NULL && !banger_unit_stop(launch->unit, &left)) {
         g_autoptr(GError) explained = g_steal_pointer(failure);
 
@@ -375,7 +386,7 @@ fail_launch(Launch *launch, GError **failure)
 
 bool
 banger_launch_run(const BangerSettings *settings, const BangerLaunchFirecrackerRequest *request,
-                  const char *op_id, uid_t caller_uid, BangerJob *job, bool checked,
+                  const char *op_id, uid_t caller_uid, BangerJob *job, const BangerLaunchPart *part,
                   uint32_t *ret_pid, GError **error)
 {
     g_auto(Launch) launch = {.settings = settings,
@@ -383,7 +394,8 @@ banger_launch_run(const BangerSettings *settings, const BangerLaunchFirecrackerR
                              .op_id = op_id,
                              .caller_uid = caller_uid,
                              .job = job,
-                             .checked = checked,
+                             .part = part,
+                             .made = part != NULL ? part->made : (BangerLaunchMade){0},
                              .deadline_usec = g_get_monotonic_time() + LAUNCH_USEC,
                              .log_fd = -1,
                              .jail = BANGER_JAIL_INIT};
@@ -398,7 +410,7 @@ banger_launch_run(const BangerSettings *settings, const BangerLaunchFirecrackerR
         !banger_job_pass(job, "jail-made", error))
         return false;
     if (!start_vmm(&launch, &failure) || !banger_job_pass(job, "vmm-started", &failure) ||
-        !grant_access(&launch, &undo, &failure) ||
+        !await_rest(&launch, &failure) || !grant_access(&launch, &undo, &failure) ||
         !banger_job_pass(job, "access-granted", &failure) ||
         !configure_and_boot(&launch, &failure) ||
         !banger_job_pass(job, "guest-started", &failure) || !banger_job_commit(job, &failure)) {

@@ -30,11 +30,23 @@ bool banger_launch_check_host(const BangerSettings *settings, const BangerLaunch
                               GError **error);
 
 /*
+ * A launch that is a part of a composite, which has asked banger_launch_check_host(), and makes the
+ * rest of the machine meanwhile: a VMM that was started does nothing before it is let into what is
+ * its own. @await_rest() is called between the two, and waits until all that was not made when the
+ * launch began is there; it may fail, and then its error is the launch's.
+ */
+typedef struct {
+    BangerLaunchMade made; /* is not there yet; the root drive is, when a launch begins */
+    bool (*await_rest)(void *user_data, GError **error);
+    void *user_data;
+} BangerLaunchPart;
+
+/*
  * LaunchFirecracker, for the operation @op_id of @caller_uid, with its @job or NULL, which can be
- * cancelled until the guest has started. @checked: banger_launch_check_host() was
- * asked, and the machine is not launched by another call meanwhile.
+ * cancelled until the guest has started. @part is NULL for a launch of its own; else the machine is
+ * not launched by another call meanwhile.
  */
 bool banger_launch_run(const BangerSettings *settings,
                        const BangerLaunchFirecrackerRequest *request, const char *op_id,
-                       uid_t caller_uid, BangerJob *job, bool checked, uint32_t *ret_pid,
-                       GError **error);
+                       uid_t caller_uid, BangerJob *job, const BangerLaunchPart *part,
+                       uint32_t *ret_pid, GError **error);
