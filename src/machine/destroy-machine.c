@@ -3,6 +3,7 @@
 #include "disk/dm-list.h"
 #include "disk/dm.h"
 #include "disk/snapshot.h"
+#include "machine/beside.h"
 #include "machine/machine.h"
 #include "network/network-list.h"
 #include "network/network.h"
@@ -23,6 +24,7 @@
 typedef struct {
     const BangerSettings *settings;
     const BangerMachineRequest *machine;
+    BangerJob *job;        /* of the call, or NULL */
     BangerProcess process; /* the VMM, if it runs */
     BangerMachineInfo *info;
     bool is_running;
@@ -33,11 +35,13 @@ typedef struct {
     char *recorded_tap;           /* by the TAP's label */
     BangerObjectClaim *tap_claim; /* where the request did not name it */
     BangerObjectClaim *snapshot_claim;
+    BangerBeside tap_removal; /* works on the others */
 } Remains;
 
 static void
 remains_clear(Remains *remains)
 {
+    banger_beside_clear(&remains->tap_removal);
     banger_process_close(&remains->process);
     g_clear_pointer(&remains->info, banger_machine_info_free);
     g_clear_pointer(&remains->taps, g_hash_table_unref);
@@ -186,16 +190,6 @@ check_remains(const Remains *remains, GError **error)
            check_socket(remains, remains->sockets[1], error);
 }
 
-static bool
-stop_vmm(const Remains *remains, GError **error)
-{
-    const char *how;
-
-    return !remains->is_running ||
-           banger_machine_stop(remains->settings, &remains->process, remains->info,
-                               remains->machine->stop_timeout_s, &how, error);
-}
-
 /* The directory in which a VMM that ended by itself left its sockets. */
 static void
 remove_jail(const Remains *remains)
@@ -255,16 +249,50 @@ remove_cow(const Remains *remains, GError **error)
            banger_cow_file_remove(remains->settings, remains->machine->cow_path, error);
 }
 
+static bool
+remove_tap_step(void *user_data, GError **error)
+{
+    const Remains *remains = user_data;
+
+    return remove_tap(remains, error) && banger_job_pass(remains->job, "tap-removed", error);
+}
+
+/* Removes the TAP beside all else: nearly all that it takes is waiting in the kernel. */
+static void
+begin_with_tap(void *user_data)
+{
+    Remains *remains = user_data;
+
+    banger_beside_begin(&remains->tap_removal, "tap", remove_tap_step, remains);
+}
+
+/*
+ * Stops the VMM. It needs its TAP no more once it was sent its signal, and can do nothing with a
+ * descriptor whose TAP is gone.
+ */
+static bool
+stop_vmm(Remains *remains, GError **error)
+{
+    const BangerMachineEnding ending = {begin_with_tap, remains};
+    const char *how;
+
+    if (!remains->is_running) {
+        begin_with_tap(remains);
+        return true;
+    }
+    return banger_machine_stop(remains->settings, &remains->process, remains->info,
+                               remains->machine->stop_timeout_s, &ending, &how, error);
+}
+
 /* Removes what is there, and says the first that could not be. */
 static bool
-remove_all(const Remains *remains, BangerJob *job, GError **error)
+remove_all(Remains *remains, GError **error)
 {
     static const struct {
         bool (*remove)(const Remains *remains, GError **error);
         const char *done;
     } steps[] = {
         {remove_sockets, "sockets-removed"},
-        {remove_tap, "tap-removed"},
         {remove_snapshot, "snapshot-removed"},
         {remove_cow, "cow-removed"},
     };
@@ -275,8 +303,9 @@ remove_all(const Remains *remains, BangerJob *job, GError **error)
         GError **failure = first == NULL ? &first : NULL;
 
         if (steps[i].remove(remains, failure))
-            (void)banger_job_pass(job, steps[i].done, failure);
+            (void)banger_job_pass(remains->job, steps[i].done, failure);
     }
+    (void)banger_beside_await(&remains->tap_removal, first == NULL ? &first : NULL);
     if (first == NULL)
         return true;
     g_propagate_error(error, g_steal_pointer(&first));
@@ -288,8 +317,11 @@ banger_op_destroy_machine(const BangerSettings *settings, const BangerRequest *r
                           BangerReply *reply, GError **error)
 {
     const BangerMachineRequest *machine = &request->destroy_machine;
-    g_auto(Remains)
-        remains = {.settings = settings, .machine = machine, .process = BANGER_PROCESS_INIT};
+    g_auto(Remains) remains = {.settings = settings,
+                               .machine = machine,
+                               .job = request->job,
+                               .process = BANGER_PROCESS_INIT,
+                               .tap_removal = BANGER_BESIDE_INIT};
 
     (void)reply;
     if (!find_remains(&remains, error) || !check_remains(&remains, error))
@@ -301,5 +333,5 @@ banger_op_destroy_machine(const BangerSettings *settings, const BangerRequest *r
         !banger_job_pass(request->job, "vmm-stopped", error))
         return false;
     banger_job_set_step(request->job, "removing what is left");
-    return remove_all(&remains, request->job, error);
+    return remove_all(&remains, error);
 }

@@ -29,20 +29,15 @@ open_jail(const BangerSettings *settings, const BangerProcess *process, BangerJa
            banger_jail_open_directory(ret_jail);
 }
 
-/*
- * Ends @process by @signal (0: waits for its end) within @timeout_ms; *@ret_ended says whether it
- * has ended, also where it took no signal. Then the directory of @jail, which may be NULL, goes.
- */
+/* Whether @process ends within @timeout_ms. Then the directory of @jail, if not NULL, goes. */
 static bool
-end_process(const BangerProcess *process, BangerJail *jail, int signal, int timeout_ms,
-            bool *ret_ended, GError **error)
+wait_for_end(const BangerProcess *process, BangerJail *jail, int timeout_ms)
 {
-    bool ok = signal == 0 || banger_process_signal(process, signal, error);
+    bool ended = banger_process_wait_end(process, timeout_ms);
 
-    *ret_ended = banger_process_wait_end(process, ok ? timeout_ms : 0);
-    if (*ret_ended && jail != NULL)
+    if (ended && jail != NULL)
         banger_jail_remove_directory(jail);
-    return ok;
+    return ended;
 }
 
 /*
@@ -51,9 +46,10 @@ end_process(const BangerProcess *process, BangerJail *jail, int signal, int time
 static bool
 kill_process(const BangerProcess *process, BangerJail *jail, GError **error)
 {
-    bool ended;
+    bool ok = banger_process_signal(process, SIGKILL, error);
+    bool ended = wait_for_end(process, jail, ok ? KILL_WAIT_MS : 0);
 
-    if (!end_process(process, jail, SIGKILL, KILL_WAIT_MS, &ended, error))
+    if (!ok)
         return false;
     return ended || banger_set_error(error, BANGER_ERROR_TIMEOUT,
                                      "process %d was killed, but has not ended within %d s",
@@ -113,11 +109,12 @@ ask_guest(const BangerSettings *settings, const BangerProcess *process, const ch
 
 bool
 banger_machine_stop(const BangerSettings *settings, const BangerProcess *process,
-                    const BangerMachineInfo *machine, uint32_t timeout_s, const char **ret_how,
-                    GError **error)
+                    const BangerMachineInfo *machine, uint32_t timeout_s,
+                    const BangerMachineEnding *ending, const char **ret_how, GError **error)
 {
     g_auto(BangerJail) opened = BANGER_JAIL_INIT;
     BangerJail *jail = open_jail(settings, process, &opened) ? &opened : NULL;
+    bool is_signaled = false;
     bool ended = false;
 
     if (timeout_s > 0) {
@@ -126,14 +123,17 @@ banger_machine_stop(const BangerSettings *settings, const BangerProcess *process
                                                                         : ENDING_WAIT_MS;
 
         *ret_how = "guest";
-        if (!end_process(process, jail, 0, wait_ms, &ended, error))
-            return false;
+        ended = wait_for_end(process, jail, wait_ms);
     }
     if (!ended) {
         *ret_how = "term";
         /* It may have ended by itself meanwhile, and takes no signal then. */
-        (void)end_process(process, jail, SIGTERM, TERM_WAIT_MS, &ended, NULL);
+        is_signaled = banger_process_signal(process, SIGTERM, NULL);
     }
+    if (ending != NULL)
+        ending->begin(ending->user_data);
+    if (!ended)
+        ended = wait_for_end(process, jail, is_signaled ? TERM_WAIT_MS : 0);
     if (!ended) {
         *ret_how = "kill";
         return kill_process(process, jail, error);
@@ -152,7 +152,8 @@ banger_op_stop_machine(const BangerSettings *settings, const BangerRequest *requ
     bool found;
 
     if (!banger_machine_find(settings, stop->vm_id, &process, &machine, &found, error) ||
-        (found && !banger_machine_stop(settings, &process, machine, stop->timeout_s, &how, error)))
+        (found &&
+         !banger_machine_stop(settings, &process, machine, stop->timeout_s, NULL, &how, error)))
         return false;
     reply->stop_machine.how = g_strdup(how);
     return true;

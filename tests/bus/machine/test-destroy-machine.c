@@ -8,6 +8,7 @@
 
 #include "bus/machine/composite-fixture.h"
 #include "util/settings.h"
+#include "util/test-step.h"
 
 #define MANY 64
 
@@ -119,14 +120,69 @@ append_time(sd_bus_message *message)
     return sd_bus_message_append(message, "{sv}", "stop_timeout_s", "u", 1u);
 }
 
-/* A guest that takes no notice, and a VMM that takes none either. */
+/* Whether the step @before was done, and then @after. */
+static bool
+were_done(const char *before, const char *after)
+{
+    g_autofree char *done = NULL;
+    const char *first;
+
+    ck_assert(g_file_get_contents(BANGER_TEST_STEPS "/done", &done, NULL, NULL));
+    first = strstr(done, before);
+    return first != NULL && strstr(first, after) != NULL;
+}
+
+/*
+ * A guest that takes no notice, and a VMM that takes none either: that waits for the VMM's end, and
+ * not the TAP, which goes meanwhile.
+ */
 START_TEST(stubborn)
 {
     machine_order("whole", "ignore /actions KEYS\nignore start TERM");
     machine->more = append_time;
     (void)composite_create(machine);
+    ck_assert_int_eq(g_mkdir_with_parents(BANGER_TEST_STEPS, 0700), 0);
     composite_destroy(machine);
     ck_assert(!network_link_exists(COMPOSITE_TAP));
+    ck_assert(were_done("tap-removed", "vmm-stopped"));
+    network_do("rm -r " BANGER_TEST_STEPS);
+}
+END_TEST
+
+static int
+append_much_time(sd_bus_message *message)
+{
+    return sd_bus_message_append(message, "{sv}", "stop_timeout_s", "u", 60u);
+}
+
+static bool
+is_asked(void *user_data)
+{
+    g_autofree char *record = machine_record("whole");
+
+    (void)user_data;
+    return record != NULL && strstr(record, "SendCtrlAltDel") != NULL;
+}
+
+/* A guest that is asked keeps its TAP until it has ended. */
+START_TEST(asked)
+{
+    RigPending *pending;
+    pid_t pid;
+
+    machine_order("whole", "record " MACHINE_RUN "whole.record\nignore /actions KEYS");
+    machine->more = append_much_time;
+    pid = composite_create(machine);
+    pending = rig_call_start(composite_bus,
+                             machine_call_message(composite_bus, "DestroyMachine", machine, ""));
+    rig_wait_for(is_asked, NULL, "the guest is asked");
+    ck_assert(network_link_exists(COMPOSITE_TAP));
+    ck_assert_int_eq(kill(pid, SIGKILL), 0);
+    rig_pending_wait(composite_bus, pending);
+    ck_assert_ptr_null(pending->error_name);
+    rig_pending_free(pending);
+    ck_assert(!network_link_exists(COMPOSITE_TAP));
+    (void)unlink(MACHINE_RUN "whole.record");
 }
 END_TEST
 
@@ -247,6 +303,7 @@ main(int argc, char **argv)
     tcase_add_test(tcase, cow_file);
     tcase_add_test(tcase, of_another_machine);
     tcase_add_test(tcase, stubborn);
+    tcase_add_test(tcase, asked);
     tcase_add_test(tcase, example_in_python);
     tcase_add_test(tcase, many_at_once);
     tcase_add_test(tcase, two_at_once);
