@@ -106,10 +106,10 @@ banger_op_find_firecracker_pid(const BangerSettings *settings, const BangerReque
     const char *api_sock = request->find_firecracker_pid.api_sock;
     pid_t pid = find_listener(settings, api_sock);
 
-    if (pid == 0 && !banger_process_scan(settings, "api-sock", api_sock, &pid, NULL, error))
+    if (pid == 0 && !banger_process_scan(settings, api_sock, &pid, error))
         return false;
     if (pid == 0 && banger_unit_wait_for_starts() &&
-        !banger_process_scan(settings, "api-sock", api_sock, &pid, NULL, error))
+        !banger_process_scan(settings, api_sock, &pid, error))
         return false;
     if (pid == 0)
         return banger_set_error(error, BANGER_ERROR_NOT_FOUND, "no process has the API socket %s",

@@ -155,8 +155,7 @@ bool
 banger_launch_check(Launch *launch, GError **error)
 {
     const BangerLaunchFirecrackerRequest *request = launch->request;
-    bool ours = false;
-    pid_t pid = 0;
+    pid_t pid;
 
     /* By its name it is known again, to be found and killed: nothing else of root's is a VMM. */
     if (!banger_executable_resolve(request->binary_path, &launch->binary, error) ||
@@ -168,9 +167,9 @@ banger_launch_check(Launch *launch, GError **error)
         return false;
     if (launch->part != NULL)
         return true;
-    if (!banger_process_scan(launch->settings, "id", request->vm_id, &pid, &ours, error))
+    if (!banger_process_find_machine(launch->settings, request->vm_id, &pid, error))
         return false;
-    if (ours)
+    if (pid != 0)
         return banger_set_error(error, BANGER_ERROR_ALREADY_EXISTS,
                                 "the virtual machine %s runs already, as process %d",
                                 request->vm_id, pid);

@@ -13,6 +13,7 @@
 #include "vmm/command-line.h"
 #include "vmm/file-access.h"
 #include "vmm/process.h"
+#include "vmm/unit-list.h"
 
 typedef struct {
     const BangerSettings *settings;
@@ -138,11 +139,20 @@ is_likely(const Scan *scan, int proc, const char *pid)
              banger_process_is_in_unit((pid_t)strtol(pid, NULL, 10))));
 }
 
-bool
-banger_process_scan(const BangerSettings *settings, const char *option, const char *value,
-                    pid_t *ret_pid, bool *ret_ours, GError **error)
+/* Whether @scan found one of ours, or looked at all there was to look at. */
+static bool
+check_complete(const Scan *scan, GError **error)
 {
-    Scan scan = {.settings = settings, .option = option, .value = value};
+    return scan->errnum == 0 || scan->ours ||
+           banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, scan->errnum,
+                            "cannot read the command lines of all processes");
+}
+
+bool
+banger_process_scan(const BangerSettings *settings, const char *api_sock, pid_t *ret_pid,
+                    GError **error)
+{
+    Scan scan = {.settings = settings, .option = "api-sock", .value = api_sock};
     g_autoptr(GArray) others = g_array_new(FALSE, FALSE, sizeof(pid_t));
     banger_autofd int proc = -1;
     g_autoptr(GDir) directory = open_processes(&proc, error);
@@ -168,12 +178,49 @@ banger_process_scan(const BangerSettings *settings, const char *option, const ch
         if (banger_process_may_be_vmm(settings, other))
             look_at(&scan, proc, pid);
     }
-    if (scan.errnum != 0 && !scan.ours)
-        return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, scan.errnum,
-                                "cannot read the command lines of all processes");
+    if (!check_complete(&scan, error))
+        return false;
     *ret_pid = scan.found;
-    if (ret_ours != NULL)
-        *ret_ours = scan.ours;
+    return true;
+}
+
+/* Whether @pid is of a user whose processes are VMMs outside of a unit too. */
+static bool
+is_of_vmm_user(Scan *scan, int proc, const char *pid)
+{
+    struct stat st;
+
+    if (fstatat(proc, pid, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        return banger_process_is_vmm_uid(scan->settings, st.st_uid);
+    if (banger_is_shortage(errno))
+        scan->errnum = errno;
+    return false;
+}
+
+bool
+banger_process_find_machine(const BangerSettings *settings, const char *vm_id, pid_t *ret_pid,
+                            GError **error)
+{
+    Scan scan = {.settings = settings, .option = "id", .value = vm_id};
+    banger_autofd int proc = -1;
+    g_autoptr(GDir) directory = NULL;
+    const char *name;
+    pid_t pid;
+
+    if (!banger_unit_find_process(vm_id, &pid, error))
+        return false;
+    if (pid == 0) {
+        directory = open_processes(&proc, error);
+        if (directory == NULL)
+            return false;
+        while (!scan.ours && (name = g_dir_read_name(directory)) != NULL)
+            if (g_ascii_isdigit(name[0]) && is_of_vmm_user(&scan, proc, name))
+                look_at(&scan, proc, name);
+        if (!check_complete(&scan, error))
+            return false;
+        pid = scan.ours ? scan.found : 0;
+    }
+    *ret_pid = pid;
     return true;
 }
 

@@ -182,9 +182,8 @@ is_in_unit(const BangerProcess *process)
     return vm_id != NULL;
 }
 
-/* Whether @uid is one that a VMM has. */
-static bool
-is_vmm_uid(const BangerSettings *settings, uid_t uid)
+bool
+banger_process_is_vmm_uid(const BangerSettings *settings, uid_t uid)
 {
     return uid == 0 || uid == settings->owner_uid;
 }
@@ -211,7 +210,7 @@ check_uids(const BangerProcess *process, const BangerSettings *settings, GError 
         if (uids[i] != uids[0])
             return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
                                     "process %d runs with more than one user id", process->pid);
-    if (!is_vmm_uid(settings, uids[0]))
+    if (!banger_process_is_vmm_uid(settings, uids[0]))
         return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
                                 "process %d belongs to uid %u, neither to %s nor to root",
                                 process->pid, uids[0], settings->owner_user);
@@ -285,7 +284,7 @@ banger_process_may_be_vmm(const BangerSettings *settings, pid_t pid)
 
     g_snprintf(path, sizeof path, "/proc/%d", pid);
     /* The owner of the directory itself is the effective user, of any process. */
-    if (stat(path, &st) == 0 && is_vmm_uid(settings, st.st_uid))
+    if (stat(path, &st) == 0 && banger_process_is_vmm_uid(settings, st.st_uid))
         return true;
     errno = 0;
     return banger_process_is_in_unit(pid) || banger_is_shortage(errno);

@@ -74,6 +74,9 @@ bool banger_process_signal(const BangerProcess *process, int signal, GError **er
 /* Waits until @process has ended (a zombie has) for at most @timeout_ms. Whether it has. */
 bool banger_process_wait_end(const BangerProcess *process, int timeout_ms);
 
+/* Whether @uid is one that a VMM outside of a jail runs as: root, or the owner. */
+bool banger_process_is_vmm_uid(const BangerSettings *settings, uid_t uid);
+
 /*
  * Whether the process @pid runs as a user that a VMM runs as (root, the owner),
  * or in a unit of the project's, or that cannot be seen for want of descriptors or memory. No other
@@ -86,10 +89,7 @@ bool banger_process_may_be_vmm(const BangerSettings *settings, pid_t pid);
 /* The vm_id if @process is in the unit of a VM, else NULL. Free with g_free(). */
 char *banger_process_vm_id(const BangerProcess *process);
 
-/*
- * Whether @pid is that of a process in the unit of a VM, by one file: every VM is looked at in this
- * way, by every launch.
- */
+/* Whether @pid is that of a process in the unit of a VM, by one file. */
 bool banger_process_is_in_unit(pid_t pid);
 
 /*

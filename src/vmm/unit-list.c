@@ -19,6 +19,8 @@
 #define ANSWER_TIMEOUT_USEC (5 * G_USEC_PER_SEC)
 #define TRANSIENT_DIRECTORY "/run/systemd/transient"
 #define SMALL_FILE_MAX 16384 /* of a unit's file and of cgroupfs */
+#define SHARE_MIN 64         /* machines for whose files a thread is worth making */
+#define SHARES_MAX 4
 
 /* Where the cgroups of the units are; a host with both hierarchies has them in its named one. */
 static const char *const slices[] = {"/sys/fs/cgroup/banger.slice",
@@ -61,15 +63,26 @@ open_folder(const char *path)
     return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* Reads @folder/@unit/@name (@name may be NULL). @buffer is "" if it cannot be read. */
-static void
+/*
+ * Reads @folder/@unit/@name (@name may be NULL). Returns 0, or the errno of why it cannot be read;
+ * then @buffer is "".
+ */
+static int
 read_unit_file(int folder, const char *unit, const char *name, char *buffer, size_t size)
 {
     g_autofree char *path = g_strjoin("/", unit, name, NULL);
-    banger_autofd int fd = folder < 0 ? -1 : openat(folder, path, O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd < 0 ? 0 : read(fd, buffer, size - 1);
+    banger_autofd int fd = -1;
+    ssize_t length;
 
-    buffer[MAX(length, 0)] = '\0';
+    buffer[0] = '\0';
+    if (folder < 0)
+        return ENOENT;
+    fd = openat(folder, path, O_RDONLY | O_CLOEXEC);
+    length = fd < 0 ? -1 : read(fd, buffer, size - 1);
+    if (length < 0)
+        return errno;
+    buffer[length] = '\0';
+    return 0;
 }
 
 /* Whether process @pid is systemd's own child: the main process, not one that it made. */
@@ -111,7 +124,7 @@ read_leader(int slice, BangerMachineInfo *machine)
 {
     char text[SMALL_FILE_MAX];
 
-    read_unit_file(slice, machine->unit, "cgroup.procs", text, sizeof text);
+    (void)read_unit_file(slice, machine->unit, "cgroup.procs", text, sizeof text);
     machine->leader = find_leader(text);
 }
 
@@ -121,9 +134,9 @@ read_figures(int slice, BangerMachineInfo *machine)
     char text[SMALL_FILE_MAX];
     const char *usage;
 
-    read_unit_file(slice, machine->unit, "memory.current", text, sizeof text);
+    (void)read_unit_file(slice, machine->unit, "memory.current", text, sizeof text);
     machine->memory_bytes = g_ascii_strtoull(text, NULL, 10);
-    read_unit_file(slice, machine->unit, "cpu.stat", text, sizeof text);
+    (void)read_unit_file(slice, machine->unit, "cpu.stat", text, sizeof text);
     usage = strstr(text, "usage_usec ");
     if (usage != NULL)
         machine->cpu_usec = g_ascii_strtoull(usage + strlen("usage_usec "), NULL, 10);
@@ -140,7 +153,7 @@ read_record(int transient, BangerMachineInfo *machine)
         return;
     machine->since_usec =
         (uint64_t)st.st_mtim.tv_sec * G_USEC_PER_SEC + (uint64_t)st.st_mtim.tv_nsec / 1000;
-    read_unit_file(transient, machine->unit, NULL, text, sizeof text);
+    (void)read_unit_file(transient, machine->unit, NULL, text, sizeof text);
     banger_unit_record_parse(text, machine);
 }
 
@@ -181,12 +194,72 @@ add_machine(const List *list, const char *unit, BangerMachineState state)
     g_free(machine->unit);
     machine->unit = g_strdup(unit);
     machine->state = state;
-    read_leader(list->slice, machine);
-    if (list->details & BANGER_MACHINE_FIGURES)
-        read_figures(list->slice, machine);
-    if (list->details & BANGER_MACHINE_RECORD)
-        read_record(list->transient, machine);
     g_hash_table_insert(list->machines, machine->id, machine);
+}
+
+/* The machines whose files one thread reads. */
+typedef struct {
+    const List *list;
+    BangerMachineInfo **machines;
+    unsigned int n;
+} Share;
+
+static gpointer
+read_share(void *user_data)
+{
+    const Share *share = user_data;
+    const List *list = share->list;
+
+    for (unsigned int i = 0; i < share->n; i++) {
+        BangerMachineInfo *machine = share->machines[i];
+
+        read_leader(list->slice, machine);
+        if (list->details & BANGER_MACHINE_FIGURES)
+            read_figures(list->slice, machine);
+        if (list->details & BANGER_MACHINE_RECORD)
+            read_record(list->transient, machine);
+    }
+    return NULL;
+}
+
+/*
+ * Reads the files of @machines: where they are many, on several threads, since nearly all that it
+ * takes is the kernel's time. A share that no thread can be had for is read by this one.
+ */
+static void
+read_files(const List *list, const GPtrArray *machines)
+{
+    unsigned int n = CLAMP(machines->len / SHARE_MIN, 1, MIN(g_get_num_processors(), SHARES_MAX));
+    Share shares[SHARES_MAX];
+    GThread *threads[SHARES_MAX] = {NULL};
+
+    for (unsigned int i = 0; i < n; i++) {
+        unsigned int first = machines->len * i / n;
+
+        shares[i] = (Share){list, (BangerMachineInfo **)machines->pdata + first,
+                            machines->len * (i + 1) / n - first};
+        if (i > 0)
+            threads[i] = g_thread_try_new("units", read_share, &shares[i], NULL);
+    }
+    for (unsigned int i = 0; i < n; i++)
+        if (threads[i] == NULL)
+            (void)read_share(&shares[i]);
+    for (unsigned int i = 0; i < n; i++)
+        if (threads[i] != NULL)
+            (void)g_thread_join(threads[i]);
+}
+
+static void
+read_all_files(const List *list)
+{
+    g_autoptr(GPtrArray) machines = g_ptr_array_new();
+    GHashTableIter iter;
+    gpointer machine;
+
+    g_hash_table_iter_init(&iter, list->machines);
+    while (g_hash_table_iter_next(&iter, NULL, &machine))
+        g_ptr_array_add(machines, machine);
+    read_files(list, machines);
 }
 
 /* Reads the answer of ListUnitsByPatterns. */
@@ -266,6 +339,8 @@ banger_unit_list(const char *vm_id, BangerMachineDetails details, GHashTable *ma
     List list = {details, machines, open_slice(), open_folder(TRANSIENT_DIRECTORY)};
     bool timed_out;
     int r = ask_with_connection(pattern, &bus_error, &list);
+    if (r >= 0)
+        read_all_files(&list);
     banger_close_fd(&list.slice);
     banger_close_fd(&list.transient);
     if (r >= 0)
@@ -286,12 +361,28 @@ banger_unit_exists(const char *vm_id)
     return stat(path, &st) == 0 || errno != ENOENT;
 }
 
+bool
+banger_unit_find_process(const char *vm_id, pid_t *ret_pid, GError **error)
+{
+    g_autofree char *unit = g_strconcat(BANGER_UNIT_PREFIX, vm_id, BANGER_UNIT_SUFFIX, NULL);
+    banger_autofd int slice = open_slice();
+    char text[SMALL_FILE_MAX] = "";
+    int errnum = slice < 0 ? errno : read_unit_file(slice, unit, "cgroup.procs", text, sizeof text);
+
+    /* Without a cgroup, or with one that is just going, it has no process. */
+    if (banger_is_shortage(errnum))
+        return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errnum,
+                                "cannot look at the processes of %s", unit);
+    *ret_pid = find_leader(text);
+    return true;
+}
+
 pid_t
 banger_unit_find_leader(const char *unit)
 {
     banger_autofd int slice = open_slice();
     char text[SMALL_FILE_MAX];
 
-    read_unit_file(slice, unit, "cgroup.procs", text, sizeof text);
+    (void)read_unit_file(slice, unit, "cgroup.procs", text, sizeof text);
     return find_leader(text);
 }

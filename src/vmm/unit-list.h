@@ -12,3 +12,9 @@ bool banger_unit_exists(const char *vm_id);
 
 /* A process of @unit by its cgroup, the main one if there are more; 0 if there is none. */
 pid_t banger_unit_find_leader(const char *unit);
+
+/*
+ * The same for the unit of the VM @vm_id, at *@ret_pid. Errors: OperationFailed if it cannot be
+ * seen, for want of descriptors or memory.
+ */
+bool banger_unit_find_process(const char *vm_id, pid_t *ret_pid, GError **error);
