@@ -21,7 +21,9 @@
  */
 
 #define SWEEP_USEC G_USEC_PER_SEC
-#define SWEPT_AGE_S 120  /* more than a launch takes before there is a unit */
+#define SWEPT_AGE_S 120 /* more than a launch takes before there is a unit */
+#define SWEPT_OFTEN 64  /* with more directories than these there is a pause after a sweep */
+#define SWEEP_PAUSE_USEC (60 * G_USEC_PER_SEC)
 #define OPEN_MODE 0770   /* owner, and the VMs' group: the VMM binds its sockets */
 #define CLOSED_MODE 0710 /* it has bound them, and connects to listeners */
 
@@ -60,15 +62,17 @@ make_parents(const BangerJail *jail, const char *path, mode_t mode, GError **err
 
 /*
  * Removes the directories of VMs that ended by themselves: that have no unit, and are older than a
- * launch that is about to make one. @parent is open on the directory of all jails.
+ * launch that is about to make one. @parent is open on the directory of all jails. Returns how many
+ * were looked at.
  */
-static void
+static unsigned int
 sweep_directories(const BangerSettings *settings, int parent)
 {
     banger_autofd int fd = banger_own_directory_open(parent, ".");
     g_autoptr(GDir) dir = fd >= 0 ? g_dir_open(banger_fd_path(fd).text, 0, NULL) : NULL;
     gint64 deadline_usec = g_get_monotonic_time() + SWEEP_USEC;
     gint64 now_s = g_get_real_time() / G_USEC_PER_SEC;
+    unsigned int n = 0;
     const char *name;
 
     while (dir != NULL && g_get_monotonic_time() < deadline_usec &&
@@ -77,6 +81,7 @@ sweep_directories(const BangerSettings *settings, int parent)
         banger_autofd int snapshots = -1;
         struct stat st;
 
+        n++;
         if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
             now_s - st.st_mtim.tv_sec < SWEPT_AGE_S || banger_unit_exists(name))
             continue;
@@ -88,6 +93,25 @@ sweep_directories(const BangerSettings *settings, int parent)
         if (snapshots >= 0)
             banger_snapshot_directory_remove(settings, name, snapshots);
     }
+    return n;
+}
+
+/*
+ * Sweeps, unless another launch is just doing it or the last sweep of many was a moment ago: what a
+ * launch takes is not to grow with the number of VMs.
+ */
+static void
+sweep_at_times(const BangerSettings *settings, int parent)
+{
+    static GMutex lock;
+    static gint64 pause_end_usec;
+
+    if (!g_mutex_trylock(&lock))
+        return;
+    if (g_get_monotonic_time() >= pause_end_usec &&
+        sweep_directories(settings, parent) > SWEPT_OFTEN)
+        pause_end_usec = g_get_monotonic_time() + SWEEP_PAUSE_USEC;
+    g_mutex_unlock(&lock);
 }
 
 static bool
@@ -106,7 +130,7 @@ make_sockets_directory(BangerJail *jail, const char *const *sockets, GError **er
         return false;
     parent = banger_own_directory_make(runtime, BANGER_JAIL_DIRECTORY, 0, 0, 0711);
     if (parent >= 0)
-        sweep_directories(settings, parent);
+        sweep_at_times(settings, parent);
     former = parent >= 0 ? banger_own_directory_open(parent, jail->vm_id) : -1;
     /* A new one, which no process that had the former one open can reach. */
     if (former >= 0)

@@ -88,11 +88,14 @@ banger_vsock_listeners_link_all(const BangerJail *jail, const char *vsock_path, 
     while (directory != NULL && linked < LISTENERS_MAX &&
            (name = g_dir_read_name(directory)) != NULL) {
         g_autofree char *prefix = NULL;
-        g_autofree char *path = g_build_filename(parent, name, NULL);
+        g_autofree char *path = NULL;
         g_autoptr(GError) failure = NULL;
 
-        if (!banger_vsock_listener_parse(name, &prefix) || !g_str_equal(prefix, base))
+        /* First what sets the sockets of all other VMs aside. */
+        if (!g_str_has_prefix(name, base) || !banger_vsock_listener_parse(name, &prefix) ||
+            !g_str_equal(prefix, base))
             continue;
+        path = g_build_filename(parent, name, NULL);
         /* What is no socket of the owner's, or goes meanwhile, is nothing to connect to. */
         if (!banger_vsock_listener_link(jail, path, &failure) &&
             banger_error_code(failure) != BANGER_ERROR_NOT_FOUND &&
