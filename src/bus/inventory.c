@@ -117,25 +117,99 @@ collect_one(BangerInventory *inventory, const BangerSettings *settings,
                                &inventory->error);
 }
 
+/* The TAPs and bridges, which the kernel lists while systemd lists the machines. */
+typedef struct {
+    BangerInventory *inventory;
+    const BangerInventoryQuery *query;
+    GError *error;
+} LinkThread;
+
+static gpointer
+collect_links(void *user_data)
+{
+    LinkThread *thread = user_data;
+    GHashTable **objects = thread->inventory->objects;
+    bool bridges = (thread->query->kinds & BANGER_OBJECT_BIT(BANGER_OBJECT_BRIDGE)) != 0;
+
+    (void)banger_network_list(objects[BANGER_OBJECT_TAP],
+                              bridges ? objects[BANGER_OBJECT_BRIDGE] : NULL,
+                              thread->query->details, &thread->error);
+    return NULL;
+}
+
+/* What is no link. */
+static bool
+collect_others(BangerInventory *inventory, const BangerSettings *settings,
+               const BangerInventoryQuery *query)
+{
+    const unsigned int kinds = query->kinds;
+
+    return (!(kinds & BANGER_OBJECT_BIT(BANGER_OBJECT_MACHINE)) ||
+            collect_machines(inventory, settings, NULL, query->details ? BANGER_MACHINE_ALL : 0)) &&
+           (!(kinds & BANGER_OBJECT_BIT(BANGER_OBJECT_SNAPSHOT)) ||
+            banger_dm_list(NULL, inventory->objects[BANGER_OBJECT_SNAPSHOT], &inventory->error));
+}
+
+/*
+ * Whether there is a TAP, that of a machine, which @inventory has not: both were made after the
+ * links had been listed.
+ */
+static bool
+lacks_tap(const BangerInventory *inventory)
+{
+    GHashTable *taps = inventory->objects[BANGER_OBJECT_TAP];
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, inventory->objects[BANGER_OBJECT_MACHINE]);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const BangerMachineInfo *machine = value;
+
+        if (machine->tap[0] != '\0' && !g_hash_table_contains(taps, machine->tap) &&
+            banger_network_find_tap(machine->tap, taps, NULL) &&
+            g_hash_table_contains(taps, machine->tap))
+            return true;
+    }
+    return false;
+}
+
+/* Waits for @started, and lists the links again if there are new ones by now. */
+static void
+join_links(LinkThread *thread, GThread *started)
+{
+    GHashTable **objects = thread->inventory->objects;
+
+    (void)g_thread_join(started);
+    if (thread->error != NULL || !lacks_tap(thread->inventory))
+        return;
+    g_hash_table_remove_all(objects[BANGER_OBJECT_TAP]);
+    g_hash_table_remove_all(objects[BANGER_OBJECT_BRIDGE]);
+    (void)collect_links(thread);
+}
+
 static bool
 collect_all(BangerInventory *inventory, const BangerSettings *settings,
             const BangerInventoryQuery *query)
 {
-    const unsigned int kinds = query->kinds;
     const unsigned int links =
         BANGER_OBJECT_BIT(BANGER_OBJECT_TAP) | BANGER_OBJECT_BIT(BANGER_OBJECT_BRIDGE);
-    GHashTable *bridges = (kinds & BANGER_OBJECT_BIT(BANGER_OBJECT_BRIDGE)) != 0
-                              ? inventory->objects[BANGER_OBJECT_BRIDGE]
-                              : NULL;
+    LinkThread thread = {inventory, query, NULL};
+    GThread *started = NULL;
+    bool ok;
 
-    if ((kinds & BANGER_OBJECT_BIT(BANGER_OBJECT_MACHINE)) &&
-        !collect_machines(inventory, settings, NULL, query->details ? BANGER_MACHINE_ALL : 0))
-        return false;
-    if ((kinds & BANGER_OBJECT_BIT(BANGER_OBJECT_SNAPSHOT)) &&
-        !banger_dm_list(NULL, inventory->objects[BANGER_OBJECT_SNAPSHOT], &inventory->error))
-        return false;
-    return !(kinds & links) || banger_network_list(inventory->objects[BANGER_OBJECT_TAP], bridges,
-                                                   query->details, &inventory->error);
+    if (!(query->kinds & links))
+        return collect_others(inventory, settings, query);
+    if (query->kinds & ~links)
+        started = g_thread_try_new("links", collect_links, &thread, NULL);
+    ok = collect_others(inventory, settings, query);
+    if (started != NULL)
+        join_links(&thread, started);
+    else if (ok)
+        (void)collect_links(&thread);
+    if (ok && thread.error != NULL)
+        g_propagate_error(&inventory->error, g_steal_pointer(&thread.error));
+    g_clear_error(&thread.error);
+    return inventory->error == NULL;
 }
 
 static void

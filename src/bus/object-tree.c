@@ -226,10 +226,15 @@ banger_object_path(BangerObjectKind kind, const char *name)
 static char *
 parse_name(const char *path, BangerObjectKind kind)
 {
-    g_autofree char *folder = folder_path(kind);
+    g_autofree char *folder = NULL;
     g_autofree char *name = NULL;
     char *decoded = NULL;
 
+    /* First without a copy: all objects of a list go through here, for each of the kinds. */
+    if (!g_str_has_prefix(path, BANGER_OBJECT_PATH "/") ||
+        !g_str_has_prefix(path + strlen(BANGER_OBJECT_PATH "/"), kinds[kind].folder))
+        return NULL;
+    folder = folder_path(kind);
     if (sd_bus_path_decode(path, folder, &decoded) <= 0)
         return NULL;
     name = g_strdup(decoded);
