@@ -171,7 +171,9 @@ composite_state(void)
         "cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding; "
         "grep -r . " RECORDS " 2>/dev/null | sort; "
         /* of this rig's files: other programs have loops on this machine too */
-        "losetup -n -O BACK-INO | xargs -r -I{} find " MACHINE_STATE " -xdev -inum {}; "
+        "losetup -n -O BACK-INO,BACK-MAJ:MIN | while read -r inode device; do "
+        "find " MACHINE_STATE " -xdev -inum \"$inode\" -exec stat -c '%%Hd:%%Ld %%n' {} + | "
+        "sed -n \"s/^$device //p\"; done; "
         "stat -c '%%n %%s %%U %%a' " MACHINE_STATE "*.cow 2>/dev/null; :");
 
     return g_strconcat(machines, "\n", rest, NULL);
