@@ -179,10 +179,12 @@ bench_report_write_ratios(const Bench *bench, const char *path)
 
     for (guint i = 0; i < bench->tables->len; i++) {
         const BenchComparison *comparison = g_ptr_array_index(bench->tables, i);
+        double ratio =
+            comparison->skipped == NULL ? bench_comparison_ratio(comparison, BENCH_ROOT) : 0;
 
-        if (comparison->skipped == NULL)
-            g_string_append_printf(text, "%s\t%.2f\t%.2f\t%g\n", comparison->one->name,
-                                   bench_comparison_ratio(comparison, BENCH_ROOT),
+        /* Some are beside no processes. */
+        if (ratio > 0)
+            g_string_append_printf(text, "%s\t%.2f\t%.2f\t%g\n", comparison->one->name, ratio,
                                    bench_comparison_ratio(comparison, BENCH_OWNER),
                                    comparison->one->bar);
     }
