@@ -4,6 +4,7 @@
 #include "disk/dm-list.h"
 #include "network/network-host.h"
 #include "network/network-list.h"
+#include "util/beside.h"
 #include "vmm/machine-list.h"
 #include "vmm/vmm-host.h"
 
@@ -117,24 +118,22 @@ collect_one(BangerInventory *inventory, const BangerSettings *settings,
                                &inventory->error);
 }
 
-/* The TAPs and bridges, which the kernel lists while systemd lists the machines. */
+/* What the TAPs and bridges are listed for. */
 typedef struct {
     BangerInventory *inventory;
     const BangerInventoryQuery *query;
-    GError *error;
-} LinkThread;
+} LinkQuery;
 
-static gpointer
-collect_links(void *user_data)
+static bool
+collect_links(void *user_data, GError **error)
 {
-    LinkThread *thread = user_data;
-    GHashTable **objects = thread->inventory->objects;
-    bool bridges = (thread->query->kinds & BANGER_OBJECT_BIT(BANGER_OBJECT_BRIDGE)) != 0;
+    const LinkQuery *links = user_data;
+    GHashTable **objects = links->inventory->objects;
+    bool bridges = (links->query->kinds & BANGER_OBJECT_BIT(BANGER_OBJECT_BRIDGE)) != 0;
 
-    (void)banger_network_list(objects[BANGER_OBJECT_TAP],
-                              bridges ? objects[BANGER_OBJECT_BRIDGE] : NULL,
-                              thread->query->details, &thread->error);
-    return NULL;
+    return banger_network_list(objects[BANGER_OBJECT_TAP],
+                               bridges ? objects[BANGER_OBJECT_BRIDGE] : NULL,
+                               links->query->details, error);
 }
 
 /* What is no link. */
@@ -173,18 +172,23 @@ lacks_tap(const BangerInventory *inventory)
     return false;
 }
 
-/* Waits for @started, and lists the links again if there are new ones by now. */
-static void
-join_links(LinkThread *thread, GThread *started)
+/* Lists the links while systemd lists the machines, and again if there are new ones by then. */
+static bool
+collect_links_beside(BangerInventory *inventory, const BangerSettings *settings,
+                     const BangerInventoryQuery *query)
 {
-    GHashTable **objects = thread->inventory->objects;
+    LinkQuery links = {inventory, query};
+    g_auto(BangerBeside) beside = BANGER_BESIDE_INIT;
 
-    (void)g_thread_join(started);
-    if (thread->error != NULL || !lacks_tap(thread->inventory))
-        return;
-    g_hash_table_remove_all(objects[BANGER_OBJECT_TAP]);
-    g_hash_table_remove_all(objects[BANGER_OBJECT_BRIDGE]);
-    (void)collect_links(thread);
+    banger_beside_begin(&beside, "links", collect_links, &links);
+    if (!collect_others(inventory, settings, query) ||
+        !banger_beside_await(&beside, &inventory->error))
+        return false;
+    if (!lacks_tap(inventory))
+        return true;
+    g_hash_table_remove_all(inventory->objects[BANGER_OBJECT_TAP]);
+    g_hash_table_remove_all(inventory->objects[BANGER_OBJECT_BRIDGE]);
+    return collect_links(&links, &inventory->error);
 }
 
 static bool
@@ -193,23 +197,12 @@ collect_all(BangerInventory *inventory, const BangerSettings *settings,
 {
     const unsigned int links =
         BANGER_OBJECT_BIT(BANGER_OBJECT_TAP) | BANGER_OBJECT_BIT(BANGER_OBJECT_BRIDGE);
-    LinkThread thread = {inventory, query, NULL};
-    GThread *started = NULL;
-    bool ok;
 
     if (!(query->kinds & links))
         return collect_others(inventory, settings, query);
-    if (query->kinds & ~links)
-        started = g_thread_try_new("links", collect_links, &thread, NULL);
-    ok = collect_others(inventory, settings, query);
-    if (started != NULL)
-        join_links(&thread, started);
-    else if (ok)
-        (void)collect_links(&thread);
-    if (ok && thread.error != NULL)
-        g_propagate_error(&inventory->error, g_steal_pointer(&thread.error));
-    g_clear_error(&thread.error);
-    return inventory->error == NULL;
+    if (!(query->kinds & ~links))
+        return collect_links(&(LinkQuery){inventory, query}, &inventory->error);
+    return collect_links_beside(inventory, settings, query);
 }
 
 static void

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "machine/beside.h"
 #include "machine/create-private.h"
 #include "machine/machine.h"
+#include "util/beside.h"
 #include "util/object-path.h"
 #include "vmm/launch.h"
 

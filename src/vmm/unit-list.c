@@ -361,28 +361,35 @@ banger_unit_exists(const char *vm_id)
     return stat(path, &st) == 0 || errno != ENOENT;
 }
 
-bool
-banger_unit_find_process(const char *vm_id, pid_t *ret_pid, GError **error)
+/* Finds a process of @unit, the main one if there are more. Returns 0, or why it cannot be seen. */
+static int
+find_process(const char *unit, pid_t *ret_pid)
 {
-    g_autofree char *unit = g_strconcat(BANGER_UNIT_PREFIX, vm_id, BANGER_UNIT_SUFFIX, NULL);
     banger_autofd int slice = open_slice();
     char text[SMALL_FILE_MAX] = "";
     int errnum = slice < 0 ? errno : read_unit_file(slice, unit, "cgroup.procs", text, sizeof text);
 
-    /* Without a cgroup, or with one that is just going, it has no process. */
-    if (banger_is_shortage(errnum))
-        return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errnum,
-                                "cannot look at the processes of %s", unit);
     *ret_pid = find_leader(text);
-    return true;
+    return errnum;
+}
+
+bool
+banger_unit_find_process(const char *vm_id, pid_t *ret_pid, GError **error)
+{
+    g_autofree char *unit = g_strconcat(BANGER_UNIT_PREFIX, vm_id, BANGER_UNIT_SUFFIX, NULL);
+    int errnum = find_process(unit, ret_pid);
+
+    /* Without a cgroup, or with one that is just going, it has no process. */
+    return !banger_is_shortage(errnum) ||
+           banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errnum,
+                            "cannot look at the processes of %s", unit);
 }
 
 pid_t
 banger_unit_find_leader(const char *unit)
 {
-    banger_autofd int slice = open_slice();
-    char text[SMALL_FILE_MAX];
+    pid_t pid;
 
-    (void)read_unit_file(slice, unit, "cgroup.procs", text, sizeof text);
-    return find_leader(text);
+    (void)find_process(unit, &pid);
+    return pid;
 }

@@ -6,20 +6,6 @@
 
 #include "bus/vmm/machine-fixture.h"
 
-sd_bus *jail_bus;
-
-void
-jail_set_up(void)
-{
-    jail_bus = rig_bus_open(RIG_UID_OWNER);
-}
-
-void
-jail_tear_down(void)
-{
-    sd_bus_flush_close_unref(jail_bus);
-}
-
 pid_t
 jail_launch(const char *name)
 {
@@ -32,7 +18,7 @@ jail_launch(const char *name)
     g_array_set_size(machine->drives, 0);
     machine_add_drive(machine, "rootfs", MACHINE_STATE "rootfs", true, true);
     machine_add_drive(machine, "data", data, false, false);
-    pid = machine_launch(jail_bus, machine);
+    pid = machine_launch(machine_bus, machine);
     machine_free(machine);
     return pid;
 }
@@ -57,7 +43,7 @@ jail_clean_up(const char *name)
 void
 jail_end(const char *name, pid_t pid)
 {
-    rig_call_ok(jail_bus, "KillProcess", "us", (uint32_t)pid, "");
+    rig_call_ok(machine_bus, "KillProcess", "us", (uint32_t)pid, "");
     jail_clean_up(name);
 }
 

@@ -3,15 +3,7 @@
 
 #include <sys/types.h>
 
-#include "rig/rig-client.h"
-
 /* What the programs about the jail have in common. */
-
-extern sd_bus *jail_bus; /* the owner's */
-
-/* Open and close it. */
-void jail_set_up(void);
-void jail_tear_down(void);
 
 /* Starts the machine @name with a writable drive @name.data. */
 pid_t jail_launch(const char *name);

@@ -32,14 +32,14 @@ START_TEST(roots_files)
     ck_assert_int_eq(chown(MACHINE_STATE "roots", 0, 0), 0);
     ck_assert_int_eq(chmod(MACHINE_STATE "roots", 0644), 0);
     machine_set(machine, "kernel_image_path", MACHINE_STATE "roots");
-    pid = machine_launch(jail_bus, machine);
+    pid = machine_launch(machine_bus, machine);
     ck_assert_int_eq(stat(MACHINE_STATE "roots", &st), 0);
     ck_assert_uint_eq(st.st_mode & 07777, 0644);
     jail_end("victim", pid);
     /* The owner's group may read it, but not the VMs'. */
     ck_assert_int_eq(chown(MACHINE_STATE "roots", 0, RIG_UID_OWNER), 0);
     ck_assert_int_eq(chmod(MACHINE_STATE "roots", 0640), 0);
-    machine_launch_fails(jail_bus, machine, "BadParams", "banger-vmm");
+    machine_launch_fails(machine_bus, machine, "BadParams", "banger-vmm");
     (void)unlink(MACHINE_STATE "roots");
     machine_free(machine);
 }
@@ -86,7 +86,7 @@ START_TEST(libraries)
     pid = jail_launch("victim");
     ck_assert_uint_eq(count_mounts(pid, "/usr/lib"), 0);
     ck_assert_uint_eq(count_mounts(pid, "/lib"), 0);
-    ck_assert_uint_eq(machine_find(jail_bus, MACHINE_RUN "victim.sock"), (uint32_t)pid);
+    ck_assert_uint_eq(machine_find(machine_bus, MACHINE_RUN "victim.sock"), (uint32_t)pid);
     jail_end("victim", pid);
     ck_assert(g_setenv("BANGER_FAKE_FIRECRACKER", normal, TRUE));
     machine_install_double(MACHINE_BINARY, 0, 0755);
@@ -103,10 +103,10 @@ START_TEST(directory_goes_with_it)
 
     ck_assert_int_eq(access(directory, F_OK), 0);
     if (g_str_has_prefix(ends[_i], "StopMachine"))
-        rig_call_ok(jail_bus, "StopMachine", "sus", "victim",
+        rig_call_ok(machine_bus, "StopMachine", "sus", "victim",
                     g_str_has_suffix(ends[_i], "guest") ? 30U : 0U, "");
     else
-        rig_call_ok(jail_bus, "KillProcess", "us", (uint32_t)pid, "");
+        rig_call_ok(machine_bus, "KillProcess", "us", (uint32_t)pid, "");
     ck_assert_int_ne(access(directory, F_OK), 0);
     ck_assert_int_eq(errno, ENOENT);
     jail_clean_up("victim");
@@ -233,7 +233,7 @@ START_TEST(on_file_systems)
     ck_assert_uint_eq(st.st_uid, RIG_UID_OWNER);
     ck_assert_uint_eq(st.st_mode & 0070, 0060); /* the mask of its list */
     ck_assert_uint_eq(count_users(data), 1);
-    rig_call_ok(jail_bus, "KillProcess", "us", (uint32_t)pid, "");
+    rig_call_ok(machine_bus, "KillProcess", "us", (uint32_t)pid, "");
     rig_wait_for(machine_has_no_unit, (void *)(uintptr_t) "victim", "systemd to notice the end");
     /* The former user's entry goes. */
     pid = jail_launch("victim");
@@ -244,33 +244,22 @@ START_TEST(on_file_systems)
 }
 END_TEST
 
-static void
-set_up_host(void)
-{
-    static const char *const names[] = {"victim", NULL};
-
-    machine_set_up(names);
-}
-
 int
 main(int argc, char **argv)
 {
+    static const char *const names[] = {"victim", NULL};
     Suite *suite;
     TCase *tcase;
 
     (void)argc;
     rig_enter("container/jail-files", argv, NULL);
     suite = suite_create("jail-files");
-    tcase = tcase_create("jail-files");
-    tcase_set_timeout(tcase, 60);
-    tcase_add_unchecked_fixture(tcase, set_up_host, NULL);
-    tcase_add_checked_fixture(tcase, jail_set_up, jail_tear_down);
+    tcase = machine_add_tcase(suite, "jail-files", names, NULL, NULL);
     tcase_add_test(tcase, roots_files);
     tcase_add_test(tcase, libraries);
     tcase_add_loop_test(tcase, directory_goes_with_it, 0, (int)G_N_ELEMENTS(ends));
     tcase_add_test(tcase, exposure);
     tcase_add_test(tcase, rotated);
     tcase_add_loop_test(tcase, on_file_systems, 0, (int)G_N_ELEMENTS(file_systems));
-    suite_add_tcase(suite, tcase);
     return harness_run("container/jail-files", suite);
 }

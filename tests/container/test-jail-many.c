@@ -34,10 +34,10 @@ START_TEST(one_of_a_name)
     pid_t pid = jail_launch("victim");
     pid_t owners;
 
-    machine_launch_fails(jail_bus, machine, "AlreadyExists", "runs already");
+    machine_launch_fails(machine_bus, machine, "AlreadyExists", "runs already");
     jail_end("victim", pid);
     owners = machine_start_program(RIG_UID_OWNER, vmm);
-    machine_launch_fails(jail_bus, machine, "AlreadyExists", "runs already");
+    machine_launch_fails(machine_bus, machine, "AlreadyExists", "runs already");
     machine_end(owners);
     (void)unlink(MACHINE_RUN "outside.sock");
     pid = jail_launch("victim");
@@ -101,29 +101,18 @@ START_TEST(sweeps_many_at_times)
 }
 END_TEST
 
-static void
-set_up_host(void)
-{
-    static const char *const names[] = {"victim", NULL};
-
-    machine_set_up(names);
-}
-
 int
 main(int argc, char **argv)
 {
+    static const char *const names[] = {"victim", NULL};
     Suite *suite;
     TCase *tcase;
 
     (void)argc;
     rig_enter("container/jail-many", argv, NULL);
     suite = suite_create("jail-many");
-    tcase = tcase_create("jail-many");
-    tcase_set_timeout(tcase, 60);
-    tcase_add_unchecked_fixture(tcase, set_up_host, NULL);
-    tcase_add_checked_fixture(tcase, jail_set_up, jail_tear_down);
+    tcase = machine_add_tcase(suite, "jail-many", names, NULL, NULL);
     tcase_add_test(tcase, one_of_a_name);
     tcase_add_test(tcase, sweeps_many_at_times);
-    suite_add_tcase(suite, tcase);
     return harness_run("container/jail-many", suite);
 }

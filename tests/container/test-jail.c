@@ -90,8 +90,8 @@ START_TEST(escaped_vmm_reaches_nothing)
                           "connect @banger-test-abstract\n"
                           "attach " OPEN_TAP "\n");
     jail_run("ip link delete " OPEN_TAP);
-    ck_assert(machine_is_running(jail_bus, (uint32_t)victim, MACHINE_RUN "victim.sock"));
-    ck_assert(machine_is_running(jail_bus, (uint32_t)third, MACHINE_RUN "third.sock"));
+    ck_assert(machine_is_running(machine_bus, (uint32_t)victim, MACHINE_RUN "victim.sock"));
+    ck_assert(machine_is_running(machine_bus, (uint32_t)third, MACHINE_RUN "third.sock"));
     machine_order("evil", NULL);
     jail_end("evil", evil);
     jail_end("victim", victim);
@@ -180,12 +180,12 @@ START_TEST(sockets_have_a_bound)
     ck_assert_uint_le(own.f_blocks * own.f_frsize, 16 << 20);
     ck_assert_uint_le(own.f_files, 65536);
     machine->more = append_no_start;
-    pid = machine_launch(jail_bus, machine);
+    pid = machine_launch(machine_bus, machine);
     ck_assert_int_eq(stat(MACHINE_RUN ".vm/victim", &st), 0);
     ck_assert_uint_eq(st.st_mode & 07777, 0770);
     jail_end("victim", pid);
     machine->more = NULL;
-    pid = machine_launch(jail_bus, machine);
+    pid = machine_launch(machine_bus, machine);
     ck_assert_int_eq(stat(MACHINE_RUN ".vm/victim", &st), 0);
     ck_assert_uint_eq(st.st_mode & 07777, 0710);
     jail_end("victim", pid);
@@ -204,8 +204,8 @@ START_TEST(sockets_in_a_directory)
     ck_assert_int_eq(chown(MACHINE_RUN "own", RIG_UID_OWNER, RIG_UID_OWNER), 0);
     machine_set(machine, "socket_path", MACHINE_RUN "own/fc.sock");
     machine_set(machine, "vsock_path", MACHINE_RUN "own/fc.vsock");
-    pid = machine_launch(jail_bus, machine);
-    ck_assert_uint_eq(machine_find(jail_bus, MACHINE_RUN "own/fc.sock"), (uint32_t)pid);
+    pid = machine_launch(machine_bus, machine);
+    ck_assert_uint_eq(machine_find(machine_bus, MACHINE_RUN "own/fc.sock"), (uint32_t)pid);
     ck_assert_int_eq(stat(MACHINE_RUN "own/fc.vsock", &st), 0);
     ck_assert_uint_eq(st.st_uid, RIG_UID_OWNER);
     ck_assert_uint_eq(st.st_mode & 07777, 0600);
@@ -217,7 +217,7 @@ START_TEST(sockets_in_a_directory)
     machine_remove(machine, "vsock_path");
     machine_remove(machine, "vsock_cid");
     (void)mkdir(MACHINE_RUN ".vm", 0711);
-    machine_launch_fails(jail_bus, machine, "BadParams",
+    machine_launch_fails(machine_bus, machine, "BadParams",
                          "where virtual machines bind their sockets");
     machine_free(machine);
 }
@@ -279,16 +279,16 @@ START_TEST(listeners)
     ck_assert(vmm_connects(victim, early));
     ck_assert(!vmm_connects(third, early));
     ck_assert(!vmm_connects(victim, late));
-    rig_call_ok(jail_bus, "EnsureSocketAccess", "sss", late, "", "");
+    rig_call_ok(machine_bus, "EnsureSocketAccess", "sss", late, "", "");
     ck_assert(vmm_connects(victim, late));
     ck_assert(!vmm_connects(third, late));
-    rig_call_ok(jail_bus, "EnsureSocketAccess", "sss", late, "", "");
+    rig_call_ok(machine_bus, "EnsureSocketAccess", "sss", late, "", "");
     ck_assert(vmm_connects(victim, late));
     /* The owner's program was started again. */
     (void)close(late_fd);
     late_fd = listen_at(late);
     ck_assert(!vmm_connects(victim, late));
-    rig_call_ok(jail_bus, "EnsureSocketAccess", "sss", late, "", "");
+    rig_call_ok(machine_bus, "EnsureSocketAccess", "sss", late, "", "");
     ck_assert(vmm_connects(victim, late));
     ck_assert_int_eq(stat(late, &st), 0);
     ck_assert_uint_eq(st.st_uid, RIG_UID_OWNER);
@@ -298,7 +298,7 @@ START_TEST(listeners)
     ck_assert_int_eq(stat(late, &st), 0);
     ck_assert_uint_eq(st.st_nlink, 1);
     /* Without its VM it is a socket like any other. */
-    rig_call_ok(jail_bus, "EnsureSocketAccess", "sss", late, "", "");
+    rig_call_ok(machine_bus, "EnsureSocketAccess", "sss", late, "", "");
     ck_assert_int_eq(stat(late, &st), 0);
     ck_assert_uint_eq(st.st_mode & 07777, 0600);
     (void)close(early_fd);
@@ -324,7 +324,7 @@ START_TEST(killed_at_any_time)
         uint32_t pid = 0;
 
         machine_order("victim", i == 0 ? "hang /boot-source" : NULL);
-        pending = rig_call_start(jail_bus, machine_message(jail_bus, machine, ""));
+        pending = rig_call_start(machine_bus, machine_message(machine_bus, machine, ""));
         while (pid == 0 && !pending->done) {
             sd_bus_message *reply = rig_call(other, "FindFirecrackerPID", &(sd_bus_error){0}, "ss",
                                              MACHINE_RUN "victim.sock", "");
@@ -332,11 +332,11 @@ START_TEST(killed_at_any_time)
             if (reply != NULL)
                 ck_assert_int_ge(sd_bus_message_read(reply, "u", &pid), 0);
             sd_bus_message_unref(reply);
-            rig_bus_handle(jail_bus);
+            rig_bus_handle(machine_bus);
         }
         g_usleep((gulong)i * 500);
         sd_bus_message_unref(rig_call(other, "KillProcess", &(sd_bus_error){0}, "us", pid, ""));
-        rig_pending_wait(jail_bus, pending);
+        rig_pending_wait(machine_bus, pending);
         ck_assert(i > 0 || pending->error_name != NULL);
         jail_clean_up("victim");
         after = machine_host_state();
@@ -354,7 +354,7 @@ get_warnings(void)
 {
     g_auto(GStrv) all = NULL;
 
-    ck_assert_int_ge(sd_bus_get_property_strv(jail_bus, BANGER_BUS_NAME, BANGER_OBJECT_PATH,
+    ck_assert_int_ge(sd_bus_get_property_strv(machine_bus, BANGER_BUS_NAME, BANGER_OBJECT_PATH,
                                               BANGER_INTERFACE, "Warnings", NULL, &all),
                      0);
     return all != NULL ? g_strjoinv("\n", all) : g_strdup("");
@@ -446,8 +446,8 @@ START_TEST(cannot_be_stopped)
 
     machine_order("victim", "refuse /actions no");
     forbid_stops(true);
-    ck_assert_ptr_null(
-        rig_call_message(jail_bus, machine_message(jail_bus, machine, "op-unstoppable"), &error));
+    ck_assert_ptr_null(rig_call_message(
+        machine_bus, machine_message(machine_bus, machine, "op-unstoppable"), &error));
     forbid_stops(false);
     ck_assert_msg(strstr(error.message, "PUT /actions was refused") != NULL &&
                       strstr(error.message, "cannot stop banger-vm-victim.service") != NULL,
@@ -459,27 +459,17 @@ START_TEST(cannot_be_stopped)
 }
 END_TEST
 
-static void
-set_up_host(void)
-{
-    static const char *const names[] = {"victim", "third", "evil", "spare", NULL};
-
-    machine_set_up(names);
-}
-
 int
 main(int argc, char **argv)
 {
+    static const char *const names[] = {"victim", "third", "evil", "spare", NULL};
     Suite *suite;
     TCase *tcase;
 
     (void)argc;
     rig_enter("container/jail", argv, NULL);
     suite = suite_create("jail");
-    tcase = tcase_create("jail");
-    tcase_set_timeout(tcase, 60);
-    tcase_add_unchecked_fixture(tcase, set_up_host, NULL);
-    tcase_add_checked_fixture(tcase, jail_set_up, jail_tear_down);
+    tcase = machine_add_tcase(suite, "jail", names, NULL, NULL);
     tcase_add_test(tcase, escaped_vmm_reaches_nothing);
     tcase_add_test(tcase, users_differ);
     tcase_add_test(tcase, leaves_no_directory);
@@ -491,6 +481,5 @@ main(int argc, char **argv)
     tcase_add_test(tcase, warnings);
     tcase_add_test(tcase, turned_off_and_on);
     tcase_add_test(tcase, cannot_be_stopped);
-    suite_add_tcase(suite, tcase);
     return harness_run("container/jail", suite);
 }

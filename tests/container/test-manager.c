@@ -19,7 +19,8 @@ helper_pid(void)
     sd_bus_creds *creds = NULL;
     pid_t pid = 0;
 
-    ck_assert_int_ge(sd_bus_get_name_creds(jail_bus, BANGER_BUS_NAME, SD_BUS_CREDS_PID, &creds), 0);
+    ck_assert_int_ge(sd_bus_get_name_creds(machine_bus, BANGER_BUS_NAME, SD_BUS_CREDS_PID, &creds),
+                     0);
     ck_assert_int_ge(sd_bus_creds_get_pid(creds, &pid), 0);
     sd_bus_creds_unref(creds);
     return pid;
@@ -31,50 +32,39 @@ helper_pid(void)
  */
 START_TEST(launched_before_and_after)
 {
-    ObjectSignals *signals = objects_signals_new(jail_bus);
+    ObjectSignals *signals = objects_signals_new(machine_bus);
     pid_t helper, before, after;
 
-    objects_subscribe(jail_bus);
+    objects_subscribe(machine_bus);
     before = jail_launch("before");
     helper = helper_pid();
     jail_run(commands[_i]);
     after = jail_launch("after");
     ck_assert_int_eq(helper_pid(), helper);
-    objects_assert(jail_bus, BANGER_OBJECT_PATH "/machines/before", OBJECT_MACHINE, "State",
+    objects_assert(machine_bus, BANGER_OBJECT_PATH "/machines/before", OBJECT_MACHINE, "State",
                    "running");
-    objects_assert(jail_bus, BANGER_OBJECT_PATH "/machines/after", OBJECT_MACHINE, "State",
+    objects_assert(machine_bus, BANGER_OBJECT_PATH "/machines/after", OBJECT_MACHINE, "State",
                    "running");
     jail_end("before", before);
     jail_end("after", after);
     objects_signals_wait(signals, "MachineExited before signal 9");
     objects_signals_wait(signals, "MachineExited after signal 9");
-    objects_unsubscribe(jail_bus);
+    objects_unsubscribe(machine_bus);
     objects_signals_free(signals);
 }
 END_TEST
 
-static void
-set_up_host(void)
-{
-    static const char *const names[] = {"before", "after", NULL};
-
-    machine_set_up(names);
-}
-
 int
 main(int argc, char **argv)
 {
+    static const char *const names[] = {"before", "after", NULL};
     Suite *suite;
     TCase *tcase;
 
     (void)argc;
     rig_enter("container/manager", argv, NULL);
     suite = suite_create("manager");
-    tcase = tcase_create("manager");
-    tcase_set_timeout(tcase, 60);
-    tcase_add_unchecked_fixture(tcase, set_up_host, NULL);
-    tcase_add_checked_fixture(tcase, jail_set_up, jail_tear_down);
+    tcase = machine_add_tcase(suite, "manager", names, NULL, NULL);
     tcase_add_loop_test(tcase, launched_before_and_after, 0, (int)G_N_ELEMENTS(commands));
-    suite_add_tcase(suite, tcase);
     return harness_run("container/manager", suite);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "machine/beside.h"
+#include "util/beside.h"
 
 static gpointer
 run_step(void *user_data)
