@@ -69,6 +69,17 @@ is_listening(void *data)
     return client_listens();
 }
 
+/* The socket listens before the bridge has given up root's rights. */
+static bool
+has_no_rights(void *data)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/status", *(pid_t *)data);
+    g_autofree char *text = NULL;
+
+    return g_file_get_contents(path, &text, NULL, NULL) && strstr(text, "\nUid:\t0\t") == NULL &&
+           strstr(text, "\nNoNewPrivs:\t1\n") != NULL;
+}
+
 pid_t
 client_start(const char *const *arguments)
 {
@@ -78,6 +89,7 @@ client_start(const char *const *arguments)
     ck_assert(mkdir("/run/banger-root", 0755) == 0 || errno == EEXIST);
     pid = spawn(first, arguments, -1);
     rig_wait_for(is_listening, NULL, "the bridge does not listen");
+    rig_wait_for(has_no_rights, &pid, "the bridge keeps root's rights");
     return pid;
 }
 
