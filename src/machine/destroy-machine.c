@@ -4,6 +4,8 @@
 #include "disk/dm.h"
 #include "disk/snapshot.h"
 #include "machine/machine.h"
+#include "model/details.h"
+#include "model/methods.h"
 #include "network/network-list.h"
 #include "network/network.h"
 #include "util/beside.h"
@@ -23,9 +25,10 @@
 /* What there is of a machine: by the caller's dictionary, else by the records. "" is nothing. */
 typedef struct {
     const BangerSettings *settings;
-    const BangerMachineRequest *machine;
-    BangerJob *job;        /* of the call, or NULL */
-    BangerProcess process; /* the VMM, if it runs */
+    const BangerRequest *request;
+    const BangerMachineRequest *machine; /* of @request */
+    BangerJob *job;                      /* of the call, or NULL */
+    BangerProcess process;               /* the VMM, if it runs */
     BangerMachineInfo *info;
     bool is_running;
     const char *tap;
@@ -93,14 +96,30 @@ find_tap_by_label(Remains *remains, GError **error)
     return true;
 }
 
-/* Keeps @name, which the request does not name, from other calls. */
+/*
+ * Whether the request names the object itself, by whichever of its members (drives too), so that it
+ * is kept for this call already.
+ */
 static bool
-claim_object(const char *kind, const char *name, const char *requested, BangerObjectClaim **claim,
+is_kept(const Remains *remains, const char *kind, const char *name)
+{
+    g_autofree char *key = g_strconcat(kind, ":", name, NULL);
+    g_autofree char *share = g_strconcat(BANGER_KEY_SHARED, key, NULL);
+    g_auto(GStrv) keys =
+        banger_request_keys(banger_method(BANGER_METHOD_DESTROY_MACHINE), remains->request);
+
+    return g_strv_contains((const char *const *)keys, key) ||
+           g_strv_contains((const char *const *)keys, share);
+}
+
+/* Keeps @name, unless the request names it, from other calls. */
+static bool
+claim_object(const Remains *remains, const char *kind, const char *name, BangerObjectClaim **claim,
              GError **error)
 {
     gint64 end_usec = g_get_monotonic_time() + CLAIM_WAIT_USEC;
 
-    if (name[0] == '\0' || g_str_equal(name, requested))
+    if (name[0] == '\0' || is_kept(remains, kind, name))
         return true;
     while ((*claim = banger_object_claim(kind, name)) == NULL) {
         if (g_get_monotonic_time() >= end_usec)
@@ -126,8 +145,8 @@ find_remains(Remains *remains, GError **error)
     remains->sockets[1] = choose_name(launch->vsock_path, info != NULL ? info->vsock_path : NULL);
     if (remains->tap[0] == '\0' && !find_tap_by_label(remains, error))
         return false;
-    if (!claim_object("link", remains->tap, launch->tap_device, &remains->tap_claim, error) ||
-        !claim_object("dm", remains->snapshot, machine->dm_name, &remains->snapshot_claim, error))
+    if (!claim_object(remains, "link", remains->tap, &remains->tap_claim, error) ||
+        !claim_object(remains, "dm", remains->snapshot, &remains->snapshot_claim, error))
         return false;
     remains->taps = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, banger_tap_info_free);
     return remains->tap[0] == '\0' || banger_network_find_tap(remains->tap, remains->taps, error);
@@ -318,6 +337,7 @@ banger_op_destroy_machine(const BangerSettings *settings, const BangerRequest *r
 {
     const BangerMachineRequest *machine = &request->destroy_machine;
     g_auto(Remains) remains = {.settings = settings,
+                               .request = request,
                                .machine = machine,
                                .job = request->job,
                                .process = BANGER_PROCESS_INIT,

@@ -124,6 +124,23 @@ START_TEST(destroyed_by_name)
 }
 END_TEST
 
+/*
+ * A VM whose root drive is a snapshot that the caller made, and names as a drive. What runs in the
+ * unit is no matter, nor is device-mapper, which the container lacks.
+ */
+START_TEST(destroyed_with_a_drive_that_is_a_snapshot)
+{
+    machine->more = NULL;
+    g_array_set_size(machine->drives, 0);
+    machine_add_drive(machine, "rootfs", "/dev/mapper/fc-rootfs-whole", false, true);
+    network_do("systemd-run --quiet --unit " UNIT " --slice banger.slice "
+               "--setenv BANGER_ROOT=/dev/mapper/fc-rootfs-whole sleep infinity");
+    objects_assert(composite_bus, MACHINE, OBJECT_MACHINE, "Snapshot", "fc-rootfs-whole");
+    composite_destroy(machine);
+    check_nothing_left();
+}
+END_TEST
+
 /* The kinds of what Reconcile has removed of the machine and its bridge, in order. */
 static char *
 reconcile(void)
@@ -284,6 +301,7 @@ main(int argc, char **argv)
     tcase = composite_add_tcase(suite, "composite");
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, destroyed_by_name);
+    tcase_add_test(tcase, destroyed_with_a_drive_that_is_a_snapshot);
     tcase_add_test(tcase, reconciled);
     tcase_add_test(tcase, again_after_a_death);
     tcase_add_loop_test(tcase, dry_run_names_what_is_lacking, 0, (int)G_N_ELEMENTS(lacks));
