@@ -22,6 +22,7 @@ typedef struct {
     char *result;
     int32_t code; /* si_code of waitid(2); 0: it has not ended */
     int32_t status;
+    bool told; /* a unit that has failed is inactive once that is reset, and has not ended again */
 } End;
 
 static void
@@ -72,6 +73,7 @@ read_end_property(sd_bus_message *message, const char *name, End *end)
 static void
 take_service(BangerUnitWatch *watch, const char *vm_id, sd_bus_message *message)
 {
+    const End *former = g_hash_table_lookup(watch->ends, vm_id);
     End *end = g_new0(End, 1);
     const char *name;
     int r = sd_bus_message_enter_container(message, 'a', "{sv}");
@@ -84,6 +86,7 @@ take_service(BangerUnitWatch *watch, const char *vm_id, sd_bus_message *message)
         if (r >= 0)
             r = sd_bus_message_exit_container(message);
     }
+    end->told = former != NULL && former->told && end->code != 0;
     g_hash_table_insert(watch->ends, g_strdup(vm_id), end);
 }
 
@@ -110,16 +113,16 @@ static void
 take_unit(BangerUnitWatch *watch, const char *vm_id, sd_bus_message *message)
 {
     const char *state = read_active_state(message);
-    const End *end = g_hash_table_lookup(watch->ends, vm_id);
+    End *end = g_hash_table_lookup(watch->ends, vm_id);
     bool failed = g_strcmp0(state, "failed") == 0;
 
     /* A unit is inactive before its start, too. */
-    if (end != NULL && (failed || (g_strcmp0(state, "inactive") == 0 && end->code != 0))) {
+    if (end != NULL && !end->told &&
+        (failed || (g_strcmp0(state, "inactive") == 0 && end->code != 0))) {
         g_autofree char *result = g_strdup(end->result);
-        int status = end->status;
 
-        (void)g_hash_table_remove(watch->ends, vm_id);
-        watch->handlers->ended(vm_id, result, status, failed, watch->user_data);
+        end->told = true;
+        watch->handlers->ended(vm_id, result, end->status, failed, watch->user_data);
     } else {
         watch->handlers->changed(vm_id, watch->user_data);
     }

@@ -293,6 +293,7 @@ START_TEST(signals_of_an_end)
     objects_signals_wait(signals, "MachineExited seen exit-code 3");
     rig_call_ok(bus, "SignalProcess", "uss", (uint32_t)machine_launch(bus, machine), "TERM", "");
     objects_signals_wait(signals, "MachineExited seen success 15");
+    ck_assert_uint_eq(objects_signals_count(signals, "MachineExited"), 2);
     objects_signals_free(signals);
     machine_free(machine);
 }
