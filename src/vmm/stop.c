@@ -107,6 +107,22 @@ ask_guest(const BangerSettings *settings, const BangerProcess *process, const ch
     return api != NULL && banger_firecracker_api_request(api, &request, NULL);
 }
 
+/* Kills a VMM that did not end by SIGTERM in time, unless it does just then. */
+static bool
+kill_late(const BangerProcess *process, BangerJail *jail, const char **ret_how, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+
+    if (kill_process(process, jail, &failure)) {
+        *ret_how = "kill";
+        return true;
+    }
+    if (g_error_matches(failure, BANGER_ERROR, BANGER_ERROR_NOT_FOUND))
+        return true;
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return false;
+}
+
 bool
 banger_machine_stop(const BangerSettings *settings, const BangerProcess *process,
                     const BangerMachineInfo *machine, uint32_t timeout_s,
@@ -134,11 +150,7 @@ banger_machine_stop(const BangerSettings *settings, const BangerProcess *process
         ending->begin(ending->user_data);
     if (!ended)
         ended = wait_for_end(process, jail, is_signaled ? TERM_WAIT_MS : 0);
-    if (!ended) {
-        *ret_how = "kill";
-        return kill_process(process, jail, error);
-    }
-    return true;
+    return ended || kill_late(process, jail, ret_how, error);
 }
 
 bool

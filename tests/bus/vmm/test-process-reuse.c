@@ -15,6 +15,7 @@
 #include "util/settings.h"
 #include "vmm/control.h"
 #include "vmm/process.h"
+#include "vmm/stop.h"
 
 /*
  * A pid that is given to another process while the helper decides about it. Not over the bus: the
@@ -31,6 +32,7 @@ static const BangerSettings settings = {
 };
 
 static const char *step_to_reuse_at;
+static unsigned int passes; /* of that step, before it is reused at */
 static unsigned int reused;
 
 /* A process with the pid @pid, which sleeps. */
@@ -55,7 +57,7 @@ start_bystander(pid_t pid)
 static void
 give_pid_away(const char *step, pid_t pid)
 {
-    if (!g_str_equal(step, step_to_reuse_at))
+    if (!g_str_equal(step, step_to_reuse_at) || passes-- > 0)
         return;
     ck_assert_int_eq(kill(pid, SIGKILL), 0);
     ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
@@ -100,6 +102,7 @@ run(const char *step, BangerOperation *operation, int code)
     bool done;
 
     step_to_reuse_at = step;
+    passes = 0;
     reused = 0;
     banger_process_test_hook = give_pid_away;
     request.signal_process.pid = (uint32_t)pid; /* where kill_process has its pid too */
@@ -133,6 +136,35 @@ START_TEST(between_check_and_signal)
 }
 END_TEST
 
+/* A VMM that takes no SIGTERM, and ends by itself just before it is killed: it is stopped. */
+START_TEST(ended_before_it_is_killed)
+{
+    BangerRequest request = {.stop_machine = {.vm_id = (char *)"reuse"}};
+    BangerReply reply = {0};
+    g_autoptr(GError) error = NULL;
+    pid_t pid = start_vmm();
+    int status;
+    bool done;
+
+    ck_assert_int_eq(kill(pid, SIGSTOP), 0);
+    ck_assert_int_eq(waitpid(pid, &status, WUNTRACED), pid);
+    ck_assert(WIFSTOPPED(status));
+    step_to_reuse_at = "checked";
+    passes = 1;
+    reused = 0;
+    banger_process_test_hook = give_pid_away;
+    done = banger_op_stop_machine(&settings, &request, &reply, &error);
+    banger_process_test_hook = NULL;
+    ck_assert_msg(done, "%s", error != NULL ? error->message : "");
+    ck_assert_str_eq(reply.stop_machine.how, "term");
+    ck_assert_uint_eq(reused, 1);
+    g_free(reply.stop_machine.how);
+    ck_assert_msg(waitpid(pid, NULL, WNOHANG) == 0, "the bystander was hit");
+    ck_assert_int_eq(kill(pid, SIGKILL), 0);
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+}
+END_TEST
+
 /* That the same without reuse succeeds: or the above would prove nothing. */
 START_TEST(without_reuse)
 {
@@ -161,6 +193,7 @@ main(int argc, char **argv)
     tcase_add_unchecked_fixture(tcase, set_up_host, NULL);
     tcase_add_test(tcase, between_open_and_look);
     tcase_add_test(tcase, between_check_and_signal);
+    tcase_add_test(tcase, ended_before_it_is_killed);
     tcase_add_test(tcase, without_reuse);
     suite_add_tcase(suite, tcase);
     return harness_run("bus/process-reuse", suite);
