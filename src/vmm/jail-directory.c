@@ -10,6 +10,7 @@
 
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/object-claim.h"
 #include "util/path.h"
 #include "vmm/own-directory.h"
 #include "vmm/snapshot-directory.h"
@@ -60,10 +61,42 @@ make_parents(const BangerJail *jail, const char *path, mode_t mode, GError **err
                             "cannot make a directory for %s below %s", path, jail->directory);
 }
 
+/* Whether @name, below @parent, is older than a launch takes until there is a unit, without one. */
+static bool
+is_left(int parent, const char *name, gint64 now_s)
+{
+    struct stat st;
+
+    return fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           now_s - st.st_mtim.tv_sec >= SWEPT_AGE_S && !banger_unit_exists(name);
+}
+
+/* Removes the directories of the VM @name, below @parent, if it has ended. */
+static void
+sweep_directory(const BangerSettings *settings, int parent, const char *name, gint64 now_s)
+{
+    g_autoptr(BangerObjectClaim) claim = NULL;
+    banger_autofd int own = -1;
+    banger_autofd int snapshots = -1;
+
+    if (!is_left(parent, name, now_s))
+        return;
+    /* Not while a launch makes them anew; one that did so until now has a unit. */
+    claim = banger_object_claim("vm", name);
+    if (claim == NULL || !is_left(parent, name, now_s))
+        return;
+    own = banger_own_directory_open(parent, name);
+    if (own < 0)
+        return;
+    banger_own_directory_remove(parent, name, own);
+    snapshots = banger_snapshot_directory_open(settings, name);
+    if (snapshots >= 0)
+        banger_snapshot_directory_remove(settings, name, snapshots);
+}
+
 /*
- * Removes the directories of VMs that ended by themselves: that have no unit, and are older than a
- * launch that is about to make one. @parent is open on the directory of all jails. Returns how many
- * were looked at.
+ * Removes the directories of VMs that ended by themselves. @parent is open on the directory of all
+ * jails. Returns how many were looked at.
  */
 static unsigned int
 sweep_directories(const BangerSettings *settings, int parent)
@@ -77,21 +110,8 @@ sweep_directories(const BangerSettings *settings, int parent)
 
     while (dir != NULL && g_get_monotonic_time() < deadline_usec &&
            (name = g_dir_read_name(dir)) != NULL) {
-        banger_autofd int own = -1;
-        banger_autofd int snapshots = -1;
-        struct stat st;
-
         n++;
-        if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-            now_s - st.st_mtim.tv_sec < SWEPT_AGE_S || banger_unit_exists(name))
-            continue;
-        own = banger_own_directory_open(parent, name);
-        if (own < 0)
-            continue;
-        banger_own_directory_remove(parent, name, own);
-        snapshots = banger_snapshot_directory_open(settings, name);
-        if (snapshots >= 0)
-            banger_snapshot_directory_remove(settings, name, snapshots);
+        sweep_directory(settings, parent, name, now_s);
     }
     return n;
 }

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include "container/jail-fixture.h"
 #include "lib/harness.h"
 #include "util/settings.h"
+#include "util/test-step.h"
 
 #define MANY 80 /* directories: more than a launch sweeps each time */
 
@@ -101,10 +103,62 @@ START_TEST(sweeps_many_at_times)
 }
 END_TEST
 
+#ifdef BANGER_TEST_HOOKS
+#define ORDER BANGER_TEST_STEPS "/order"
+#define DONE BANGER_TEST_STEPS "/done"
+#define OWN MACHINE_RUN ".vm/victim"
+
+static bool
+is_made(void *data)
+{
+    g_autofree char *text = NULL;
+
+    (void)data;
+    return g_file_get_contents(DONE, &text, NULL, NULL) && strstr(text, "jail-made") != NULL;
+}
+
+/*
+ * A launch that made its directory, and has no unit yet, keeps it while another one sweeps, however
+ * long ago that was by the clock, which may have been set meanwhile.
+ */
+START_TEST(sweeps_none_of_a_launch)
+{
+    const struct timespec old[] = {{1, 0}, {1, 0}};
+    Machine *machine = machine_new("victim");
+    RigPending *pending;
+
+    g_array_set_size(machine->drives, 0);
+    machine_add_drive(machine, "rootfs", MACHINE_STATE "rootfs", true, true);
+    rig_stop_service(BANGER_BUS_NAME, SIGTERM);
+    ck_assert_int_eq(g_mkdir_with_parents(BANGER_TEST_STEPS, 0700), 0);
+    ck_assert(g_file_set_contents(ORDER, "wait jail-made", -1, NULL));
+    pending = rig_call_start(machine_bus, machine_message(machine_bus, machine, ""));
+    rig_wait_for(is_made, NULL, "the directory of the launch");
+    ck_assert_int_eq(utimensat(AT_FDCWD, OWN, old, 0), 0);
+    ck_assert(g_file_set_contents(ORDER, "none", -1, NULL));
+    jail_end("other", jail_launch("other"));
+    ck_assert_int_eq(access(OWN, F_OK), 0);
+    ck_assert_int_eq(unlink(ORDER), 0);
+    rig_pending_wait(machine_bus, pending);
+    ck_assert_msg(pending->error_name == NULL, "%s", pending->error_message);
+    rig_pending_free(pending);
+    jail_end("victim", (pid_t)machine_find(machine_bus, MACHINE_RUN "victim.sock"));
+    jail_run("rm -r " BANGER_TEST_STEPS);
+    machine_free(machine);
+}
+END_TEST
+#else
+START_TEST(sweeps_none_of_a_launch)
+{
+    harness_skip("built without --enable-test-hooks");
+}
+END_TEST
+#endif
+
 int
 main(int argc, char **argv)
 {
-    static const char *const names[] = {"victim", NULL};
+    static const char *const names[] = {"victim", "other", NULL};
     Suite *suite;
     TCase *tcase;
 
@@ -114,5 +168,6 @@ main(int argc, char **argv)
     tcase = machine_add_tcase(suite, "jail-many", names, NULL, NULL);
     tcase_add_test(tcase, one_of_a_name);
     tcase_add_test(tcase, sweeps_many_at_times);
+    tcase_add_test(tcase, sweeps_none_of_a_launch);
     return harness_run("container/jail-many", suite);
 }
