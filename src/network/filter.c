@@ -18,6 +18,17 @@
 /* Another program's transaction may come between our look and ours. */
 #define ATTEMPTS 20
 
+#ifdef BANGER_TEST_HOOKS
+void (*banger_filter_test_hook)(const char *step);
+#define TEST_POINT(step)                                                                           \
+    do {                                                                                           \
+        if (banger_filter_test_hook != NULL)                                                       \
+            banger_filter_test_hook(step);                                                         \
+    } while (0)
+#else
+#define TEST_POINT(step) ((void)0)
+#endif
+
 static GMutex lock;
 
 /* Of the last look: it need not be repeated while the rules' generation is the one that we made. */
@@ -131,29 +142,65 @@ refresh_others(const BangerFilterContext *context, BangerNetlink *netlink, GErro
            ((!firewalls.docker && !firewalls.firewalld) || refresh_uplinks(netlink, error));
 }
 
+/* What a look has found. */
+typedef struct {
+    uint32_t generation; /* of the rules that were looked at */
+    bool again;          /* another program came between */
+    bool absent;         /* there are no tables, and nothing that is to be in them */
+    size_t said;         /* how much of the warnings is of putting the tables back */
+} Look;
+
 /*
- * One look at all there is, or only at what others have if our tables are @known_whole; *@ret_done
- * if nothing had to be put back.
+ * Puts the @tables back, and looks whether they stay: by one transaction after *@look's generation,
+ * so that at any other than the next one it is not known what else was done.
  */
 static bool
-look_once(const BangerFilterContext *context, BangerNetlink *netlink, bool known_whole,
-          bool *ret_done, bool *ret_absent, GError **error)
+restore_tables(const BangerFilterContext *context, BangerNetlink *netlink, BangerTables *tables,
+               Look *look, GError **error)
+{
+    const uint32_t expected = look->generation + 1;
+    bool any = false;
+
+    if (!banger_filter_restore(context, netlink, *tables, error))
+        return false;
+    look->said = context->warnings->len;
+    TEST_POINT("restored");
+    if (!banger_filter_look(context, netlink, tables, error) ||
+        !banger_nft_generation(netlink, &look->generation, error) ||
+        (*tables == BANGER_TABLES_ABSENT && !banger_filter_any_link(&any, error)))
+        return false;
+    look->absent = *tables == BANGER_TABLES_ABSENT && !any;
+    look->again = !look->absent && (*tables != BANGER_TABLES_WHOLE || look->generation != expected);
+    return true;
+}
+
+/*
+ * One look at all there is, or only at what others have if our tables are @known_whole; what is not
+ * as it should be is put back.
+ */
+static bool
+look_once(const BangerFilterContext *context, BangerNetlink *netlink, bool known_whole, Look *look,
+          GError **error)
 {
     BangerTables tables = BANGER_TABLES_WHOLE;
 
     if (!known_whole && !banger_filter_look(context, netlink, &tables, error))
         return false;
-    if (tables != BANGER_TABLES_WHOLE) {
-        *ret_done = false;
-        if (!banger_filter_restore(context, netlink, tables, error) ||
-            !banger_filter_look(context, netlink, &tables, error))
-            return false;
-    }
-    *ret_absent = tables == BANGER_TABLES_ABSENT;
-    if (*ret_absent)
-        return true;
-    return refresh_others(context, netlink, error) &&
-           banger_forwarding_look_after(netlink, context->warnings, error);
+    if (tables != BANGER_TABLES_WHOLE && !restore_tables(context, netlink, &tables, look, error))
+        return false;
+    return look->absent || look->again ||
+           (refresh_others(context, netlink, error) &&
+            banger_forwarding_look_after(netlink, context->warnings, error));
+}
+
+/* Notes what @look, the last of this call, has found, and the warnings @earlier and of @context. */
+static void
+note_look(const Look *look, const GString *earlier, const BangerFilterContext *context)
+{
+    seen.valid = seen.whole = !look->absent;
+    seen.generation = look->generation;
+    g_free(seen.warnings);
+    seen.warnings = g_strconcat(earlier->str, context->warnings->str, NULL);
 }
 
 /* Sees to it that the tables are whole at the generation *@ret_generation. */
@@ -161,41 +208,39 @@ static bool
 make_whole(const BangerSettings *settings, BangerNetlink *netlink, uint32_t *ret_generation,
            bool *ret_absent, GError **error)
 {
+    g_autoptr(GString) earlier = g_string_new(NULL);
+
     *ret_absent = false;
     banger_filter_watch_open();
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
         g_auto(BangerFilterContext) context = {0};
-        uint32_t before, after;
-        bool done = true, whole;
+        Look look = {0};
+        uint32_t after;
+        bool whole;
 
-        if (!banger_nft_generation(netlink, &before, error))
+        if (!banger_nft_generation(netlink, &look.generation, error))
             return false;
-        if (seen.valid && seen.generation == before) {
-            *ret_generation = before;
+        if (seen.valid && seen.generation == look.generation) {
+            *ret_generation = look.generation;
             return true;
         }
-        whole = banger_filter_watch_spares(seen.generation, before) && seen.whole;
+        whole = banger_filter_watch_spares(seen.generation, look.generation) && seen.whole;
         init_context(&context, settings);
-        if (!look_once(&context, netlink, whole, &done, ret_absent, error) ||
-            !banger_nft_generation(netlink, &after, error))
+        if (!look_once(&context, netlink, whole, &look, error))
             return false;
-        if (*ret_absent || (done && before == after)) {
-            *ret_generation = after;
-            seen.valid = seen.whole = !*ret_absent;
-            seen.generation = after;
-            g_free(seen.warnings);
-            seen.warnings = g_string_free(g_steal_pointer(&context.warnings), FALSE);
-            context.warnings = g_string_new(NULL);
+        TEST_POINT("looked");
+        if (!banger_nft_generation(netlink, &after, error))
+            return false;
+        if (look.absent || (!look.again && look.generation == after)) {
+            note_look(&look, earlier, &context);
+            *ret_generation = look.generation;
+            *ret_absent = look.absent;
             return true;
         }
-        /* What restoring had to say is said by the look that finds it in order. */
-        if (!done) {
-            g_free(seen.warnings);
-            seen.warnings = g_strdup(context.warnings->str);
-            seen.valid = true;
-            seen.whole = false;
-            seen.generation = after;
-        }
+        /* What putting them back had to say is said by the look that finds them in order. */
+        g_string_truncate(context.warnings, look.said);
+        if (strstr(earlier->str, context.warnings->str) == NULL)
+            g_string_append(earlier, context.warnings->str);
     }
     return banger_set_error(error, BANGER_ERROR_BUSY,
                             "cannot look at the nftables rules: they keep changing");

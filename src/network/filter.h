@@ -52,3 +52,11 @@ void banger_filter_drop_chain(const char *chain);
  * seen when the tables were last looked at.
  */
 void banger_filter_warn(BangerReply *reply);
+
+#ifdef BANGER_TEST_HOOKS
+/*
+ * Called, where a test has set it, between the steps that another program's transaction could come
+ * between: "restored" when the tables were put back, "looked" when a look is over.
+ */
+extern void (*banger_filter_test_hook)(const char *step);
+#endif

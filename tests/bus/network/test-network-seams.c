@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the bus cannot show of the network methods: the same operations in this process, in a rig's
- * network, without the bus's order of calls: two threads at once, links that vanish, a process
- * killed in the middle, and others' changes as the kernel reports them.
+ * network, without the bus's order of calls: two threads at once, links that vanish, rules that are
+ * flushed, a process killed in the middle, and others' changes as the kernel reports them.
  */
 #include <linux/netlink.h>
 #include <signal.h>
@@ -12,6 +12,7 @@
 
 #include "bus/network/network-fixture.h"
 #include "network/filter-watch.h"
+#include "network/filter.h"
 #include "network/network-settings.h"
 #include "network/network.h"
 #include "network/nft-batch.h"
@@ -211,6 +212,34 @@ START_TEST(tap_vanishes)
 }
 END_TEST
 
+static const char *const flush_steps[] = {"restored", "looked"};
+static const char *step_to_flush_at;
+static unsigned int flushes;
+
+static void
+flush_once(const char *step)
+{
+    if (g_str_equal(step, step_to_flush_at) && flushes++ == 0)
+        network_do("nft flush ruleset");
+}
+
+/* Another program flushes the rules right after they were put back, as at its restart. */
+START_TEST(flushed_in_between)
+{
+    g_autoptr(GError) error = NULL;
+
+    step_to_flush_at = flush_steps[_i];
+    flushes = 0;
+    banger_filter_test_hook = flush_once;
+    ck_assert_msg(create_tap("tap-fc-1", &error), "%s", error == NULL ? "" : error->message);
+    banger_filter_test_hook = NULL;
+    ck_assert_uint_gt(flushes, 1);
+    network_assert_contains(network_run("nft list set inet banger bridges"), "br-fc");
+    network_assert_contains(network_run("nft list set bridge banger taps"), "tap-fc-1");
+    network_assert_contains(network_run("nft list table inet banger"), "hook forward");
+}
+END_TEST
+
 START_TEST(killed_in_the_middle)
 {
     pid_t child = fork();
@@ -235,6 +264,8 @@ START_TEST(bridge_vanishes)
 }
 END_TEST
 #define tap_vanishes bridge_vanishes
+#define flushed_in_between bridge_vanishes
+static const char *const flush_steps[] = {""};
 #define killed_in_the_middle bridge_vanishes
 #endif
 
@@ -330,6 +361,7 @@ main(int argc, char **argv)
     tcase_add_test(tcase, changes_that_were_lost_are_not_spared);
     tcase_add_test(tcase, bridge_vanishes);
     tcase_add_test(tcase, tap_vanishes);
+    tcase_add_loop_test(tcase, flushed_in_between, 0, (int)G_N_ELEMENTS(flush_steps));
     tcase_add_test(tcase, killed_in_the_middle);
     suite_add_tcase(suite, tcase);
     return harness_run("bus/network-seams", suite);
