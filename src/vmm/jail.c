@@ -158,7 +158,7 @@ is_stale(uid_t uid, void *user_data)
     char buffer[4096];
 
     (void)user_data;
-    return !banger_process_uid_has_unit(uid) &&
+    return !banger_process_uid_may_have_unit(uid) &&
            getpwuid_r(uid, &entry, buffer, sizeof buffer, &found) == 0 && found == NULL;
 }
 

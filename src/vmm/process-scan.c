@@ -267,20 +267,24 @@ banger_process_scan_ours(const BangerSettings *settings, BangerProcessVisitor *v
 }
 
 bool
-banger_process_uid_has_unit(uid_t uid)
+banger_process_uid_may_have_unit(uid_t uid)
 {
     banger_autofd int proc = -1;
     g_autoptr(GDir) directory = open_processes(&proc, NULL);
+    bool may = directory == NULL;
     const char *name;
 
-    while (directory != NULL && (name = g_dir_read_name(directory)) != NULL) {
+    while (!may && (name = g_dir_read_name(directory)) != NULL) {
         struct stat st;
 
-        if (g_ascii_isdigit(name[0]) && fstatat(proc, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-            st.st_uid == uid && banger_process_is_in_unit((pid_t)strtol(name, NULL, 10)))
-            return true;
+        if (!g_ascii_isdigit(name[0]))
+            continue;
+        errno = 0;
+        may = (fstatat(proc, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_uid == uid &&
+               banger_process_is_in_unit((pid_t)strtol(name, NULL, 10))) ||
+              banger_is_shortage(errno);
     }
-    return false;
+    return may;
 }
 
 /* Whether the process @pid is of @group and has not ended. */

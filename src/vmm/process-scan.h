@@ -48,8 +48,11 @@ typedef void BangerProcessVisitor(pid_t pid, const char *command_line, size_t le
 bool banger_process_scan_ours(const BangerSettings *settings, BangerProcessVisitor *visit,
                               void *user_data, GError **error);
 
-/* Whether a process of the user @uid runs in the unit of a VM. */
-bool banger_process_uid_has_unit(uid_t uid);
+/*
+ * Whether a process of the user @uid runs in the unit of a VM, or that cannot be seen, for want of
+ * descriptors or memory.
+ */
+bool banger_process_uid_may_have_unit(uid_t uid);
 
 /* Whether a process of the process group @group has not ended: zombies do not count. */
 bool banger_process_group_lives(pid_t group);
