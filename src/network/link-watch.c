@@ -54,19 +54,29 @@ on_readable(int fd, GIOCondition condition, void *user_data)
     return G_SOURCE_CONTINUE;
 }
 
-BangerLinkWatch *
-banger_link_watch_new(void (*changed)(void *user_data), void *user_data, GError **error)
+int
+banger_link_watch_open(GError **error)
 {
     const struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};
     banger_autofd int fd =
         socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
-    BangerLinkWatch *watch;
 
     if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof address) < 0) {
         (void)banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
                                "cannot watch the links");
-        return NULL;
+        return -1;
     }
+    return banger_steal_fd(&fd);
+}
+
+BangerLinkWatch *
+banger_link_watch_new(void (*changed)(void *user_data), void *user_data, GError **error)
+{
+    banger_autofd int fd = banger_link_watch_open(error);
+    BangerLinkWatch *watch;
+
+    if (fd < 0)
+        return NULL;
     watch = g_new0(BangerLinkWatch, 1);
     watch->fd = banger_steal_fd(&fd);
     watch->changed = changed;

@@ -14,4 +14,10 @@ typedef struct BangerLinkWatch BangerLinkWatch;
 BangerLinkWatch *banger_link_watch_new(void (*changed)(void *user_data), void *user_data,
                                        GError **error);
 
+/*
+ * A socket that hears of the links (RTNLGRP_LINK), not blocking, for who waits for one of them. -1
+ * on failure. Errors: OperationFailed.
+ */
+int banger_link_watch_open(GError **error);
+
 void banger_link_watch_free(BangerLinkWatch *watch);

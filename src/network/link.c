@@ -325,17 +325,3 @@ banger_link_change(BangerNetlink *netlink, const BangerLink *link, const BangerL
         error, errnum == ENODEV ? BANGER_ERROR_NOT_FOUND : banger_netlink_code(errnum),
         "cannot set up the link %s: %s", link->name, banger_netlink_words(netlink));
 }
-
-bool
-banger_link_delete(BangerNetlink *netlink, int index, GError **error)
-{
-    const struct ifinfomsg info = {.ifi_family = AF_UNSPEC, .ifi_index = index};
-    g_autoptr(BangerNetlinkMessage) message =
-        banger_netlink_message(RTM_DELLINK, 0, &info, sizeof info);
-    int errnum = banger_netlink_run(netlink, message, NULL, NULL);
-
-    if (errnum == 0 || errnum == ENODEV)
-        return true;
-    return banger_set_error(error, banger_netlink_code(errnum), "cannot delete link number %d: %s",
-                            index, banger_netlink_words(netlink));
-}

@@ -102,7 +102,11 @@ typedef struct {
 bool banger_link_change(BangerNetlink *netlink, const BangerLink *link,
                         const BangerLinkChange *change, GError **error);
 
-/* Deletes the link with @index (RTM_DELLINK); one that is gone already is a success. */
+/*
+ * Deletes the link with @index (RTM_DELLINK); one that is gone already is a success. Returns when
+ * nothing of it can be seen any more, at most after 10 s; the kernel may free its memory later.
+ * Errors: Timeout, OperationFailed.
+ */
 bool banger_link_delete(BangerNetlink *netlink, int index, GError **error);
 
 typedef struct {
