@@ -8,7 +8,6 @@
 #include "model/methods.h"
 #include "network/network-list.h"
 #include "network/network.h"
-#include "util/beside.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/object-claim.h"
@@ -27,7 +26,6 @@ typedef struct {
     const BangerSettings *settings;
     const BangerRequest *request;
     const BangerMachineRequest *machine; /* of @request */
-    BangerJob *job;                      /* of the call, or NULL */
     BangerProcess process;               /* the VMM, if it runs */
     BangerMachineInfo *info;
     bool is_running;
@@ -38,13 +36,11 @@ typedef struct {
     char *recorded_tap;           /* by the TAP's label */
     BangerObjectClaim *tap_claim; /* where the request did not name it */
     BangerObjectClaim *snapshot_claim;
-    BangerBeside tap_removal; /* works on the others */
 } Remains;
 
 static void
 remains_clear(Remains *remains)
 {
-    banger_beside_clear(&remains->tap_removal);
     banger_process_close(&remains->process);
     g_clear_pointer(&remains->info, banger_machine_info_free);
     g_clear_pointer(&remains->taps, g_hash_table_unref);
@@ -209,6 +205,16 @@ check_remains(const Remains *remains, GError **error)
            check_socket(remains, remains->sockets[1], error);
 }
 
+static bool
+stop_vmm(const Remains *remains, GError **error)
+{
+    const char *how;
+
+    return !remains->is_running ||
+           banger_machine_stop(remains->settings, &remains->process, remains->info,
+                               remains->machine->stop_timeout_s, &how, error);
+}
+
 /* The directory in which a VMM that ended by itself left its sockets. */
 static void
 remove_jail(const Remains *remains)
@@ -268,50 +274,16 @@ remove_cow(const Remains *remains, GError **error)
            banger_cow_file_remove(remains->settings, remains->machine->cow_path, error);
 }
 
-static bool
-remove_tap_step(void *user_data, GError **error)
-{
-    const Remains *remains = user_data;
-
-    return remove_tap(remains, error) && banger_job_pass(remains->job, "tap-removed", error);
-}
-
-/* Removes the TAP beside all else: nearly all that it takes is waiting in the kernel. */
-static void
-begin_with_tap(void *user_data)
-{
-    Remains *remains = user_data;
-
-    banger_beside_begin(&remains->tap_removal, "tap", remove_tap_step, remains);
-}
-
-/*
- * Stops the VMM. It needs its TAP no more once it was sent its signal, and can do nothing with a
- * descriptor whose TAP is gone.
- */
-static bool
-stop_vmm(Remains *remains, GError **error)
-{
-    const BangerMachineEnding ending = {begin_with_tap, remains};
-    const char *how;
-
-    if (!remains->is_running) {
-        begin_with_tap(remains);
-        return true;
-    }
-    return banger_machine_stop(remains->settings, &remains->process, remains->info,
-                               remains->machine->stop_timeout_s, &ending, &how, error);
-}
-
 /* Removes what is there, and says the first that could not be. */
 static bool
-remove_all(Remains *remains, GError **error)
+remove_all(const Remains *remains, BangerJob *job, GError **error)
 {
     static const struct {
         bool (*remove)(const Remains *remains, GError **error);
         const char *done;
     } steps[] = {
         {remove_sockets, "sockets-removed"},
+        {remove_tap, "tap-removed"},
         {remove_snapshot, "snapshot-removed"},
         {remove_cow, "cow-removed"},
     };
@@ -322,9 +294,8 @@ remove_all(Remains *remains, GError **error)
         GError **failure = first == NULL ? &first : NULL;
 
         if (steps[i].remove(remains, failure))
-            (void)banger_job_pass(remains->job, steps[i].done, failure);
+            (void)banger_job_pass(job, steps[i].done, failure);
     }
-    (void)banger_beside_await(&remains->tap_removal, first == NULL ? &first : NULL);
     if (first == NULL)
         return true;
     g_propagate_error(error, g_steal_pointer(&first));
@@ -339,9 +310,7 @@ banger_op_destroy_machine(const BangerSettings *settings, const BangerRequest *r
     g_auto(Remains) remains = {.settings = settings,
                                .request = request,
                                .machine = machine,
-                               .job = request->job,
-                               .process = BANGER_PROCESS_INIT,
-                               .tap_removal = BANGER_BESIDE_INIT};
+                               .process = BANGER_PROCESS_INIT};
 
     (void)reply;
     if (!find_remains(&remains, error) || !check_remains(&remains, error))
@@ -353,5 +322,5 @@ banger_op_destroy_machine(const BangerSettings *settings, const BangerRequest *r
         !banger_job_pass(request->job, "vmm-stopped", error))
         return false;
     banger_job_set_step(request->job, "removing what is left");
-    return remove_all(&remains, error);
+    return remove_all(&remains, request->job, error);
 }

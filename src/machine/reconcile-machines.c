@@ -21,8 +21,7 @@ remove_machine(BangerSweep *sweep, const char *vm_id, bool *ret_gone, GError **e
         return false;
     if (runs && !banger_machine_is_unstarted(sweep->settings, machine, &process))
         return true;
-    *ret_gone =
-        !runs || banger_machine_stop(sweep->settings, &process, machine, 0, NULL, &how, error);
+    *ret_gone = !runs || banger_machine_stop(sweep->settings, &process, machine, 0, &how, error);
     return *ret_gone;
 }
 

@@ -125,12 +125,11 @@ kill_late(const BangerProcess *process, BangerJail *jail, const char **ret_how, 
 
 bool
 banger_machine_stop(const BangerSettings *settings, const BangerProcess *process,
-                    const BangerMachineInfo *machine, uint32_t timeout_s,
-                    const BangerMachineEnding *ending, const char **ret_how, GError **error)
+                    const BangerMachineInfo *machine, uint32_t timeout_s, const char **ret_how,
+                    GError **error)
 {
     g_auto(BangerJail) opened = BANGER_JAIL_INIT;
     BangerJail *jail = open_jail(settings, process, &opened) ? &opened : NULL;
-    bool is_signaled = false;
     bool ended = false;
 
     if (timeout_s > 0) {
@@ -144,12 +143,9 @@ banger_machine_stop(const BangerSettings *settings, const BangerProcess *process
     if (!ended) {
         *ret_how = "term";
         /* It may have ended by itself meanwhile, and takes no signal then. */
-        is_signaled = banger_process_signal(process, SIGTERM, NULL);
+        ended = wait_for_end(process, jail,
+                             banger_process_signal(process, SIGTERM, NULL) ? TERM_WAIT_MS : 0);
     }
-    if (ending != NULL)
-        ending->begin(ending->user_data);
-    if (!ended)
-        ended = wait_for_end(process, jail, is_signaled ? TERM_WAIT_MS : 0);
     return ended || kill_late(process, jail, ret_how, error);
 }
 
@@ -164,8 +160,7 @@ banger_op_stop_machine(const BangerSettings *settings, const BangerRequest *requ
     bool found;
 
     if (!banger_machine_find(settings, stop->vm_id, &process, &machine, &found, error) ||
-        (found &&
-         !banger_machine_stop(settings, &process, machine, stop->timeout_s, NULL, &how, error)))
+        (found && !banger_machine_stop(settings, &process, machine, stop->timeout_s, &how, error)))
         return false;
     reply->stop_machine.how = g_strdup(how);
     return true;

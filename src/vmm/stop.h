@@ -21,20 +21,11 @@ bool banger_machine_find(const BangerSettings *settings, const char *vm_id,
                          bool *ret_found, GError **error);
 
 /*
- * What is done beside the end of a VMM: @begin is called once, when the guest had its time: the VMM
- * has ended, or the signal that ends it was sent.
- */
-typedef struct {
-    void (*begin)(void *user_data);
-    void *user_data;
-} BangerMachineEnding;
-
-/*
  * Stops what banger_machine_find() found as StopMachine does; *@ret_how is one of its values.
- * @ending may be NULL. Errors: Timeout.
+ * Errors: Timeout.
  */
 bool banger_machine_stop(const BangerSettings *settings, const BangerProcess *process,
-                         const BangerMachineInfo *machine, uint32_t timeout_s,
-                         const BangerMachineEnding *ending, const char **ret_how, GError **error);
+                         const BangerMachineInfo *machine, uint32_t timeout_s, const char **ret_how,
+                         GError **error);
 
 BangerOperation banger_op_stop_machine;
