@@ -18,7 +18,7 @@
  * of its own, and the caller waits for the announcement.
  */
 #define WAIT_MSEC 10000
-#define REMOVALS_MAX 64 /* that the kernel has not answered; one more waits for its answer */
+#define REMOVALS_MAX 32 /* that the kernel has not answered; one more waits for its answer */
 #define DATAGRAM_SIZE 32768
 
 typedef struct {

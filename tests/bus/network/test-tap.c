@@ -187,6 +187,57 @@ START_TEST(delete_is_idempotent)
 }
 END_TEST
 
+/* Whether anything of the link @name is left to be seen. */
+static bool
+is_seen(const char *name)
+{
+    g_autofree char *device = g_strdup_printf("/sys/class/net/%s", name);
+    g_autofree char *settings = g_strdup_printf("/proc/sys/net/ipv4/conf/%s", name);
+    g_autofree char *port = g_strdup_printf("/sys/class/net/br-fc/brif/%s", name);
+
+    return access(device, F_OK) == 0 || access(settings, F_OK) == 0 || access(port, F_OK) == 0 ||
+           network_link_exists(name);
+}
+
+/* The reply comes when the TAP is gone for everybody, and its name is free at once. */
+START_TEST(deleted_is_gone)
+{
+    for (int round = 0; round < 50; round++) {
+        create_tap("tap-fc-1");
+        ck_assert(is_seen("tap-fc-1"));
+        delete_tap("tap-fc-1");
+        ck_assert_msg(!is_seen("tap-fc-1"), "round %d", round);
+    }
+}
+END_TEST
+
+/* More at once than the helper has removals under way. */
+START_TEST(many_are_deleted_at_once)
+{
+    enum { MANY = 60 };
+    RigPending *pending[MANY];
+    char names[MANY][sizeof "tap-fc-99"];
+
+    for (int i = 0; i < MANY; i++) {
+        (void)g_snprintf(names[i], sizeof names[i], "tap-fc-%d", i);
+        create_tap(names[i]);
+    }
+    for (int i = 0; i < MANY; i++) {
+        sd_bus_message *message = rig_message_new(bus, "DeleteTap");
+
+        ck_assert_int_ge(sd_bus_message_append(message, "ss", names[i], ""), 0);
+        pending[i] = rig_call_start(bus, message);
+    }
+    for (int i = 0; i < MANY; i++) {
+        rig_pending_wait(bus, pending[i]);
+        ck_assert_msg(pending[i]->error_name == NULL, "%s: %s", names[i],
+                      pending[i]->error_message);
+        ck_assert(!is_seen(names[i]));
+        rig_pending_free(pending[i]);
+    }
+}
+END_TEST
+
 START_TEST(delete_spares_what_is_no_tap)
 {
     network_do("ip link add tap-fc-1 type veth peer tap-peer");
@@ -258,6 +309,8 @@ main(int argc, char **argv)
     tcase_add_test(tcase, tap_speaks_no_ipv6);
     tcase_add_test(tcase, tap_of_another_is_untouched);
     tcase_add_test(tcase, delete_is_idempotent);
+    tcase_add_test(tcase, deleted_is_gone);
+    tcase_add_test(tcase, many_are_deleted_at_once);
     tcase_add_test(tcase, delete_spares_what_is_no_tap);
     tcase_add_test(tcase, killed_at_any_moment);
     suite_add_tcase(suite, tcase);
