@@ -11,6 +11,7 @@
 #include "network/bridge.h"
 #include "network/filter-rules.h"
 #include "network/firewalld.h"
+#include "network/forward-walk.h"
 #include "network/nft.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -129,69 +130,33 @@ list_bridges(GError **error)
     return names;
 }
 
-/* Whether @name is what a rule accepts: a name, or what one begins with and "*". */
-static bool
-is_accepted(const char *accepted, const char *name)
+/* Those that a chain is to let through, listed once into *@user_data, a GPtrArray *. */
+static const GPtrArray *
+find_bridges(void *user_data, GError **error)
 {
-    size_t length = accepted != NULL ? strlen(accepted) : 0;
+    GPtrArray **bridges = user_data;
 
-    if (length > 0 && accepted[length - 1] == '*')
-        return strncmp(accepted, name, length - 1) == 0;
-    return length > 0 && g_str_equal(accepted, name);
-}
-
-/* Whether @rules accept what comes from and what goes to the bridge @name, whatever it is. */
-static bool
-accept_bridge(const GPtrArray *rules, const char *name)
-{
-    bool from = false, to = false;
-
-    for (unsigned int i = 0; i < rules->len; i++) {
-        const BangerNftRule *rule = g_ptr_array_index(rules, i);
-
-        from |= is_accepted(rule->accepts_from, name);
-        to |= is_accepted(rule->accepts_to, name);
-    }
-    return from && to;
-}
-
-/* The same of all of our bridges, or, as long as there are none, of the one there will be. */
-static bool
-accept_all_bridges(const GPtrArray *rules, bool *ret_all, GError **error)
-{
-    g_autoptr(GPtrArray) bridges = list_bridges(error);
-    bool all = true;
-
-    if (bridges == NULL)
-        return false;
-    for (unsigned int i = 0; i < bridges->len; i++)
-        all &= accept_bridge(rules, g_ptr_array_index(bridges, i));
-    *ret_all = all && (bridges->len > 0 || accept_bridge(rules, USUAL_BRIDGE));
-    return true;
+    if (*bridges == NULL)
+        *bridges = list_bridges(error);
+    /* As long as there are none, the one that there will be. */
+    if (*bridges != NULL && (*bridges)->len == 0)
+        g_ptr_array_add(*bridges, g_strdup(USUAL_BRIDGE));
+    return *bridges;
 }
 
 static bool
-warn_of_chain(BangerNetlink *netlink, const BangerNftBaseChain *chain, GString *warnings,
-              GError **error)
+warn_of_chain(BangerNetlink *netlink, const BangerNftBaseChain *chain, GPtrArray **bridges,
+              GString *warnings, GError **error)
 {
-    g_autoptr(GPtrArray) rules =
-        banger_nft_rules_in_full(netlink, chain->family, chain->table, chain->name, error);
-    const BangerNftRule *last;
-    bool all = false;
+    g_autofree char *how = NULL;
 
-    if (rules == NULL)
+    if (!banger_forward_walk(netlink, chain, find_bridges, bridges, &how, error))
         return false;
-    last = rules->len > 0 ? g_ptr_array_index(rules, rules->len - 1) : NULL;
-    if (!chain->drops && (last == NULL || !last->refuses))
-        return true;
-    if (!accept_all_bridges(rules, &all, error))
-        return false;
-    if (!all)
+    if (how != NULL)
         g_string_append_printf(
             warnings,
             "the nftables chain %s %s %s drops %s what it does not accept, guests' packets too\n",
-            family_name(chain->family), chain->table, chain->name,
-            chain->drops ? "by policy" : "by its last rule");
+            family_name(chain->family), chain->table, chain->name, how);
     return true;
 }
 
@@ -279,6 +244,7 @@ look_at_all(BangerNetlink *netlink, const bool exist[G_N_ELEMENTS(families)], bo
             GString *warnings, BangerFirewalls *firewalls, GError **error)
 {
     g_autoptr(GPtrArray) chains = banger_nft_forward_chains(netlink, error);
+    g_autoptr(GPtrArray) bridges = NULL;
 
     if (chains == NULL || !look_at_firewalld(chains, enter, warnings, firewalls, error))
         return false;
@@ -289,7 +255,7 @@ look_at_all(BangerNetlink *netlink, const bool exist[G_N_ELEMENTS(families)], bo
         if (g_str_equal(chain->table, BANGER_FILTER_TABLE) || is_docker(chain, exist) ||
             (firewalls->firewalld && is_firewalld(chain)))
             continue;
-        if (!warn_of_chain(netlink, chain, warnings, error))
+        if (!warn_of_chain(netlink, chain, &bridges, warnings, error))
             return false;
     }
     warn_of_legacy(warnings);

@@ -4,12 +4,11 @@
 #include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nf_tables_compat.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <netlink/attr.h>
 #include <string.h>
 
-#include "network/nft.h"
+#include "network/nft-private.h"
 #include "util/error.h"
 
 /* What libnftnl, and so nft and iptables alike, puts a comment under in a rule's user data. */
@@ -44,15 +43,10 @@ free_rule(void *user_data)
 
     g_free(rule->chain);
     g_free(rule->comment);
-    g_free(rule->accepts_from);
-    g_free(rule->accepts_to);
+    g_free(rule->from);
+    g_free(rule->to);
+    g_free(rule->target);
     g_free(rule);
-}
-
-static bool
-is_text(struct nlattr *attribute, const char *text)
-{
-    return attribute != NULL && nla_strcmp(attribute, text) == 0;
 }
 
 /* The comment in a rule's user data: one-byte type, one-byte length, value, and so on. */
@@ -71,30 +65,6 @@ find_userdata_comment(struct nlattr *attribute)
     return NULL;
 }
 
-/*
- * The comment in a rule's expressions: iptables reads the user data, but where it writes a rule, as
- * iptables-restore does with all of them, the comment becomes a match that always matches.
- */
-static char *
-find_match_comment(struct nlattr *expressions)
-{
-    struct nlattr *element;
-    int left;
-
-    nla_for_each_nested (element, expressions, left) {
-        struct nlattr *expression[NFTA_EXPR_MAX + 1] = {NULL};
-        struct nlattr *match[NFTA_MATCH_MAX + 1] = {NULL};
-
-        if (nla_parse_nested(expression, NFTA_EXPR_MAX, element, NULL) < 0 ||
-            !is_text(expression[NFTA_EXPR_NAME], "match") || expression[NFTA_EXPR_DATA] == NULL ||
-            nla_parse_nested(match, NFTA_MATCH_MAX, expression[NFTA_EXPR_DATA], NULL) < 0 ||
-            !is_text(match[NFTA_MATCH_NAME], "comment") || match[NFTA_MATCH_INFO] == NULL)
-            continue;
-        return g_strndup(nla_data(match[NFTA_MATCH_INFO]), (gsize)nla_len(match[NFTA_MATCH_INFO]));
-    }
-    return NULL;
-}
-
 static char *
 find_comment(struct nlattr **rule)
 {
@@ -103,137 +73,8 @@ find_comment(struct nlattr **rule)
     if (rule[NFTA_RULE_USERDATA] != NULL)
         comment = find_userdata_comment(rule[NFTA_RULE_USERDATA]);
     if (comment == NULL && rule[NFTA_RULE_EXPRESSIONS] != NULL)
-        comment = find_match_comment(rule[NFTA_RULE_EXPRESSIONS]);
+        comment = banger_nft_match_comment(rule[NFTA_RULE_EXPRESSIONS]);
     return comment != NULL ? comment : g_strdup("");
-}
-
-/* Whether the expression is the verdict @wanted, for every packet. */
-static bool
-is_verdict(struct nlattr **expression, uint32_t wanted)
-{
-    struct nlattr *immediate[NFTA_IMMEDIATE_MAX + 1] = {NULL};
-    struct nlattr *verdict, *code;
-
-    if (!is_text(expression[NFTA_EXPR_NAME], "immediate") || expression[NFTA_EXPR_DATA] == NULL ||
-        nla_parse_nested(immediate, NFTA_IMMEDIATE_MAX, expression[NFTA_EXPR_DATA], NULL) < 0 ||
-        immediate[NFTA_IMMEDIATE_DATA] == NULL)
-        return false;
-    verdict = nla_find(nla_data(immediate[NFTA_IMMEDIATE_DATA]),
-                       nla_len(immediate[NFTA_IMMEDIATE_DATA]), NFTA_DATA_VERDICT);
-    code =
-        verdict == NULL ? NULL : nla_find(nla_data(verdict), nla_len(verdict), NFTA_VERDICT_CODE);
-    return code != NULL && ntohl(nla_get_u32(code)) == wanted;
-}
-
-/* Whether the expression lets every packet through to the next one. */
-static bool
-is_neutral(struct nlattr **expression)
-{
-    return is_text(expression[NFTA_EXPR_NAME], "counter") ||
-           is_text(expression[NFTA_EXPR_NAME], "log");
-}
-
-/* Whether a rule with these expressions refuses whatever reaches it. */
-static bool
-refuses_all(struct nlattr *expressions)
-{
-    struct nlattr *element;
-    bool refusal = false;
-    int left;
-
-    nla_for_each_nested (element, expressions, left) {
-        struct nlattr *expression[NFTA_EXPR_MAX + 1] = {NULL};
-
-        if (nla_parse_nested(expression, NFTA_EXPR_MAX, element, NULL) < 0)
-            return false;
-        if (is_text(expression[NFTA_EXPR_NAME], "reject") || is_verdict(expression, NF_DROP))
-            refusal = true;
-        else if (!is_neutral(expression))
-            return false;
-    }
-    return refusal;
-}
-
-/* The key that the expression loads, if it loads one of a packet's (NFT_META_…); else -1. */
-static int64_t
-loaded_key(struct nlattr **expression)
-{
-    struct nlattr *meta[NFTA_META_MAX + 1] = {NULL};
-
-    if (!is_text(expression[NFTA_EXPR_NAME], "meta") || expression[NFTA_EXPR_DATA] == NULL ||
-        nla_parse_nested(meta, NFTA_META_MAX, expression[NFTA_EXPR_DATA], NULL) < 0 ||
-        meta[NFTA_META_KEY] == NULL || meta[NFTA_META_DREG] == NULL)
-        return -1;
-    return ntohl(nla_get_u32(meta[NFTA_META_KEY]));
-}
-
-/*
- * The name that the expression compares with, with "*" behind it if more may follow there; NULL if
- * it is another one.
- */
-static char *
-compared_name(struct nlattr **expression)
-{
-    struct nlattr *compare[NFTA_CMP_MAX + 1] = {NULL};
-    struct nlattr *value;
-    g_autofree char *name = NULL;
-
-    if (!is_text(expression[NFTA_EXPR_NAME], "cmp") || expression[NFTA_EXPR_DATA] == NULL ||
-        nla_parse_nested(compare, NFTA_CMP_MAX, expression[NFTA_EXPR_DATA], NULL) < 0 ||
-        compare[NFTA_CMP_OP] == NULL || ntohl(nla_get_u32(compare[NFTA_CMP_OP])) != NFT_CMP_EQ ||
-        compare[NFTA_CMP_DATA] == NULL)
-        return NULL;
-    value = nla_find(nla_data(compare[NFTA_CMP_DATA]), nla_len(compare[NFTA_CMP_DATA]),
-                     NFTA_DATA_VALUE);
-    if (value == NULL)
-        return NULL;
-    name = g_strndup(nla_data(value), (gsize)nla_len(value));
-    return strlen(name) < (size_t)nla_len(value) ? g_steal_pointer(&name)
-                                                 : g_strconcat(name, "*", NULL);
-}
-
-/* What a rule has been seen to be: a key of a packet, a name it is compared with, and a verdict. */
-typedef struct {
-    int64_t key; /* -1: none yet */
-    char *name;
-    bool accepts;
-} Accepting;
-
-/* Takes the next expression of a rule. Whether the rule may still be of that form. */
-static bool
-take_expression(Accepting *accepting, struct nlattr **expression)
-{
-    if (accepting->key < 0 && (accepting->key = loaded_key(expression)) >= 0)
-        return true;
-    if (accepting->key >= 0 && accepting->name == NULL &&
-        (accepting->name = compared_name(expression)) != NULL)
-        return true;
-    if (accepting->name == NULL || !is_verdict(expression, NF_ACCEPT))
-        return is_neutral(expression);
-    accepting->accepts = true;
-    return true;
-}
-
-/* A rule that is "iifname NAME accept" or "oifname NAME accept", and nothing else. */
-static void
-find_accepted(struct nlattr *expressions, BangerNftRule *rule)
-{
-    Accepting accepting = {.key = -1};
-    bool is_such = true;
-    struct nlattr *element;
-    int left;
-
-    nla_for_each_nested (element, expressions, left) {
-        struct nlattr *expression[NFTA_EXPR_MAX + 1] = {NULL};
-
-        is_such = is_such && nla_parse_nested(expression, NFTA_EXPR_MAX, element, NULL) >= 0 &&
-                  take_expression(&accepting, expression);
-    }
-    if (is_such && accepting.accepts && accepting.key == NFT_META_IIFNAME)
-        rule->accepts_from = g_steal_pointer(&accepting.name);
-    else if (is_such && accepting.accepts && accepting.key == NFT_META_OIFNAME)
-        rule->accepts_to = g_steal_pointer(&accepting.name);
-    g_free(accepting.name);
 }
 
 /* Appends the rule of @header to @rules; @all: what it does as well. */
@@ -252,10 +93,8 @@ add_rule(struct nlmsghdr *header, GPtrArray *rules, bool all)
                             (gsize)nla_len(attributes[NFTA_RULE_CHAIN]));
     rule->comment = find_comment(attributes);
     rule->handle = be64toh(nla_get_u64(attributes[NFTA_RULE_HANDLE]));
-    if (all && attributes[NFTA_RULE_EXPRESSIONS] != NULL) {
-        rule->refuses = refuses_all(attributes[NFTA_RULE_EXPRESSIONS]);
-        find_accepted(attributes[NFTA_RULE_EXPRESSIONS], rule);
-    }
+    if (all && attributes[NFTA_RULE_EXPRESSIONS] != NULL)
+        banger_nft_read_rule(attributes[NFTA_RULE_EXPRESSIONS], rule);
     g_ptr_array_add(rules, rule);
 }
 

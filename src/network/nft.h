@@ -21,18 +21,29 @@
  */
 bool banger_nft_run(const char *commands, GError **error);
 
+/* What becomes of each packet that a rule is for. */
+typedef enum {
+    BANGER_NFT_UNKNOWN, /* it goes on to the next rule, or that cannot be said of all */
+    BANGER_NFT_ACCEPTS,
+    BANGER_NFT_REFUSES, /* drops or rejects */
+    BANGER_NFT_JUMPS,   /* to another chain, and back to the next rule */
+    BANGER_NFT_GOES,    /* to another chain, and not back */
+    BANGER_NFT_RETURNS,
+} BangerNftVerdict;
+
 /* A rule with a comment. */
 typedef struct {
     char *chain;
     char *comment; /* "" if it has none */
     uint64_t handle;
     /* Only banger_nft_rules_in_full() looks at what follows. */
-    bool refuses; /* it drops or rejects whatever reaches it */
+    BangerNftVerdict verdict;
     /*
-     * What it accepts, if that is all that comes in by a link, or goes out by one: the name, or
-     * what it begins with and "*"; else NULL.
+     * The packets that it is for: all that come in by a link or go out by one, whose name it is, or
+     * begins with what stands before a "*"; all there are if both are NULL.
      */
-    char *accepts_from, *accepts_to;
+    char *from, *to;
+    char *target; /* the other chain, or NULL */
 } BangerNftRule;
 
 /*

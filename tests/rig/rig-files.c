@@ -220,6 +220,41 @@ install_firewalld_files(void)
     rig_write("/etc/firewalld/firewalld.conf", 0644, "");
 }
 
+#define UFW_RULES "/usr/share/ufw/iptables"
+#define UFW_SYSCTLS "/etc/ufw/sysctl.conf"
+#define UFW_DEFAULTS "/etc/default/ufw"
+
+/* ufw as its package leaves it, whatever the machine's own administrator made of it. */
+static void
+install_ufw_files(const char *directory)
+{
+    static const char *const names[] = {"before.rules", "before6.rules", "after.rules",
+                                        "after6.rules", "user.rules",    "user6.rules"};
+    g_autofree char *defaults = g_build_filename(directory, "ufw", NULL);
+    g_autofree char *sysctls = NULL;
+
+    if (access(UFW_RULES, F_OK) < 0 || access(UFW_DEFAULTS, F_OK) < 0)
+        return;
+    (void)g_file_get_contents(UFW_SYSCTLS, &sysctls, NULL, NULL);
+    empty_folder("/etc/ufw");
+    rig_require(mkdir("/etc/ufw/applications.d", 0755) == 0, "mkdir in /etc/ufw: %s",
+                g_strerror(errno));
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *source = g_build_filename(UFW_RULES, names[i], NULL);
+        g_autofree char *target = g_build_filename("/etc/ufw", names[i], NULL);
+
+        copy(source, target);
+    }
+    rig_write("/etc/ufw/ufw.conf", 0644, "ENABLED=no\nLOGLEVEL=low\n");
+    rig_write(UFW_SYSCTLS, 0644, sysctls != NULL ? sysctls : "");
+    rig_write(defaults, 0644,
+              "IPV6=yes\nDEFAULT_INPUT_POLICY=\"DROP\"\nDEFAULT_OUTPUT_POLICY=\"ACCEPT\"\n"
+              "DEFAULT_FORWARD_POLICY=\"DROP\"\nDEFAULT_APPLICATION_POLICY=\"SKIP\"\n"
+              "MANAGE_BUILTINS=no\nIPT_SYSCTL=" UFW_SYSCTLS "\nIPT_MODULES=\"\"\n");
+    rig_require(mount(defaults, UFW_DEFAULTS, NULL, MS_BIND, NULL) == 0,
+                "mount on " UFW_DEFAULTS ": %s", g_strerror(errno));
+}
+
 void
 rig_files_install(const RigOptions *options, const char *directory)
 {
@@ -228,6 +263,7 @@ rig_files_install(const RigOptions *options, const char *directory)
     write_bus_configuration(options, directory);
     write_services(options, directory);
     install_firewalld_files();
+    install_ufw_files(directory);
     if (access("/etc/systemd/network", F_OK) == 0) {
         empty_folder("/etc/systemd/network");
         install("systemd/network/10-banger-helper.network",

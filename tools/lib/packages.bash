@@ -74,7 +74,7 @@ install_chosen() {
         apt-get install -y --no-install-recommends "$@"
 }
 
-# without_starting_services COMMAND …: firewalld and NetworkManager are wanted for their programs, and
+# without_starting_services COMMAND …: firewalld, ufw and NetworkManager are wanted for their programs, and
 # must not take over the network of the machine that runs the tests (policy-rc.d of Debian's invoke-rc.d).
 without_starting_services() {
     local policy=/usr/sbin/policy-rc.d
