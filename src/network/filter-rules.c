@@ -42,7 +42,7 @@ const BangerSet banger_sets[BANGER_N_SETS] = {
 
 /*
  * Chains are made in this order: each before those that jump to it. Priorities: -300 is before all
- * that looks at a frame or a mark; -150 is "mangle"; -5 is before iptables' FORWARD and INPUT (0);
+ * that looks at a frame or a mark; -199 is between connections being known and "mangle", -150; -5 is before iptables' FORWARD and INPUT (0);
  * -100 and 100 are where NAT is done.
  */
 const BangerChain banger_chains[] = {
@@ -52,6 +52,7 @@ const BangerChain banger_chains[] = {
     {B, "tap6", NULL},
     {B, "tap", NULL},
     {B, "source", "type filter hook prerouting priority -300; policy accept;"},
+    {I, "adopted", "type filter hook prerouting priority -199; policy accept;"},
     {I, "passed", NULL},
     {I, "pass", NULL},
     {I, "leaving", NULL},
@@ -188,9 +189,28 @@ add_subnet_returns(GPtrArray *rules, const char *chain, const char *comment, con
         add(rules, I, chain, comment, "ip6 saddr %s return", six);
 }
 
+/*
+ * Of an adopted bridge: the mark of its TAPs' packets is the connection's too for the while in which
+ * others set marks, as wg-quick(8) does with that of every datagram.
+ */
+static void
+add_adopted(GPtrArray *rules, const char *chain)
+{
+    add(rules, I, chain, "an adopted bridge",
+        "ct mark & " BANGER_FILTER_MARK_MASK " == " BANGER_FILTER_MARK_OPEN
+        " meta mark set meta mark | " BANGER_FILTER_MARK_OPEN
+        " ct mark set ct mark & " BANGER_FILTER_MARK_REST);
+    add(rules, I, chain, "an adopted bridge",
+        "meta mark & " BANGER_FILTER_MARK_MASK " == " BANGER_FILTER_MARK_OPEN " return");
+}
+
 static void
 add_guard_rules(GPtrArray *rules, const BangerNetworkSettings *settings)
 {
+    add(rules, I, "adopted", "an adopted bridge",
+        "meta mark & " BANGER_FILTER_MARK_MASK " == " BANGER_FILTER_MARK_OPEN
+        " ct state new ct mark & " BANGER_FILTER_MARK_MASK
+        " == 0 ct mark set ct mark | " BANGER_FILTER_MARK_OPEN);
     add(rules, I, "passed", "for DOCKER-USER",
         "meta mark & " BANGER_FILTER_MARK_MASK
         " == 0 meta mark set meta mark | " BANGER_FILTER_MARK_PASS);
@@ -203,8 +223,7 @@ add_guard_rules(GPtrArray *rules, const BangerNetworkSettings *settings)
     add(rules, I, "pass", "to the outside", "goto passed");
 
     add_denied(rules, "leaving", settings);
-    add(rules, I, "leaving", "an adopted bridge",
-        "meta mark & " BANGER_FILTER_MARK_MASK " == " BANGER_FILTER_MARK_OPEN " return");
+    add_adopted(rules, "leaving");
     add(rules, I, "leaving", "restricted guests", "ip saddr . iifname vmap @egress4");
     add(rules, I, "leaving", "restricted guests", "ip6 saddr . iifname vmap @egress6");
     add(rules, I, "leaving", "guests", "ip saddr . iifname @guests4 return");
@@ -245,8 +264,7 @@ add_input_rules(GPtrArray *rules, const BangerNetworkSettings *settings)
 {
     add(rules, I, "host", "answers", "ct state established,related return");
     add_denied(rules, "host", settings);
-    add(rules, I, "host", "an adopted bridge",
-        "meta mark & " BANGER_FILTER_MARK_MASK " == " BANGER_FILTER_MARK_OPEN " return");
+    add_adopted(rules, "host");
     add(rules, I, "host", "neighbours, groups, echo",
         "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, "
         "mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report, "

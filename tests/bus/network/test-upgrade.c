@@ -99,6 +99,18 @@ START_TEST(guests_of_the_older_helper_go_on)
     peers_assert_flow(flow, PEERS_HOST);
     peers_assert_answer("guest", PEERS_ADDRESS, PEERS_HOST);
     network_assert_contains(network_run("nft list set bridge banger open"), "tap-fc-1");
+    /* As wg-quick does; and one who has no mark at all left. */
+    network_do("nft 'table ip other { chain premangle { type filter hook prerouting priority -150; "
+               "meta l4proto udp meta mark set ct mark; }; }'");
+    peers_assert_answer("guest", PEERS_ADDRESS, PEERS_HOST);
+    network_do("nft 'add rule ip other premangle meta mark set 0'");
+    peers_assert_answer("guest", PEERS_ADDRESS, PEERS_HOST);
+    peers_assert_traffic();
+    /* The connection does not keep it. */
+    network_do("nft 'table ip later { chain in { type filter hook postrouting priority 300; "
+               "ct mark & 0xff000000 != 0 counter drop; }; }'");
+    peers_assert_answer("guest", PEERS_ADDRESS, PEERS_HOST);
+    peers_assert_traffic();
     peers_nat(bus, PEERS_GUEST, "tap-fc-1", true);
     network_assert_lacks(network_run("nft list set bridge banger open"), "tap-fc-1");
     peers_assert_traffic();
