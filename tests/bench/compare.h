@@ -47,6 +47,7 @@ double bench_comparison_ratio(const BenchComparison *comparison, BenchSide side)
 /* The cases, by file. */
 void bench_network_cases(Bench *bench);
 void bench_guests(Bench *bench);
+void bench_delete_many(Bench *bench);
 void bench_image_cases(Bench *bench);
 void bench_process_cases(Bench *bench);
 void bench_snapshot_cases(Bench *bench);

@@ -15,6 +15,7 @@ run(Bench *bench, uint64_t n_calls)
     bench_json_socket(bench);
     bench_activation(bench);
     bench_network_cases(bench);
+    bench_delete_many(bench);
     bench_image_cases(bench);
     bench_process_cases(bench);
     bench_snapshot_cases(bench);
