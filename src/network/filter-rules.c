@@ -42,8 +42,8 @@ const BangerSet banger_sets[BANGER_N_SETS] = {
 
 /*
  * Chains are made in this order: each before those that jump to it. Priorities: -300 is before all
- * that looks at a frame or a mark; -199 is between connections being known and "mangle", -150; -5 is before iptables' FORWARD and INPUT (0);
- * -100 and 100 are where NAT is done.
+ * that looks at a frame or a mark; -199 is between connections being known and "mangle", -150; -5
+ * is before iptables' FORWARD and INPUT (0); -100 and 100 are where NAT is done.
  */
 const BangerChain banger_chains[] = {
     {B, "target6", NULL},
@@ -190,8 +190,8 @@ add_subnet_returns(GPtrArray *rules, const char *chain, const char *comment, con
 }
 
 /*
- * Of an adopted bridge: the mark of its TAPs' packets is the connection's too for the while in which
- * others set marks, as wg-quick(8) does with that of every datagram.
+ * Of an adopted bridge: the mark of its TAPs' packets is the connection's too for the while in
+ * which others set marks, as wg-quick(8) does with that of every datagram.
  */
 static void
 add_adopted(GPtrArray *rules, const char *chain)

@@ -64,7 +64,7 @@ find_rules(const Table *table, const char *name, GError **error)
 
 /* Goes on with the chain that @rule names. False if it cannot be read. */
 static bool
-follow(const Table *table, Walk *walk, const BangerNftRule *rule, GError **error)
+follow_rule(const Table *table, Walk *walk, const BangerNftRule *rule, GError **error)
 {
     const GPtrArray *rules;
 
@@ -104,7 +104,7 @@ find_end(const Table *table, Walk *walk, const BangerNftRule **ret_rule, GError 
         }
         if (rule->verdict == BANGER_NFT_RETURNS)
             walk->places[walk->depth].next = rules->len;
-        else if (rule->verdict != BANGER_NFT_UNKNOWN && !follow(table, walk, rule, error))
+        else if (rule->verdict != BANGER_NFT_UNKNOWN && !follow_rule(table, walk, rule, error))
             return false;
     }
     return true;

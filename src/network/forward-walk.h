@@ -6,8 +6,8 @@
 /*
  * What a base chain at the hook forward makes of guests' packets: all that come from a bridge and
  * all that go to it, of which no more is known. Its rules are followed in order, through the chains
- * that they jump to, as the kernel does. A rule that asks for more than a link (an address, a set, a
- * state) is for some of the packets only, and is passed over.
+ * that they jump to, as the kernel does. A rule that asks for more than a link (an address, a set,
+ * a state) is for some of the packets only, and is passed over.
  */
 
 /* Returns the names of the bridges, an array of text that stays the caller's; NULL on failure. */

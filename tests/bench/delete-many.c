@@ -140,7 +140,7 @@ delete_by_processes(void)
     return ok;
 }
 
-/* One request for all: what the kernel takes if nobody asks for one of them alone. */
+/* The least: one request for all of them. */
 static bool
 delete_group(void)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * Beside a real ufw: what it drops is named, whenever it is enabled; its own cure lets guests through
- * and nothing else; and neither changes the rules of the other.
+ * Beside a real ufw: what it drops is named, whenever it is enabled; its own cure lets guests
+ * through and nothing else; and neither changes the rules of the other.
  */
 #include <unistd.h>
 
