@@ -14,6 +14,7 @@
 #include "util/path.h"
 #include "vmm/jail.h"
 #include "vmm/process-use.h"
+#include "vmm/snapshot-directory.h"
 #include "vmm/stop.h"
 #include "vmm/unit.h"
 #include "vmm/unix-socket.h"
@@ -215,15 +216,23 @@ stop_vmm(const Remains *remains, GError **error)
                                remains->machine->stop_timeout_s, &how, error);
 }
 
-/* The directory in which a VMM that ended by itself left its sockets. */
+/*
+ * The directories in which a VMM that ended by itself, or with its host, left sockets or a part of
+ * a snapshot.
+ */
 static void
-remove_jail(const Remains *remains)
+remove_directories(const Remains *remains)
 {
+    const char *vm_id = remains->machine->launch.vm_id;
     g_auto(BangerJail) jail = BANGER_JAIL_INIT;
+    banger_autofd int snapshots = -1;
 
-    if (banger_jail_name(remains->settings, remains->machine->launch.vm_id, &jail, NULL) &&
+    if (banger_jail_name(remains->settings, vm_id, &jail, NULL) &&
         banger_jail_open_directory(&jail))
         banger_jail_remove_directory(&jail);
+    snapshots = banger_snapshot_directory_open(remains->settings, vm_id);
+    if (snapshots >= 0)
+        banger_snapshot_directory_remove(remains->settings, vm_id, snapshots);
 }
 
 static bool
@@ -289,7 +298,7 @@ remove_all(const Remains *remains, BangerJob *job, GError **error)
     };
     g_autoptr(GError) first = NULL;
 
-    remove_jail(remains);
+    remove_directories(remains);
     for (size_t i = 0; i < G_N_ELEMENTS(steps); i++) {
         GError **failure = first == NULL ? &first : NULL;
 

@@ -48,5 +48,8 @@ void banger_sweep_report(BangerSweep *sweep, const char *kind, const char *name,
 /* VMMs whose guests were never started; they are no machines of @sweep any more. */
 void banger_sweep_machines(BangerSweep *sweep);
 
-/* Sockets at which no process listens, and the socket directories of machines that are gone. */
+/*
+ * Sockets at which no process listens, and the directories for sockets and for snapshots of
+ * machines that are gone.
+ */
 void banger_sweep_sockets(BangerSweep *sweep);

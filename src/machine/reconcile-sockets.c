@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "machine/reconcile-private.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "util/fd.h"
 #include "vmm/jail.h"
+#include "vmm/snapshot-directory.h"
 #include "vmm/stop.h"
 #include "vmm/unix-socket.h"
 
@@ -113,6 +116,48 @@ search_jails(BangerSweep *sweep, int runtime)
     }
 }
 
+/* The directory for snapshots of a machine that does not run now either. */
+static bool
+remove_snapshots(BangerSweep *sweep, const char *vm_id, bool *ret_gone, GError **error)
+{
+    g_auto(BangerProcess) process = BANGER_PROCESS_INIT;
+    g_autoptr(BangerMachineInfo) machine = NULL;
+    banger_autofd int fd = -1;
+    bool runs;
+
+    *ret_gone = false;
+    if (!banger_machine_find(sweep->settings, vm_id, &process, &machine, &runs, error))
+        return false;
+    fd = runs ? -1 : banger_snapshot_directory_open(sweep->settings, vm_id);
+    if (fd >= 0) {
+        banger_snapshot_directory_remove(sweep->settings, vm_id, fd);
+        *ret_gone = true;
+    }
+    return true;
+}
+
+/*
+ * Those that have no directory of sockets beside them, with which they go: this host was started
+ * anew since, or a helper was killed while a VMM without a jail wrote a snapshot.
+ */
+static void
+search_snapshots(BangerSweep *sweep, int runtime)
+{
+    banger_autofd int fd = banger_snapshot_directory_open_all(sweep->settings);
+    g_autoptr(GDir) names = fd >= 0 ? g_dir_open(banger_fd_path(fd).text, 0, NULL) : NULL;
+    const char *name;
+
+    while (names != NULL && (name = g_dir_read_name(names)) != NULL) {
+        g_autofree char *sockets = g_build_filename(BANGER_JAIL_DIRECTORY, name, NULL);
+        struct stat st;
+
+        if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) &&
+            faccessat(runtime, sockets, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+            (void)banger_sweep_take(sweep, &(BangerLeftover){"snapshot-directory", name, name,
+                                                             age_of(&st), "vm", remove_snapshots});
+    }
+}
+
 void
 banger_sweep_sockets(BangerSweep *sweep)
 {
@@ -124,4 +169,5 @@ banger_sweep_sockets(BangerSweep *sweep)
         return;
     search_directory(&found, fd, path, 0);
     search_jails(sweep, fd);
+    search_snapshots(sweep, fd);
 }

@@ -79,6 +79,12 @@ banger_snapshot_directory_make(const BangerSettings *settings, const char *vm_id
 }
 
 int
+banger_snapshot_directory_open_all(const BangerSettings *settings)
+{
+    return open_all(settings, false, NULL);
+}
+
+int
 banger_snapshot_directory_open(const BangerSettings *settings, const char *vm_id)
 {
     banger_autofd int parent = open_all(settings, false, NULL);

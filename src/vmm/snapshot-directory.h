@@ -26,6 +26,9 @@ char *banger_snapshot_directory_path(const BangerSettings *settings, const char 
 int banger_snapshot_directory_make(const BangerSettings *settings, const char *vm_id,
                                    GError **error);
 
+/* Opens the directory of all of them. Returns a descriptor, or -1 without one of root's. */
+int banger_snapshot_directory_open_all(const BangerSettings *settings);
+
 /* Opens it. Returns a descriptor, or -1 if it is not there. */
 int banger_snapshot_directory_open(const BangerSettings *settings, const char *vm_id);
 

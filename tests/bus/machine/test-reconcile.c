@@ -12,6 +12,7 @@
 #define OLD_TAP "tap-fc-old"
 #define POOL_TAP "tap-pool-1"
 #define MARK "org.banger.Helper1"
+#define WRITTEN MACHINE_STATE ".vm"
 
 static Machine *machine;
 
@@ -198,6 +199,48 @@ START_TEST(sockets)
 }
 END_TEST
 
+static void
+destroy(const char *vm_id)
+{
+    sd_bus_message *message = rig_message_new(composite_bus, "DestroyMachine");
+
+    ck_assert_int_ge(sd_bus_message_append(message, "a{sv}s", 1, "vm_id", "s", vm_id, ""), 0);
+    sd_bus_message_unref(rig_call_message(composite_bus, message, NULL));
+}
+
+/*
+ * What a VMM had written of a snapshot when its host went down, or its helper, goes with its
+ * machine; that of one that has sockets goes with these.
+ */
+START_TEST(snapshot_directories)
+{
+    pid_t pid;
+
+    if (machine_has_systemd()) {
+        harness_skip("the directories of a machine in a jail are there while it runs");
+        return;
+    }
+    pid = composite_create(machine);
+    network_do("mkdir -p -m 711 " WRITTEN " && cd " WRITTEN " && mkdir old young whole && "
+               "echo x > old/memory && echo x > young/memory && touch -d @1 old whole && "
+               "mkdir -p -m 711 " MACHINE_RUN ".vm/whole");
+    check(NULL, NULL, true, "snapshot-directory old would be removed");
+    check("old", "young", true, "snapshot-directory young would be removed");
+    check(NULL, NULL, false, "snapshot-directory old removed");
+    ck_assert_int_ne(access(WRITTEN "/old", F_OK), 0);
+    ck_assert_int_eq(access(WRITTEN "/young/memory", F_OK), 0);
+    destroy("young");
+    ck_assert_int_ne(access(WRITTEN "/young", F_OK), 0);
+    ck_assert_int_eq(access(WRITTEN "/whole", F_OK), 0);
+    network_do("rmdir " MACHINE_RUN ".vm/whole " MACHINE_RUN ".vm");
+    check(NULL, NULL, false, "");
+    ck_assert_int_eq(kill(pid, 0), 0);
+    destroy("whole");
+    ck_assert_int_ne(access(WRITTEN "/whole", F_OK), 0);
+    network_do("rmdir " WRITTEN);
+}
+END_TEST
+
 /* A TAP that an administrator deletes leaves its registration. */
 START_TEST(record_without_tap)
 {
@@ -251,6 +294,7 @@ main(int argc, char **argv)
     tcase_add_test(tcase, old_and_young);
     tcase_add_test(tcase, of_others);
     tcase_add_test(tcase, sockets);
+    tcase_add_test(tcase, snapshot_directories);
     tcase_add_test(tcase, record_without_tap);
     tcase_add_test(tcase, tables_that_were_flushed);
     tcase_add_test(tcase, refused);
