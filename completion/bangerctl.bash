@@ -26,9 +26,18 @@ _bangerctl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local command='' position=0 i words=''
 
+    # An = is an element of its own.
+    if [[ $cur == = ]]; then
+        cur=
+    elif [[ $prev == = ]] && ((COMP_CWORD > 2)); then
+        prev=${COMP_WORDS[COMP_CWORD - 2]}
+    fi
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-            -H | -M | -p | -s | -t | -o | --host | --machine | --property | --signal | --timeout | --keep | --remove | --output) ((i++)) ;;
+            -H | -M | -p | -s | -t | -o | --host | --machine | --property | --signal | --timeout | --keep | --remove | --output)
+                [[ ${COMP_WORDS[i + 1]} != = ]] || ((i++))
+                ((i++))
+                ;;
             -*) ;;
             *) if [[ -z $command ]]; then command=${COMP_WORDS[i]}; else ((position++)); fi ;;
         esac

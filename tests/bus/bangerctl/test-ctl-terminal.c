@@ -297,6 +297,12 @@ START_TEST(completion_bash)
     send_keys("'bangerctl nat 172.16.0.2 ta' Tab 'on'");
     wait_screen("nat 172.16.0.2 tap-fc-one on");
     send_keys("C-u");
+    send_keys("'bangerctl --timeout=5 nat 172.16.0.3 ta' Tab");
+    wait_screen("nat 172.16.0.3 tap-fc-one");
+    send_keys("C-u");
+    send_keys("'bangerctl show none --property=Sta' Tab");
+    wait_screen("--property=State");
+    send_keys("C-u");
     send_keys("'bangerctl snap' Tab");
     wait_screen("bangerctl snapshots");
     send_keys("C-u");
@@ -320,6 +326,12 @@ START_TEST(completion_zsh)
     wait_screen("ready2");
     send_keys("'bangerctl nat 172.16.0.2 ta' Tab");
     wait_screen("nat 172.16.0.2 tap-fc-one");
+    send_keys("C-u");
+    send_keys("'bangerctl --timeout=5 nat 172.16.0.3 ta' Tab");
+    wait_screen("nat 172.16.0.3 tap-fc-one");
+    send_keys("C-u");
+    send_keys("'bangerctl show none --property=Sta' Tab");
+    wait_screen("--property=State");
     send_keys("C-u");
     send_keys("'bangerctl snap' Tab");
     wait_screen("bangerctl snapshots");
