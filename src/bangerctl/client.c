@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "bangerctl/client.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "bangerctl/agent.h"
@@ -21,8 +22,8 @@ static const struct {
      N_("polkit refused it: run this as root, or become a member of the group banger, see "
         "banger-helper(7)")},
     {"org.freedesktop.DBus.Error.InteractiveAuthorizationRequired", CLIENT_REFUSED,
-     N_("it needs a password, and no agent could ask for it: run this as root, or start "
-        "pkttyagent(1)")},
+     N_("it needs a password, and no agent could ask for it: run this as root or as a member of "
+        "the group banger, or start pkttyagent(1)")},
     {"org.freedesktop.DBus.Error.ServiceUnknown", CLIENT_FAILED,
      N_("banger-helper is not installed there, or the bus has not read its configuration yet")},
     {"org.freedesktop.DBus.Error.UnknownMethod", CLIENT_FAILED,
@@ -54,6 +55,16 @@ find_op_id(const char *text)
     return banger_op_id_is_valid(op_id) ? g_steal_pointer(&op_id) : NULL;
 }
 
+/* Whether the bus is another host's: that ssh was started is all that is known before a call. */
+static bool is_remote;
+
+static bool
+is_of_connection(const sd_bus_error *error)
+{
+    return sd_bus_error_has_name(error, "System.Error.ENOTCONN") ||
+           sd_bus_error_has_name(error, "System.Error.ECONNRESET");
+}
+
 ClientStatus
 client_fail(const char *what, const sd_bus_error *error, int r)
 {
@@ -69,10 +80,31 @@ client_fail(const char *what, const sd_bus_error *error, int r)
                 g_printerr("bangerctl: %s\n", _(advices[i].advice));
             status = advices[i].status;
         }
+    if (is_remote && is_of_connection(error))
+        g_printerr("bangerctl: %s\n",
+                   _("ssh to that host has to work, and systemd-stdio-bridge(1) to be on it"));
     if (op_id != NULL) {
         g_printerr(_("bangerctl: what was done is shown by: bangerctl trace %s"), op_id);
         g_printerr("\n");
     }
+    return status;
+}
+
+/* Says why there is no connection, and what to do about it where @r, a negative errno, shows it. */
+static ClientStatus
+fail_to_connect(const char *container, int r)
+{
+    ClientStatus status = client_fail(_("cannot connect to the system bus"), NULL, r);
+    const char *advice = NULL;
+
+    if (container != NULL && r == -EHOSTDOWN)
+        advice = _("no container of that name runs: machinectl list shows those that do");
+    else if (container != NULL && (r == -EPERM || r == -EACCES))
+        advice = _("only root can enter a container: run this as root");
+    else if (r == -ENOENT || r == -ECONNREFUSED)
+        advice = _("there is none, or it does not run: systemctl status dbus.socket shows which");
+    if (advice != NULL)
+        g_printerr("bangerctl: %s\n", advice);
     return status;
 }
 
@@ -81,13 +113,14 @@ client_open(const char *host, const char *container, sd_bus **ret_bus)
 {
     int r;
 
+    is_remote = host != NULL;
     if (host != NULL)
         r = sd_bus_open_system_remote(ret_bus, host);
     else if (container != NULL)
         r = sd_bus_open_system_machine(ret_bus, container);
     else
         r = sd_bus_open_system(ret_bus);
-    return r < 0 ? client_fail(_("cannot connect to the system bus"), NULL, r) : CLIENT_OK;
+    return r < 0 ? fail_to_connect(container, r) : CLIENT_OK;
 }
 
 sd_bus_message *
@@ -272,7 +305,7 @@ client_find_machine(sd_bus *bus, const char *id, struct json_object **ret_object
         *ret_objects = objects;
         return CLIENT_OK;
     }
-    g_printerr(_("bangerctl: there is no machine %s"), id);
+    g_printerr(_("bangerctl: there is no machine %s; see bangerctl list"), id);
     g_printerr("\n");
     json_object_put(objects);
     return CLIENT_NOT_FOUND;

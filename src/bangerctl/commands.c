@@ -5,15 +5,18 @@
 #include "bangerctl/text-domain.h"
 
 #define ANY_NUMBER 1024
+#define USAGE_WIDTH 26 /* of a command with its arguments, in the list of them */
 
-static const struct {
+struct Command {
     const char *name;
     const char *arguments;
     unsigned int min, max; /* how many arguments */
     bool is_paged;
     CommandFunction *run;
     const char *description;
-} commands[] = {
+};
+
+static const Command commands[] = {
     {"list", "", 0, 0, true, command_list, N_("List the machines")},
     {"status", "[VM]", 0, 1, true, command_status,
      N_("Show a machine with its last journal lines, or the host")},
@@ -60,12 +63,16 @@ command_describe(void)
     for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
         g_autofree char *usage = g_strdup_printf("%s %s", commands[i].name, commands[i].arguments);
 
-        if (g_utf8_strlen(usage, -1) > 26)
-            g_string_append_printf(text, "  %s\n  %26s %s\n", usage, "",
-                                   _(commands[i].description));
-        else
-            g_string_append_printf(text, "  %-26s %s\n", usage, _(commands[i].description));
+        /* Characters count, not bytes. */
+        const int padding = USAGE_WIDTH - (int)g_utf8_strlen(usage, -1);
+
+        g_string_append_printf(text, "  %s", usage);
+        if (padding < 0)
+            g_string_append_printf(text, "\n  %*s", USAGE_WIDTH, "");
+        g_string_append_printf(text, "%*s %s\n", MAX(padding, 0), "", _(commands[i].description));
     }
+    g_string_append_printf(text, "\n%s\n",
+                           _("Machine files, exit statuses and examples are in bangerctl(1)."));
     return g_strdup(text->str);
 }
 
@@ -82,24 +89,30 @@ command_refuse_usage(const char *format, ...)
     return CLIENT_USAGE;
 }
 
-ClientStatus
-command_run(const CommandContext *context, char **argv)
+const Command *
+command_find(char **argv)
 {
     const unsigned int n = g_strv_length(argv + 1);
 
     for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
         if (!g_str_equal(commands[i].name, argv[0]))
             continue;
-        if (n < commands[i].min || n > commands[i].max) {
-            g_printerr(_("usage: bangerctl %s %s"), commands[i].name, commands[i].arguments);
-            g_printerr("\n");
-            return CLIENT_USAGE;
-        }
-        if (commands[i].is_paged && !context->output.no_pager)
-            pager_start();
-        return commands[i].run(context, argv + 1);
+        if (n >= commands[i].min && n <= commands[i].max)
+            return &commands[i];
+        g_printerr(_("usage: bangerctl %s %s"), commands[i].name, commands[i].arguments);
+        g_printerr("\n");
+        return NULL;
     }
-    return command_refuse_usage(_("there is no command %s; see bangerctl --help"), argv[0]);
+    (void)command_refuse_usage(_("there is no command %s; see bangerctl --help"), argv[0]);
+    return NULL;
+}
+
+ClientStatus
+command_run(const Command *command, const CommandContext *context, char **arguments)
+{
+    if (command->is_paged && !context->output.no_pager)
+        pager_start();
+    return command->run(context, arguments);
 }
 
 ClientStatus

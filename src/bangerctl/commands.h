@@ -15,15 +15,23 @@ typedef struct {
     const char *path;      /* --output, or NULL */
     char **keep;           /* --keep, or NULL */
     char **remove;         /* --remove, or NULL */
-    int timeout_s;         /* --timeout, or -1 */
+    int timeout_s;         /* --timeout, or negative */
     bool repair;           /* --repair */
     bool follow;           /* --follow */
     bool dry_run;          /* --dry-run */
     bool remove_cow;       /* --remove-cow */
 } CommandContext;
 
-/* Runs the command @argv[0] with the arguments that follow it; NULL ends them. */
-ClientStatus command_run(const CommandContext *context, char **argv);
+typedef struct Command Command;
+
+/*
+ * The command @argv[0], if it takes as many arguments as follow it; NULL ends them. NULL if not,
+ * after saying so on standard error: nothing was asked of the bus for that.
+ */
+const Command *command_find(char **argv);
+
+/* Runs @command, as command_find() has it, with its @arguments. */
+ClientStatus command_run(const Command *command, const CommandContext *context, char **arguments);
 
 /* The commands and what they do, for --help. Free with g_free(). */
 char *command_describe(void);

@@ -84,7 +84,10 @@ static const struct {
      false},
     {"can attach to these devices",
      N_("have who makes them name a user: ip tuntap add NAME mode tap user USER"), false},
-    {"firecracker", N_("install firecracker as /usr/local/bin/firecracker, owned by root"), true},
+    {"firecracker",
+     N_("install firecracker as /usr/local/bin/firecracker, owned by root; a release of it is at "
+        "https://github.com/firecracker-microvm/firecracker/releases"),
+     true},
 };
 
 static struct json_object *
@@ -147,6 +150,24 @@ print_finding(struct json_object *finding)
         g_print("    %s: %s\n", _("cure"), cure);
 }
 
+/* The conclusion: whether guests work, or what is in their way. */
+static void
+print_conclusion(struct json_object *findings, bool works)
+{
+    if (works) {
+        g_print("%s\n", _("Guests work on this host."));
+        return;
+    }
+    g_print("%s\n", _("Guests do not work on this host until this is cured:"));
+    for (size_t i = 0; i < json_object_array_length(findings); i++) {
+        struct json_object *finding = json_object_array_get_idx(findings, i);
+        g_autofree char *text = banger_text_make_printable(client_member_text(finding, "Text"), -1);
+
+        if (is_needed(finding))
+            g_print("    %s\n", text);
+    }
+}
+
 ClientStatus
 command_doctor(const CommandContext *context, char **arguments)
 {
@@ -171,8 +192,8 @@ command_doctor(const CommandContext *context, char **arguments)
     }
     if (context->output.json)
         output_json(findings);
-    else if (works)
-        g_print("%s\n", _("Guests work on this host."));
+    else
+        print_conclusion(findings, works);
     json_object_put(findings);
     return works ? CLIENT_OK : CLIENT_FAILED;
 }

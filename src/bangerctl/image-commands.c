@@ -20,6 +20,20 @@ command_snapshots(const CommandContext *context, char **arguments)
     return command_list_objects(context, "Snapshot", columns);
 }
 
+/*
+ * The image @text: a relative path begins at the working directory, unless another host is asked.
+ * Free with g_free().
+ */
+static char *
+name_image(const CommandContext *context, const char *text)
+{
+    const bool is_here = context->host == NULL && context->container == NULL;
+
+    if (!is_here || text[0] == '\0' || g_path_is_absolute(text))
+        return g_strdup(text);
+    return g_canonicalize_filename(text, NULL);
+}
+
 /* Whether the bus carries descriptors: one by ssh does not. */
 static bool
 can_send_files(const CommandContext *context)
@@ -51,6 +65,7 @@ ClientStatus
 command_read(const CommandContext *context, char **arguments)
 {
     g_autofree char *op_id = banger_op_id_mint();
+    g_autofree char *image = name_image(context, arguments[0]);
     sd_bus_message *message;
     ClientStatus status;
     Relay *relay;
@@ -62,7 +77,7 @@ command_read(const CommandContext *context, char **arguments)
     if (relay == NULL)
         return client_fail(_("cannot write the file to standard output"), NULL, -errno);
     message = client_message(context->bus, "ReadExt4FileTo");
-    r = sd_bus_message_append(message, "sshs", arguments[0], arguments[1], relay_fd(relay), op_id);
+    r = sd_bus_message_append(message, "sshs", image, arguments[1], relay_fd(relay), op_id);
     if (r < 0)
         g_error("out of memory");
     status = progress_call(context->bus, message, op_id, NULL);
@@ -126,6 +141,7 @@ ClientStatus
 command_write(const CommandContext *context, char **arguments)
 {
     g_autofree char *op_id = banger_op_id_mint();
+    g_autofree char *image = name_image(context, arguments[0]);
     sd_bus_message *message;
     ClientStatus status;
     Relay *relay;
@@ -136,8 +152,8 @@ command_write(const CommandContext *context, char **arguments)
     if (relay == NULL)
         return client_fail(_("cannot read standard input"), NULL, -errno);
     message = client_message(context->bus, "WriteExt4FilesFrom");
-    if (sd_bus_message_append(message, "sa(shu)s", arguments[0], 1, arguments[1], relay_fd(relay),
-                              0, op_id) < 0)
+    if (sd_bus_message_append(message, "sa(shu)s", image, 1, arguments[1], relay_fd(relay), 0,
+                              op_id) < 0)
         g_error("out of memory");
     status = progress_call(context->bus, message, op_id, NULL);
     if (!relay_finish(relay, status == CLIENT_OK))
@@ -149,17 +165,26 @@ ClientStatus
 command_check(const CommandContext *context, char **arguments)
 {
     g_autofree char *op_id = banger_op_id_mint();
+    g_autofree char *image = name_image(context, arguments[0]);
     sd_bus_message *message = client_message(context->bus, "CheckImage");
     g_autoptr(sd_bus_message) reply = NULL;
+    struct json_object *object;
     ClientStatus status;
     int corrected = 0;
 
-    if (sd_bus_message_append(message, "sbs", arguments[0], context->repair, op_id) < 0)
+    if (sd_bus_message_append(message, "sbs", image, context->repair, op_id) < 0)
         g_error("out of memory");
     status = progress_call(context->bus, message, op_id, &reply);
     if (status != CLIENT_OK)
         return status;
     (void)sd_bus_message_read(reply, "b", &corrected);
-    g_print("%s\n", corrected ? _("corrected") : _("clean"));
+    if (!context->output.json) {
+        g_print("%s\n", corrected ? _("corrected") : _("clean"));
+        return CLIENT_OK;
+    }
+    object = json_object_new_object();
+    (void)json_object_object_add(object, "Corrected", json_object_new_boolean(corrected));
+    output_json(object);
+    json_object_put(object);
     return CLIENT_OK;
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include <systemd/sd-journal.h>
+#include <unistd.h>
 
 #include "bangerctl/output.h"
 #include "bangerctl/terminal.h"
@@ -84,8 +85,13 @@ journal_print_last(const char *id, unsigned int n)
     g_autoptr(sd_journal) journal = open_journal();
 
     if (journal == NULL || !add_match(journal, "VM_ID", id) || sd_journal_seek_tail(journal) < 0 ||
-        sd_journal_previous_skip(journal, n) <= 0)
+        sd_journal_previous_skip(journal, n) <= 0) {
+        if (geteuid() != 0)
+            g_print("\n%s\n",
+                    _("Its journal has no line that you may read; root and members of the "
+                      "group systemd-journal may read all."));
         return;
+    }
     g_print("\n");
     do
         print_line(journal);
@@ -95,9 +101,12 @@ journal_print_last(const char *id, unsigned int n)
 static void
 say_empty(const char *id)
 {
-    g_printerr(_("bangerctl: the journal has no line of the console of %s, or only root and the "
-                 "group systemd-journal may read it"),
-               id);
+    if (geteuid() == 0)
+        g_printerr(_("bangerctl: the journal has no line of the console of %s"), id);
+    else
+        g_printerr(_("bangerctl: the journal has no line of the console of %s, or only root and "
+                     "the group systemd-journal may read it"),
+                   id);
     g_printerr("\n");
 }
 

@@ -55,11 +55,11 @@ run_there(const CommandContext *context, const char *command, const char *name)
     return run_program(argv);
 }
 
-/* The journal of a container, with @matches, by journalctl(1). */
+/* The journal of this host or of a container, with what matches, by journalctl(1). */
 static ClientStatus
 run_journalctl(const CommandContext *context, const char *match, const char *identifier)
 {
-    const char *argv[8];
+    const char *argv[12];
     size_t n = 0;
 
     argv[n++] = "journalctl";
@@ -68,6 +68,8 @@ run_journalctl(const CommandContext *context, const char *match, const char *ide
         argv[n++] = identifier;
     if (context->follow)
         argv[n++] = "--follow";
+    if (context->output.json)
+        argv[n++] = "--output=json";
     if (context->output.no_pager)
         argv[n++] = "--no-pager";
     if (context->container != NULL) {

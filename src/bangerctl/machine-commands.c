@@ -227,7 +227,8 @@ command_show(const CommandContext *context, char **arguments)
     if (status != CLIENT_OK)
         return status;
     if (!output_properties(&context->output, machine, context->property))
-        status = command_refuse_usage(_("a machine has no property %s"), context->property);
+        status = command_refuse_usage(_("a machine has no property %s; bangerctl show %s has all"),
+                                      context->property, arguments[0]);
     json_object_put(objects);
     return status;
 }
@@ -252,6 +253,31 @@ command_kill(const CommandContext *context, char **arguments)
     return client_call(context->bus, message, NULL);
 }
 
+/* How the machine @id ended, which is @how as StopMachine has it. */
+static void
+print_end(const CommandContext *context, const char *id, const char *how)
+{
+    struct json_object *object;
+
+    if (context->output.json) {
+        object = json_object_new_object();
+        (void)json_object_object_add(object, "Id", json_object_new_string(id));
+        (void)json_object_object_add(object, "How", json_object_new_string(how));
+        output_json(object);
+        json_object_put(object);
+        return;
+    }
+    if (g_str_equal(how, "guest"))
+        g_print(_("%s has shut down."), id);
+    else if (g_str_equal(how, "term"))
+        g_print(_("%s did not shut down in time and was terminated."), id);
+    else if (g_str_equal(how, "kill"))
+        g_print(_("%s did not shut down in time and was killed."), id);
+    else
+        g_print(_("There is no machine %s that runs."), id);
+    g_print("\n");
+}
+
 ClientStatus
 command_stop(const CommandContext *context, char **arguments)
 {
@@ -269,6 +295,6 @@ command_stop(const CommandContext *context, char **arguments)
     if (status != CLIENT_OK)
         return status;
     (void)sd_bus_message_read(reply, "s", &how);
-    g_print("%s\n", how);
+    print_end(context, arguments[0], how);
     return CLIENT_OK;
 }

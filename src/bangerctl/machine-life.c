@@ -10,6 +10,7 @@
 #include "util/op-id.h"
 #include "util/sd-auto.h"
 
+#define DEFAULT_BINARY "/usr/local/bin/firecracker"
 #define DEFAULT_KERNEL_ARGS "console=ttyS0 reboot=k panic=1"
 
 static ClientStatus
@@ -40,23 +41,39 @@ set_default_path(struct json_object *machine, const char *key, const char *direc
     set_default(machine, key, json_object_new_string(path));
 }
 
+/*
+ * Where firecracker is. Where asking that needs a password, it is where doctor says that it is to
+ * be: CreateMachine says what is wrong with that, and needs the password itself.
+ */
 static ClientStatus
 find_binary(sd_bus *bus, struct json_object *machine)
 {
+    g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
     g_autoptr(sd_bus_message) reply = NULL;
-    sd_bus_message *message;
-    const char *path = "";
-    ClientStatus status;
+    g_autoptr(sd_bus_message) message = NULL;
+    const char *path = DEFAULT_BINARY;
+    int r;
 
     if (json_object_object_get_ex(machine, "binary_path", NULL))
         return CLIENT_OK;
     message = client_message(bus, "ResolveFirecrackerBinary");
-    if (sd_bus_message_append(message, "ss", "", "") < 0)
+    if (sd_bus_message_set_allow_interactive_authorization(message, false) < 0 ||
+        sd_bus_message_append(message, "ss", "", "") < 0)
         g_error("out of memory");
-    status = client_call(bus, message, &reply);
-    if (status == CLIENT_OK && sd_bus_message_read(reply, "s", &path) >= 0)
-        (void)json_object_object_add(machine, "binary_path", json_object_new_string(path));
-    return status;
+    r = sd_bus_call(bus, message, CLIENT_CALL_TIMEOUT_USEC, &error, &reply);
+    if (r >= 0)
+        r = sd_bus_message_read(reply, "s", &path);
+    else if (sd_bus_error_has_name(&error, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED))
+        r = 0;
+    if (r < 0) {
+        ClientStatus status = client_fail("ResolveFirecrackerBinary", &error, r);
+
+        if (status == CLIENT_NOT_FOUND)
+            g_printerr("bangerctl: %s\n", _("bangerctl doctor shows what this host lacks"));
+        return status;
+    }
+    (void)json_object_object_add(machine, "binary_path", json_object_new_string(path));
+    return CLIENT_OK;
 }
 
 /* What a machine's file may leave out. */
@@ -169,10 +186,10 @@ read_name(const char *text, struct json_object **ret_machine, GError **error)
 
 /*
  * Nothing knows of a machine that has ended where its socket was: where bangerctl puts it, unless
- * @machine, which was a file, says otherwise.
+ * @machine, which was a file, says otherwise. *@ret_runs: whether there is such a machine.
  */
 static ClientStatus
-complete_remains(sd_bus *bus, struct json_object *machine)
+complete_remains(sd_bus *bus, struct json_object *machine, bool *ret_runs)
 {
     g_autofree char *runtime = NULL;
     struct json_object *objects;
@@ -180,7 +197,8 @@ complete_remains(sd_bus *bus, struct json_object *machine)
 
     if (status != CLIENT_OK)
         return status;
-    if (client_find(objects, client_member_text(machine, "vm_id")) == NULL) {
+    *ret_runs = client_find(objects, client_member_text(machine, "vm_id")) != NULL;
+    if (!*ret_runs) {
         status = client_get_text(bus, "RuntimeDirectory", &runtime);
         if (status == CLIENT_OK)
             set_default_path(machine, "socket_path", runtime, ".sock");
@@ -192,13 +210,16 @@ complete_remains(sd_bus *bus, struct json_object *machine)
 ClientStatus
 command_destroy(const CommandContext *context, char **arguments)
 {
+    g_autofree char *id = NULL;
     GError *error = NULL;
     struct json_object *machine;
     ClientStatus status;
+    bool runs = false;
 
     if (!read_name(arguments[0], &machine, &error))
         return report_error(error);
-    status = complete_remains(context->bus, machine);
+    id = g_strdup(client_member_text(machine, "vm_id"));
+    status = complete_remains(context->bus, machine, &runs);
     if (status != CLIENT_OK) {
         json_object_put(machine);
         return status;
@@ -208,7 +229,12 @@ command_destroy(const CommandContext *context, char **arguments)
                                      json_object_new_int(context->timeout_s));
     if (context->remove_cow)
         (void)json_object_object_add(machine, "remove_cow", json_object_new_boolean(true));
-    return call_with_machine(context->bus, "DestroyMachine", machine, NULL);
+    status = call_with_machine(context->bus, "DestroyMachine", machine, NULL);
+    if (status == CLIENT_OK && !context->output.json) {
+        g_print(runs ? _("%s is destroyed.") : _("No %s ran; what was left of it is removed."), id);
+        g_print("\n");
+    }
+    return status;
 }
 
 /* The a(sss) of @reply as objects with the members "Kind", "Name" and "Action". */

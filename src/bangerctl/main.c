@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <glib.h>
+#include <limits.h>
 #include <locale.h>
 
 #include "bangerctl/agent.h"
 #include "bangerctl/commands.h"
 #include "bangerctl/terminal.h"
 #include "bangerctl/text-domain.h"
+
+#define NO_TIMEOUT INT_MIN /* was given */
 
 /* The options of the command line; main() frees their values. */
 typedef struct {
@@ -65,6 +68,7 @@ parse_options(Options *options, int *argc, char ***argv, GError **error)
 static ClientStatus
 run_command(const Options *options, char **argv)
 {
+    const Command *command = command_find(argv);
     CommandContext context = {
         .output = {options->json, options->no_legend, options->no_pager || options->json},
         .host = options->host,
@@ -82,6 +86,8 @@ run_command(const Options *options, char **argv)
     };
     ClientStatus status;
 
+    if (command == NULL)
+        return CLIENT_USAGE;
     if (options->no_ask_password)
         agent_forbid();
     if (options->host != NULL || options->container != NULL)
@@ -89,7 +95,7 @@ run_command(const Options *options, char **argv)
     terminal_look();
     status = client_open(options->host, options->container, &context.bus);
     if (status == CLIENT_OK)
-        status = command_run(&context, argv);
+        status = command_run(command, &context, argv + 1);
     sd_bus_flush_close_unref(context.bus);
     agent_stop();
     pager_wait();
@@ -99,7 +105,7 @@ run_command(const Options *options, char **argv)
 int
 main(int argc, char *argv[])
 {
-    Options options = {.timeout_s = -1};
+    Options options = {.timeout_s = NO_TIMEOUT};
     g_autoptr(GError) error = NULL;
     ClientStatus status = CLIENT_OK;
 
@@ -108,8 +114,10 @@ main(int argc, char *argv[])
     (void)bind_textdomain_codeset(GETTEXT_PACKAGE, "UTF-8"); /* g_print() makes it the locale's */
     (void)textdomain(GETTEXT_PACKAGE);
     if (!parse_options(&options, &argc, &argv, &error)) {
-        g_printerr("bangerctl: %s\n", error->message);
-        status = CLIENT_USAGE;
+        status = command_refuse_usage(_("%s; see bangerctl --help"), error->message);
+    } else if (options.timeout_s < 0 && options.timeout_s != NO_TIMEOUT) {
+        status = command_refuse_usage(_("--timeout %d: the guest has 0 seconds or more"),
+                                      options.timeout_s);
     } else if (options.version) {
         g_print(PACKAGE_STRING "\n");
     } else {

@@ -9,7 +9,11 @@
 
 #include "bangerctl/terminal.h"
 
-#define LESS_OPTIONS "FRSXMK" /* as systemd's programs start it */
+/*
+ * As systemd's programs start it, but that long lines go on in the next: tables are as narrow as
+ * the terminal, and half a cure is none.
+ */
+#define LESS_OPTIONS "FRXMK"
 
 static pid_t pager;
 

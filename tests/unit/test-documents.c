@@ -186,7 +186,7 @@ static const struct {
       "tests/container/test-bangerctl.c"}},
     {"docs/troubleshooting.md", 2, {"tests/bus/bangerctl/test-ctl-guide.c", NULL}},
     {"man/banger-helper.7", 6, {"tests/bus/bangerctl/test-ctl-guide.c", NULL}},
-    {"man/bangerctl.1", 6, {"tests/bus/bangerctl/test-ctl-guide.c", NULL}},
+    {"man/bangerctl.1", 7, {"tests/bus/bangerctl/test-ctl-guide.c", NULL}},
     {"man/org.banger.Helper1.xsl", 32, {"tests/bus/bangerctl/test-ctl-guide.c", NULL}},
     /* For who changes the project, who runs them. */
     {"docs/testing.md", 4, {NULL}},

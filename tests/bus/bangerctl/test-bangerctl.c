@@ -5,6 +5,7 @@
 
 #include "bus/bangerctl/bangerctl-fixture.h"
 #include "bus/network/network-fixture.h"
+#include "util/settings.h"
 
 static sd_bus *bus;
 
@@ -35,16 +36,25 @@ START_TEST(lists)
 }
 END_TEST
 
+#define NO_BUS "DBUS_SYSTEM_BUS_ADDRESS=unix:path=/run/none "
+
 START_TEST(faults)
 {
     bangerctl_check(BANGERCTL "show none", 4, "there is no machine none");
     bangerctl_check(BANGERCTL "kill none", 4, "there is no machine none");
     bangerctl_check(BANGERCTL "frobnicate", 2, "there is no command frobnicate");
     bangerctl_check(BANGERCTL "show", 2, "usage: bangerctl show VM");
-    bangerctl_check(BANGERCTL "--frobnicate", 2, "--frobnicate");
+    bangerctl_check(BANGERCTL "--frobnicate", 2, "--frobnicate; see bangerctl --help");
+    bangerctl_check(BANGERCTL "stop --timeout -5 none", 2, "--timeout -5: ");
+    /* What is wrong with a command is said before there is a bus, or a host, to ask. */
+    bangerctl_check(NO_BUS BANGERCTL "frobnicate", 2, "there is no command frobnicate");
+    bangerctl_check(NO_BUS BANGERCTL "-H none.invalid stop", 2, "usage: bangerctl stop VM");
+    bangerctl_check(NO_BUS BANGERCTL "list", 1, "systemctl status dbus.socket");
     bangerctl_check(BANGERCTL "nat 172.16.0.2 tap-fc-1 maybe", 2, "neither \"on\" nor \"off\"");
     bangerctl_check(BANGERCTL "nat 172.16.0.2 tap-fc-9 on", 4, "EnsureNAT: ");
     bangerctl_check(BANGERCTL "check /etc/passwd", 1, "CheckImage: image_path: ");
+    bangerctl_check("cd " BANGER_STATE_DIRECTORY " && " BANGERCTL "check none", 4,
+                    BANGER_STATE_DIRECTORY "/none does not exist");
     bangerctl_check(AS_STRANGER BANGERCTL "nat 172.16.0.2 tap-fc-9 on", 3, "polkit refused it");
 }
 END_TEST
@@ -58,6 +68,8 @@ START_TEST(doctor)
     bangerctl_check(BANGERCTL "doctor", 1,
                     "warning: the nftables chain inet other f drops by policy");
     bangerctl_check(BANGERCTL "doctor", 1, "missing: resolved\n    cure: install systemd-resolved");
+    bangerctl_check(BANGERCTL "doctor", 1,
+                    "Guests do not work on this host until this is cured:\n");
     network_do("nft delete table inet other");
     (void)bangerctl_run(BANGERCTL "doctor", &text);
     network_assert_lacks(text, "inet other");
@@ -131,7 +143,8 @@ START_TEST(host)
     bangerctl_check(BANGERCTL "status", 0, "    Machines: 0\n");
     bangerctl_check(BANGERCTL "--json status", 0, "\"Machines\":0,");
     bangerctl_check(BANGERCTL "status none", 4, "there is no machine none");
-    bangerctl_check(BANGERCTL "stop none", 0, "gone\n");
+    bangerctl_check(BANGERCTL "stop none", 0, "There is no machine none that runs.\n");
+    bangerctl_check(BANGERCTL "--json stop none", 0, "{\"Id\":\"none\",\"How\":\"gone\"}\n");
     bangerctl_check(BANGERCTL "trace op-none", 4, "the journal has no record of op-none");
     bangerctl_check(BANGERCTL "trace 'op;id'", 2, "cannot be a name");
     bangerctl_check(BANGERCTL "-H 'a b' logs vm1", 2, "is not the name of a host");

@@ -73,7 +73,8 @@ START_TEST(by_ssh)
     bangerctl_check(THERE "read " IMAGE " /a", 0, "hello\n");
     bangerctl_check("head -c 20000000 /dev/zero | " THERE "write " IMAGE " /b", 1, "bangerctl: ");
     bangerctl_check(THERE "trace op-none", 4, "the journal has no record of op-none");
-    bangerctl_check(BANGERCTL "-H root@127.0.0.1:2 list", 1, "bangerctl: ");
+    bangerctl_check(BANGERCTL "-H root@127.0.0.1:2 list", 1,
+                    "bangerctl: ssh to that host has to work");
 }
 END_TEST
 
@@ -97,7 +98,7 @@ END_TEST
 /* A container that is not there is an error. */
 START_TEST(no_container)
 {
-    bangerctl_check(BANGERCTL "-M none list", 1, "bangerctl: ");
+    bangerctl_check(BANGERCTL "-M none list", 1, "no container of that name runs");
 }
 END_TEST
 

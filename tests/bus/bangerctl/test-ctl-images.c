@@ -62,6 +62,7 @@ START_TEST(refusals)
                               " /a >/dev/full",
                     1, "");
     bangerctl_check(BANGERCTL "--repair check " IMAGE, 0, "clean\n");
+    bangerctl_check(BANGERCTL "--json check " IMAGE, 0, "{\"Corrected\":false}\n");
     bangerctl_check(BANGERCTL "read " IMAGE, 2, "usage: bangerctl read IMAGE PATH");
 }
 END_TEST

@@ -43,6 +43,8 @@ START_TEST(life)
     bangerctl_check(BANGERCTL "list", 0, "2 listed.");
     bangerctl_check(AS_STRANGER BANGERCTL "--no-legend list", 0, "one running ");
     bangerctl_check(BANGERCTL "status one", 0, "       State: running\n");
+    bangerctl_check(AS_STRANGER BANGERCTL "status one", 0,
+                    "\n\nIts journal has no line that you may read");
     bangerctl_check(BANGERCTL "--json status one", 0, "\"State\":\"running\"");
     bangerctl_check(BANGERCTL "show two", 0, "State=running\n");
     bangerctl_check(BANGERCTL "show two -p State", 0, "running\n");
@@ -53,7 +55,7 @@ START_TEST(life)
     bangerctl_check(BANGERCTL "kill one --signal FROB", 1, "signal: ");
     bangerctl_check(AS_MEMBER BANGERCTL "kill one", 0, "");
     bangerctl_check("until " BANGERCTL "show one; test $? = 4; do sleep 0.1; done", 0, "");
-    bangerctl_check(BANGERCTL "stop two --timeout 0", 0, "");
+    bangerctl_check(BANGERCTL "stop two --timeout 0", 0, "two did not shut down in time and was ");
     bangerctl_check(BANGERCTL "list", 0, "0 listed.");
 }
 END_TEST
@@ -169,7 +171,7 @@ START_TEST(creator)
     bangerctl_check(AS_MEMBER CONNECT("two"), 1, "Permission denied");
     bangerctl_check(AS_STRANGER CONNECT("one"), 1, "Permission denied");
     bangerctl_check("setpriv --reuid banger --regid banger --clear-groups " CONNECT("one"), 0, "");
-    bangerctl_check(BANGERCTL "destroy one && " BANGERCTL "destroy two", 0, "");
+    bangerctl_check(BANGERCTL "destroy one && " BANGERCTL "destroy two", 0, "is destroyed.");
     bangerctl_check(BANGERCTL "list", 0, "0 listed.");
 }
 END_TEST
