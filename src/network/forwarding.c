@@ -66,11 +66,11 @@ is_ours(const BangerLink *link)
     return link->marked || banger_bridge_is_ours(link);
 }
 
-/* A link by which the host may get its own address and routes. */
+/* A link by which the host may get its own address and routes; WireGuard's is none. */
 static bool
 takes_advertisements(const BangerLink *link)
 {
-    return link->accept_ra == ACCEPT_RA_YES && link->type == BANGER_LINK_OTHER &&
+    return link->routers && link->accept_ra == ACCEPT_RA_YES && link->type == BANGER_LINK_OTHER &&
            link->master == 0 && link->index != LOOPBACK_INDEX;
 }
 

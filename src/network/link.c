@@ -2,6 +2,7 @@
 #include "network/link.h"
 
 #include <errno.h>
+#include <linux/if_arp.h>
 #include <linux/if_link.h>
 #include <linux/if_tun.h>
 #include <linux/ip.h>
@@ -123,6 +124,7 @@ banger_link_parse(struct nlmsghdr *header, BangerLink *ret_link)
         return false;
     link.index = info->ifi_index;
     link.up = (info->ifi_flags & IFF_UP) != 0;
+    link.routers = info->ifi_type != ARPHRD_NONE || (info->ifi_flags & IFF_MULTICAST) != 0;
     copy_string(attributes[IFLA_IFNAME], link.name, sizeof link.name);
     copy_string(attributes[IFLA_IFALIAS], link.alias, sizeof link.alias);
     link.marked = banger_label_is_ours(link.alias);

@@ -34,6 +34,7 @@ typedef struct {
     bool marked;  /* the alias is a label of ours (network/label.h) */
     bool carrier; /* of a TAP: a program has it open */
     uint32_t mtu;
+    bool routers;  /* there may be some: it is not one without link-layer addresses and groups */
     int accept_ra; /* as /proc/sys/net/ipv6/conf/…/accept_ra; -1: not known */
     int forwards4; /* as /proc/sys/net/ipv4/conf/…/forwarding; -1: not known */
     uint8_t mac[BANGER_MAC_LENGTH];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * Beside Docker, as it is in 2023 and in 2026, and a VPN, which are there before us or start later:
- * guests get out and forwarded ports in, and Docker's own networks stay as they were.
+ * Beside Docker, as it is in 2023 and in 2026, which is there before us or starts later: guests get
+ * out and forwarded ports in, and Docker's own networks stay as they were.
  */
 #include <string.h>
 #include <unistd.h>
@@ -158,42 +158,6 @@ START_TEST(engine)
 }
 END_TEST
 
-/* WireGuard between the host and the one outside. */
-static void
-start_vpn(void)
-{
-    network_do(
-        "umask 077; for i in 0 1; do wg genkey > /run/wg$i; wg pubkey < /run/wg$i > "
-        "/run/wg$i.pub; done; ip link add wg0 type wireguard && wg set wg0 listen-port 51820 "
-        "private-key /run/wg0 peer $(cat /run/wg1.pub) endpoint " PEERS_ADDRESS
-        ":51820 allowed-ips 10.9.0.0/24 && ip addr add 10.9.0.1/24 dev wg0 && "
-        "ip link set wg0 up");
-    network_do(
-        "ip -n outside link add wg1 type wireguard && ip netns exec outside wg set wg1 "
-        "listen-port 51820 private-key /run/wg1 peer $(cat /run/wg0.pub) endpoint " PEERS_HOST
-        ":51820 allowed-ips 10.9.0.1/32,172.16.0.0/12 && ip -n outside addr add 10.9.0.2/24 dev "
-        "wg1 && ip -n outside link set wg1 up && ip -n outside route add 172.16.0.0/12 dev wg1");
-}
-
-START_TEST(vpn_that_starts_later)
-{
-    if (!network_true("command -v wg && ip link add wg9 type wireguard && ip link del wg9")) {
-        harness_skip("no WireGuard");
-        return;
-    }
-    peers_make();
-    make_guests();
-    start_vpn();
-    make_container("box", "docker0", BOX, "172.30.0.1");
-    peers_assert_answer(NULL, "10.9.0.2", "10.9.0.1");
-    /* Guests use it, and are not reached by it; what came later is not ours to keep apart. */
-    peers_assert_answer("guest", "10.9.0.2", "10.9.0.1");
-    peers_assert_answer("outside", BOX, "10.9.0.2");
-    peers_expect_silence("outside", PEERS_GUEST);
-    peers_await_silence();
-}
-END_TEST
-
 int
 main(int argc, char **argv)
 {
@@ -207,7 +171,6 @@ main(int argc, char **argv)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 180);
     tcase_add_loop_test(tcase, engine, 0, 2 * G_N_ELEMENTS(engines));
-    tcase_add_test(tcase, vpn_that_starts_later);
     suite_add_tcase(suite, tcase);
     return harness_run("bus/docker", suite);
 }
