@@ -2,8 +2,7 @@
 
 /*
  * A WireGuard tunnel that takes all of the host's traffic, as wg-quick(8) sets it up, started when
- * guests are there already: they use it, nobody reaches them by it, and bridges keep off its
- * networks.
+ * guests are there already: they use it, are not reached by it, and bridges keep off its networks.
  */
 #include "bus/network/network-fixture.h"
 #include "bus/network/network-peers.h"
@@ -243,7 +242,7 @@ START_TEST(networks_of_the_tunnel)
     assert_refused("fd00:29::77", "64", "overlaps the address " HERE6 "/64 of the link wg0");
     assert_refused("172.30.5.1", "24", "overlaps the route to " ROUTED ", by the link wg0");
     assert_refused("fd00:30:5::1", "64", "overlaps the route to " ROUTED6 ", by the link wg0");
-    /* Whose network we have already is told. */
+    /* What comes later for a network that we have is in Warnings. */
     network_do("wg set wg0 peer $(cat /run/wg1.pub) allowed-ips 172.16.0.0/16,0.0.0.0/0,::/0 && "
                "ip route add 172.16.0.128/25 dev wg0");
     network_assert_contains(read_warnings(), "the bridge br-fc: the network 172.16.0.0/24 overlaps "
