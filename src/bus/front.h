@@ -35,6 +35,8 @@ typedef struct {
     sd_bus *bus;
     GPtrArray *slots; /* of what was put on the bus */
     sd_event_source *drain;
+    unsigned int n_dropped;  /* messages, since the drain took all that had come … */
+    int64_t drained_at_usec; /* … which was then; monotonic */
     BangerObjects *objects;
     BangerSubscribe *subscribe;
     GHashTable *in_line;    /* of messages: delayed by the intake, and with sd-bus again */

@@ -18,8 +18,13 @@
  * What a stranger sends over the limits costs a look into a table.
  */
 
-/* A flood arrives faster than the main loop turns: so many messages are taken at a time then. */
+/*
+ * A flood arrives faster than the main loop turns: so many messages are taken at a time then. The
+ * bus takes longer for a message than it takes to drop it, so the main thread would be awake after
+ * each, and keep the bus from its processor: at this rate it comes back a moment later.
+ */
 #define DRAIN_MESSAGES_MAX 256u
+#define FLOOD_MESSAGES_PER_MSEC 2
 
 /* What a reply to a stranger costs of the budget for those, besides the text of an error. */
 #define REPLY_BYTES 256u
@@ -70,15 +75,32 @@ send_refusal(sd_bus_message *message, const BangerMethod *method)
         minted != NULL ? minted : given);
 }
 
+/* All that had come was taken. */
+static void
+end_drain(BangerFront *front)
+{
+    int64_t now_usec = g_get_monotonic_time();
+    int64_t elapsed_usec = now_usec - front->drained_at_usec;
+
+    (void)sd_event_source_set_enabled(front->drain, SD_EVENT_OFF);
+    if (front->n_dropped * INT64_C(1000) >= elapsed_usec * FLOOD_MESSAGES_PER_MSEC)
+        front->service->events.flooded(front->service->user_data);
+    front->drained_at_usec = now_usec;
+    front->n_dropped = 0;
+}
+
 int
 banger_intake_drain(sd_event_source *source, void *user_data)
 {
     BangerFront *front = user_data;
 
     (void)source;
-    for (unsigned int i = 0; i < DRAIN_MESSAGES_MAX; i++)
-        if (sd_bus_process(front->bus, NULL) <= 0)
+    for (unsigned int i = 0; i < DRAIN_MESSAGES_MAX; i++) {
+        if (sd_bus_process(front->bus, NULL) <= 0) {
+            end_drain(front);
             break;
+        }
+    }
     return 0;
 }
 
@@ -90,6 +112,7 @@ drop_message(BangerFront *front, sd_bus_message *message, const BangerMethod *me
     uid_t uid = peer != NULL ? peer->uid : BANGER_LIMITS_UNKNOWN_UID;
 
     banger_limits_count_unrecorded(front->service->limits, uid);
+    front->n_dropped++;
     (void)sd_event_source_set_enabled(front->drain, SD_EVENT_ONESHOT);
     if (peer == NULL || peer->told)
         return;

@@ -18,6 +18,11 @@ typedef struct BangerService BangerService;
 typedef struct {
     void (*idle)(void *user_data); /* the last call was answered, or the last subscription ended */
     void (*disconnected)(void *user_data); /* the bus went away: answers reach no caller */
+    /*
+     * So many messages come to be dropped that it costs less to take more of them together: @event
+     * may be left alone for a moment.
+     */
+    void (*flooded)(void *user_data);
 } BangerServiceEvents;
 
 /*

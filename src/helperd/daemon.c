@@ -16,6 +16,7 @@
 typedef struct {
     const BangerSettings *settings;
     GMainLoop *loop;
+    GSource *event_source;
     BangerService *service;
     unsigned int idle_timer;
     bool name_given_up; /* no further call can arrive by the name */
@@ -118,14 +119,25 @@ raise_priority(void)
         g_debug("cannot raise the priority of the main thread: %m");
 }
 
-static const BangerServiceEvents events = {.idle = on_idle, .disconnected = on_disconnected};
+static void
+on_flooded(void *user_data)
+{
+    const Daemon *daemon = user_data;
+
+    banger_event_source_rest(daemon->event_source);
+}
+
+static const BangerServiceEvents events = {
+    .idle = on_idle,
+    .disconnected = on_disconnected,
+    .flooded = on_flooded,
+};
 
 bool
 banger_daemon_run(const BangerSettings *settings, GError **error)
 {
     Daemon daemon = {.settings = settings};
     g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
-    GSource *source;
     sd_event *event = NULL;
     unsigned int term, interrupt;
     bool ok;
@@ -135,8 +147,8 @@ banger_daemon_run(const BangerSettings *settings, GError **error)
         return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, -r,
                                 "cannot make an event loop");
     daemon.loop = loop;
-    source = banger_event_source_new(event);
-    (void)g_source_attach(source, NULL);
+    daemon.event_source = banger_event_source_new(event);
+    (void)g_source_attach(daemon.event_source, NULL);
     /*
      * Before the name is had: the calls that wait for it are there in the same moment. What comes
      * meanwhile is seen to when the loop runs.
@@ -154,8 +166,8 @@ banger_daemon_run(const BangerSettings *settings, GError **error)
     g_source_remove(interrupt);
     g_clear_handle_id(&daemon.idle_timer, g_source_remove);
     g_clear_pointer(&daemon.service, banger_service_free);
-    g_source_destroy(source);
-    g_source_unref(source);
+    g_source_destroy(daemon.event_source);
+    g_source_unref(daemon.event_source);
     sd_event_unref(event);
     return ok;
 }

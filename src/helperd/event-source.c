@@ -1,10 +1,38 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "helperd/event-source.h"
 
+#include <stdbool.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#define REST_NSEC 250000
+
+/* GLib's own timers are in milliseconds. */
 typedef struct {
     GSource source;
     sd_event *event;
+    GPollFD event_poll; /* of @event's descriptor; nothing is waited for there while it rests */
+    GPollFD rest_poll;  /* of a timer's; nothing but while it rests. -1: it never does */
+    bool resting;
 } EventSource;
+
+static void
+set_resting(EventSource *source, bool resting)
+{
+    source->resting = resting;
+    source->event_poll.events = resting ? 0 : G_IO_IN;
+    source->rest_poll.events = resting ? G_IO_IN : 0;
+    source->rest_poll.revents = 0;
+}
+
+/* After the descriptors were looked at. */
+static bool
+is_resting(EventSource *source)
+{
+    if (source->resting && (source->rest_poll.revents & G_IO_IN) != 0)
+        set_resting(source, false);
+    return source->resting;
+}
 
 /*
  * sd-event insists that every prepare is followed by a wait, and that one by a dispatch if it says
@@ -17,6 +45,8 @@ event_source_prepare(GSource *source, gint *timeout_ms)
     sd_event *event = ((EventSource *)source)->event;
 
     *timeout_ms = -1; /* sd-event's timers make its descriptor readable */
+    if (((EventSource *)source)->resting)
+        return FALSE;
     switch (sd_event_get_state(event)) {
     case SD_EVENT_INITIAL:
         return sd_event_prepare(event) != 0;
@@ -33,6 +63,8 @@ event_source_check(GSource *source)
 {
     sd_event *event = ((EventSource *)source)->event;
 
+    if (is_resting((EventSource *)source))
+        return FALSE;
     if (sd_event_get_state(event) == SD_EVENT_ARMED)
         return sd_event_wait(event, 0) != 0;
     return sd_event_get_state(event) != SD_EVENT_INITIAL;
@@ -53,7 +85,22 @@ event_source_dispatch(GSource *source, GSourceFunc callback, void *user_data)
 static void
 event_source_finalize(GSource *source)
 {
-    sd_event_unref(((EventSource *)source)->event);
+    EventSource *event_source = (EventSource *)source;
+
+    sd_event_unref(event_source->event);
+    if (event_source->rest_poll.fd >= 0)
+        (void)close(event_source->rest_poll.fd);
+}
+
+static void
+add_descriptors(EventSource *source)
+{
+    source->event_poll.fd = sd_event_get_fd(source->event);
+    source->rest_poll.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    set_resting(source, false);
+    g_source_add_poll(&source->source, &source->event_poll);
+    if (source->rest_poll.fd >= 0)
+        g_source_add_poll(&source->source, &source->rest_poll);
 }
 
 GSource *
@@ -74,6 +121,17 @@ banger_event_source_new(sd_event *event)
      * for which GLib takes its descriptor out and puts it in again, and wakes the loop each time.
      */
     g_source_set_can_recurse(source, TRUE);
-    g_source_add_unix_fd(source, sd_event_get_fd(event), G_IO_IN | G_IO_HUP | G_IO_ERR);
+    add_descriptors((EventSource *)source);
     return source;
+}
+
+void
+banger_event_source_rest(GSource *source)
+{
+    EventSource *event_source = (EventSource *)source;
+    const struct itimerspec rest = {.it_value.tv_nsec = REST_NSEC};
+
+    if (event_source->rest_poll.fd >= 0 &&
+        timerfd_settime(event_source->rest_poll.fd, 0, &rest, NULL) == 0)
+        set_resting(event_source, true);
 }

@@ -11,3 +11,9 @@
  * caller attaches and unrefs it; it has a reference on @event.
  */
 GSource *banger_event_source_new(sd_event *event);
+
+/*
+ * Leaves @event alone for a quarter of a millisecond, so that more of what it waits for comes
+ * together; the other sources of the main loop go on. For a callback of one of them, or of @event.
+ */
+void banger_event_source_rest(GSource *source);
