@@ -137,6 +137,7 @@ START_TEST(destroyed_with_a_drive_that_is_a_snapshot)
                "--setenv BANGER_ROOT=/dev/mapper/fc-rootfs-whole sleep infinity");
     objects_assert(composite_bus, MACHINE, OBJECT_MACHINE, "Snapshot", "fc-rootfs-whole");
     composite_destroy(machine);
+    rig_wait_for(machine_has_no_unit, (void *)(uintptr_t) "whole", "the unit's end");
     check_nothing_left();
 }
 END_TEST
