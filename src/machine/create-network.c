@@ -162,6 +162,7 @@ forward_ports(BangerCreation *creation, GError **error)
         const BangerMachinePort *port =
             &g_array_index(machine->port_forwards, BangerMachinePort, i);
         const BangerRequest request = {
+            .job = creation->job,
             .ensure_port_forward = {port->protocol, port->host_port, machine->guest_ip,
                                     port->guest_port, true},
         };
@@ -178,7 +179,10 @@ static bool
 restrict_guest(BangerCreation *creation, GError **error)
 {
     const BangerMachineRequest *machine = creation->machine;
-    const BangerRequest request = {.set_egress = {machine->guest_ip, machine->egress}};
+    const BangerRequest request = {
+        .job = creation->job,
+        .set_egress = {machine->guest_ip, machine->egress},
+    };
 
     return !machine->has_egress ||
            banger_creation_run(creation, banger_op_set_egress, &request, error);

@@ -14,6 +14,7 @@
 #include "network/network-settings.h"
 #include "network/sysctl.h"
 #include "util/error.h"
+#include "util/job.h"
 
 #define PRIVILEGED_PORTS 1024
 
@@ -161,29 +162,34 @@ check_forward(const BangerSettings *settings, const BangerForward *forward, bool
 
 static bool
 enable_forward(const BangerSettings *settings, Guest *guest, const BangerForward *forward,
-               GError **error)
+               BangerJob *job, GError **error)
 {
     g_autoptr(GArray) elements = banger_elements_new();
     BangerFilterChange change = {.add = elements};
+    BangerForward former;
     bool found;
     int at = find_forward(guest->file, forward);
 
     if (!check_forward(settings, forward, &found, error))
         return false;
-    if (at >= 0)
+    if (at >= 0) {
+        former = g_array_index(guest->file->forwards, BangerForward, at);
         g_array_remove_index(guest->file->forwards, (unsigned int)at);
+    }
     g_array_append_vals(guest->file->forwards, forward, 1);
     banger_elements_add_forward(elements, forward);
     /* It may lead to another port of the guest. */
     change.remove = found ? elements : NULL;
     if (!write_guest(guest, guest->file, error))
         return false;
-    if (banger_filter_change(settings, &change, error))
+    if (banger_job_pass(job, "forward-written", error) &&
+        banger_filter_change(settings, &change, error))
         return true;
-    if (!found) {
-        g_array_set_size(guest->file->forwards, guest->file->forwards->len - 1);
-        (void)write_guest(guest, guest->file, NULL);
-    }
+    /* What is written is what would be put back. */
+    g_array_set_size(guest->file->forwards, guest->file->forwards->len - 1);
+    if (at >= 0)
+        g_array_append_val(guest->file->forwards, former);
+    (void)write_guest(guest, guest->file, NULL);
     return false;
 }
 
@@ -257,7 +263,7 @@ banger_op_ensure_port_forward(const BangerSettings *settings, const BangerReques
         return false;
     if (!found)
         return !asked->enable || fail_not_registered(&forward.guest, error);
-    if (!(asked->enable ? enable_forward(settings, &guest, &forward, error)
+    if (!(asked->enable ? enable_forward(settings, &guest, &forward, request->job, error)
                         : disable_forward(settings, &guest, &forward, error)))
         return false;
     banger_filter_warn(reply);
@@ -311,15 +317,40 @@ is_allowed(const BangerFlow *flow, const void *data)
     return !flow->from_guest;
 }
 
+/*
+ * Replaces the chain @before, or none, of the guest. Written before a restriction that is new, and
+ * after one that is taken away: whatever comes in between, nothing is open that should not be.
+ */
+static bool
+change_egress(const BangerSettings *settings, Guest *guest, const BangerAddress *address,
+              GStrv networks, const char *before, BangerJob *job, GError **error)
+{
+    const BangerEgress *egress = banger_tap_file_find_egress(guest->file, address);
+    g_auto(GStrv) former = egress != NULL ? g_strdupv(egress->networks) : NULL;
+    g_autofree char *commands = egress_commands(address, guest->owner.interface, networks, before);
+    const BangerFilterChange change = {.commands = commands};
+
+    banger_tap_file_set_egress(guest->file, address, networks);
+    if (networks == NULL)
+        return banger_filter_change(settings, &change, error) &&
+               write_guest(guest, guest->file, error);
+    if (!write_guest(guest, guest->file, error))
+        return false;
+    if (banger_job_pass(job, "egress-written", error) &&
+        banger_filter_change(settings, &change, error))
+        return true;
+    banger_tap_file_set_egress(guest->file, address, former);
+    (void)write_guest(guest, guest->file, NULL);
+    return false;
+}
+
 static bool
 set_egress(const BangerSettings *settings, Guest *guest, const BangerAddress *address,
-           GStrv networks, GError **error)
+           GStrv networks, BangerJob *job, GError **error)
 {
     g_autofree char *chain = networks != NULL ? banger_egress_chain(networks) : NULL;
     g_autoptr(BangerNetlink) netfilter = banger_netlink_open(NETLINK_NETFILTER, error);
-    g_autofree char *commands = NULL;
     BangerFilterElement element;
-    BangerFilterChange change = {0};
     bool found;
 
     banger_element_init_egress(&element, address, guest->owner.interface);
@@ -327,18 +358,8 @@ set_egress(const BangerSettings *settings, Guest *guest, const BangerAddress *ad
         return false;
     if (found ? g_strcmp0(chain, element.element.chain) == 0 : chain == NULL)
         return true;
-    banger_tap_file_set_egress(guest->file, address, networks);
-    /*
-     * Written before a restriction that is new, and after one that is taken away: whatever comes in
-     * between, nothing is open that should not be.
-     */
-    if (networks != NULL && !write_guest(guest, guest->file, error))
-        return false;
-    commands = egress_commands(address, guest->owner.interface, networks,
-                               found ? element.element.chain : NULL);
-    change.commands = commands;
-    if (!banger_filter_change(settings, &change, error) ||
-        (networks == NULL && !write_guest(guest, guest->file, error)))
+    if (!change_egress(settings, guest, address, networks, found ? element.element.chain : NULL,
+                       job, error))
         return false;
     if (found)
         banger_filter_drop_chain(element.element.chain);
@@ -365,7 +386,8 @@ banger_op_set_egress(const BangerSettings *settings, const BangerRequest *reques
         return false;
     if (!found)
         return fail_not_registered(&asked->guest_ip, error);
-    if (!set_egress(settings, &guest, &asked->guest_ip, all ? NULL : (GStrv)networks->pdata, error))
+    if (!set_egress(settings, &guest, &asked->guest_ip, all ? NULL : (GStrv)networks->pdata,
+                    request->job, error))
         return false;
     banger_filter_warn(reply);
     return true;

@@ -39,7 +39,8 @@ static const Step creating[] = {
     {"tap-made", EVERYWHERE},          {"tap-attached", EVERYWHERE},
     {"tap-entered", EVERYWHERE},       {"links-made", EVERYWHERE},
     {"tap-noted", EVERYWHERE},         {"guest-registered", EVERYWHERE},
-    {"egress-restricted", EVERYWHERE}, {"ports-forwarded", EVERYWHERE},
+    {"egress-written", EVERYWHERE},    {"egress-restricted", EVERYWHERE},
+    {"forward-written", EVERYWHERE},   {"ports-forwarded", EVERYWHERE},
     {"names-routed", EVERYWHERE},      {"cow-made", WITH_SNAPSHOT},
     {"loops-attached", WITH_SNAPSHOT}, {"device-made", WITH_SNAPSHOT},
     {"snapshot-made", WITH_SNAPSHOT},  {"root-checked", EVERYWHERE},
@@ -157,11 +158,25 @@ is_done_here(const Step *step)
     return step->where != IN_JAIL || machine_has_systemd();
 }
 
+/* How many different steps were passed: one is passed for each of several ports. */
+static size_t
+count_steps_done(void)
+{
+    g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
+    g_autofree char *text = NULL;
+    g_auto(GStrv) lines = NULL;
+
+    ck_assert(g_file_get_contents(DONE, &text, NULL, NULL));
+    lines = g_strsplit(text, "\n", -1);
+    for (char **line = lines; *line != NULL; line++)
+        if (**line != '\0')
+            (void)g_hash_table_add(names, *line);
+    return g_hash_table_size(names);
+}
+
 /* All steps that are passed stand in the tables. */
 START_TEST(complete)
 {
-    g_autofree char *text = NULL;
-    g_auto(GStrv) lines = NULL;
     size_t passed = 0;
 
     (void)unlink(DONE);
@@ -174,9 +189,7 @@ START_TEST(complete)
         ck_assert_msg(was_done(destroying[i].name), "%s", destroying[i].name);
     for (size_t i = 0; i < G_N_ELEMENTS(creating); i++)
         passed += is_done_here(&creating[i]);
-    ck_assert(g_file_get_contents(DONE, &text, NULL, NULL));
-    lines = g_strsplit(text, "\n", -1);
-    ck_assert_uint_eq(g_strv_length(lines) - 1, passed + G_N_ELEMENTS(destroying));
+    ck_assert_uint_eq(count_steps_done(), passed + G_N_ELEMENTS(destroying));
 }
 END_TEST
 
