@@ -22,7 +22,7 @@
 #define DATAGRAM_SIZE 32768
 
 typedef struct {
-    gatomicrefcount references; /* the caller's and the thread's */
+    int references; /* the caller's and the thread's */
     int index;
     int answered_fd; /* eventfd(2) */
     GMutex lock;     /* for what follows */
@@ -37,7 +37,7 @@ removal_new(int index)
 {
     Removal *removal = g_new0(Removal, 1);
 
-    g_atomic_ref_count_init(&removal->references);
+    removal->references = 1;
     g_mutex_init(&removal->lock);
     removal->index = index;
     removal->answered_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -47,7 +47,7 @@ removal_new(int index)
 static void
 removal_unref(Removal *removal)
 {
-    if (!g_atomic_ref_count_dec(&removal->references))
+    if (!g_atomic_int_dec_and_test(&removal->references))
         return;
     banger_close_fd(&removal->answered_fd);
     g_mutex_clear(&removal->lock);
@@ -98,7 +98,7 @@ begin_removal(Removal *removal)
     if (removal->answered_fd < 0)
         return false;
     if (g_atomic_int_add(&n_removals, 1) < REMOVALS_MAX) {
-        g_atomic_ref_count_inc(&removal->references);
+        g_atomic_int_inc(&removal->references);
         thread = g_thread_try_new("link-removal", run_removal, removal, NULL);
         if (thread == NULL)
             removal_unref(removal);

@@ -48,17 +48,20 @@ read_match_comment(const Expression *expression)
 char *
 banger_nft_match_comment(struct nlattr *expressions)
 {
-    char *comment = NULL;
     struct nlattr *element;
     int left;
 
     nla_for_each_nested (element, expressions, left) {
         Expression expression;
+        char *comment;
 
-        if (comment == NULL && read_expression(element, &expression))
-            comment = read_match_comment(&expression);
+        if (!read_expression(element, &expression))
+            continue;
+        comment = read_match_comment(&expression);
+        if (comment != NULL)
+            return comment;
     }
-    return comment;
+    return NULL;
 }
 
 /* Takes the verdict @data of an immediate into @rule. Whether it is a known one. */

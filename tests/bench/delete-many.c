@@ -16,7 +16,7 @@
 
 #define TAPS 32
 #define TAP_FORMAT BENCH_TAP "%u"
-#define GROUP 0x62616e67 /* of links; no one else's here */
+#define GROUP 0x62616e67u /* of links; no one else's here */
 #define AT_MOST 0.25
 #define NAME G_STRINGIFY(TAPS) " x DeleteTap"
 
