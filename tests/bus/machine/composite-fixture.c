@@ -21,7 +21,7 @@ void
 composite_clear(void)
 {
     machine_kill_running();
-    network_do("rm -rf " RECORDS " " MACHINE_RUN "*.sock* " MACHINE_RUN "*.vsock* " MACHINE_RUN
+    network_do("rm -rf " MACHINE_RUN "*.sock* " MACHINE_RUN "*.vsock* " MACHINE_RUN
                "*.record " MACHINE_STATE "*.log " MACHINE_STATE "*.metrics " MACHINE_STATE "*.cow");
     network_clear_network();
 }

@@ -118,6 +118,7 @@ network_clear_network(void)
     network_do("ip -o link | sed -nE '/^[0-9]+: lo:/d; s/^[0-9]+: ([^:@]+).*/link del dev \\1/p' | "
                "ip -force -batch - >/dev/null 2>&1; nft flush ruleset; "
                "for n in /run/netns/*; do test ! -e $n || ip netns del ${n##*/}; done; "
+               "rm -rf /run/banger-helper/net; "
                "echo 0 > /proc/sys/net/ipv4/ip_forward; "
                "echo 0 > /proc/sys/net/ipv6/conf/all/forwarding");
 }

@@ -30,8 +30,8 @@ void network_assert_lacks(const char *text, const char *part);
 bool network_link_exists(const char *name);
 
 /*
- * Deletes every link but lo, every nftables table, every address set by hand: the network of a new
- * machine. Every test begins with it.
+ * Deletes every link but lo, with what is on file of it, every nftables table, every address set by
+ * hand: the network of a new machine. Every test begins with it.
  */
 void network_clear_network(void);
 

@@ -16,7 +16,6 @@ static void
 setup(void)
 {
     bus = network_set_up();
-    network_do("rm -rf /run/banger-helper/net");
     peers_make_with_guest(bus);
     network_bridge_and_tap(bus, "tap-fc-2");
     peers_make_guest("other", "tap-fc-2", PEERS_OTHER "/24", "172.16.0.1");
