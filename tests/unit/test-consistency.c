@@ -256,6 +256,57 @@ START_TEST(stranger_tries_every_method)
 }
 END_TEST
 
+/* What else is asked of the table would find an empty row. */
+START_TEST(every_method_has_a_row)
+{
+    const char *before = "the first";
+
+    for (BangerMethodId id = 0; id < BANGER_N_METHODS; id++) {
+        const char *name = banger_method(id)->dbus_name;
+
+        ck_assert_msg(name != NULL,
+                      "the method after %s in BangerMethodId has no row in src/model/methods.c",
+                      before);
+        before = name;
+    }
+}
+END_TEST
+
+static unsigned int
+count_of(const char *text, const char *part)
+{
+    unsigned int n = 0;
+
+    for (const char *at = text; (at = strstr(at, part)) != NULL; at++)
+        n++;
+    return n;
+}
+
+/* Each method and each argument is described, and each method has its action and its errors. */
+START_TEST(every_method_is_described)
+{
+    g_autofree char *xml = source_tree_read("introspection/org.banger.Helper1.xml");
+
+    for (BangerMethodId id = 0; id < BANGER_N_METHODS; id++) {
+        const BangerMethod *method = banger_method(id);
+        g_autofree char *begin = g_strdup_printf("<method name=\"%s\">", method->dbus_name);
+        g_autofree char *action =
+            g_strdup_printf("\"org\\.banger\\.Helper1\\.Action\"\\s+value=\"%s\"", method->action);
+        const char *at = strstr(xml, begin);
+        g_autofree char *text = NULL;
+
+        ck_assert_msg(at != NULL, "the XML has no method %s", method->dbus_name);
+        text = g_strndup(at, (gsize)(strstr(at, "</method>") - at));
+        ck_assert_msg(count_of(text, "org.gtk.GDBus.DocString") == count_of(text, "<arg ") + 1,
+                      "the XML describes not all of %s", method->dbus_name);
+        ck_assert_msg(g_regex_match_simple(action, text, 0, 0), "the XML has not the action of %s",
+                      method->dbus_name);
+        ck_assert_msg(strstr(text, "\"org.banger.Helper1.Errors\"") != NULL,
+                      "the XML has no errors of %s", method->dbus_name);
+    }
+}
+END_TEST
+
 /* A row of the table without an operation would be seen only when the method is called. */
 START_TEST(every_method_has_an_operation)
 {
@@ -269,7 +320,8 @@ START_TEST(every_method_has_an_operation)
         if (json_name == NULL)
             continue;
         entry = g_strdup_printf(" = banger_op_%s,\n", json_name + strlen("priv."));
-        ck_assert_msg(strstr(operations, entry) != NULL, "src/bus/operations.c has no%s", entry);
+        ck_assert_msg(strstr(operations, entry) != NULL, "src/bus/operations.c has no […]%s",
+                      entry);
     }
     /* Those that JSON has not are counted. */
     for (const char *at = operations; (at = strstr(at, "[BANGER_METHOD_")) != NULL; at++)
@@ -357,6 +409,8 @@ main(void)
     Suite *suite = suite_create("consistency");
     TCase *tcase = tcase_create("consistency");
 
+    tcase_add_test(tcase, every_method_has_a_row);
+    tcase_add_test(tcase, every_method_is_described);
     tcase_add_test(tcase, table_is_the_contract);
     tcase_add_test(tcase, xml_is_the_contract);
     tcase_add_test(tcase, every_method_has_an_operation);

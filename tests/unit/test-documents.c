@@ -235,7 +235,8 @@ check_commands(const char *path, const char *text, gpointer complaints)
         }
     if (lines->len != expected)
         g_string_append_printf(complaints,
-                               "%s has %zu commands, and %u that are known to be run by a test\n",
+                               "%s has %zu commands, and %u that are known to be run by a test: "
+                               "their number is in commands[] of tests/unit/test-documents.c\n",
                                path, lines->len, expected);
 }
 
