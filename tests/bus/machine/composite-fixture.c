@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "bus/machine/composite-fixture.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "util/settings.h"
@@ -128,27 +129,48 @@ composite_fails(const char *method, const Machine *machine, const char *name, co
     composite_assert_same(after, before);
 }
 
-/* The lines of @text that @other has not. */
-static char *
-lines_missing(const char *text, const char *other)
+static int
+compare_lines(const void *a, const void *b)
 {
-    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-    g_auto(GStrv) others = g_strsplit(other, "\n", -1);
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The lines of @text, sorted: the order in which the kernel lists things is not the state. */
+static GStrv
+sorted_lines(const char *text)
+{
+    GStrv lines = g_strsplit(text, "\n", -1);
+
+    qsort(lines, g_strv_length(lines), sizeof *lines, compare_lines);
+    return lines;
+}
+
+/* The lines of @lines that @others has not, or not as often; both are sorted. */
+static char *
+lines_missing(char *const *lines, char *const *others)
+{
     GString *missing = g_string_new(NULL);
 
-    for (char **line = lines; *line != NULL; line++)
-        if (!g_strv_contains((const char *const *)others, *line))
-            g_string_append_printf(missing, "%.800s\n", *line);
+    for (; *lines != NULL; lines++) {
+        while (*others != NULL && strcmp(*others, *lines) < 0)
+            others++;
+        if (*others != NULL && g_str_equal(*others, *lines))
+            others++;
+        else
+            g_string_append_printf(missing, "%.800s\n", *lines);
+    }
     return g_string_free(missing, FALSE);
 }
 
 void
 composite_assert_same(const char *after, const char *before)
 {
-    g_autofree char *added = lines_missing(after, before);
-    g_autofree char *gone = lines_missing(before, after);
+    g_auto(GStrv) now = sorted_lines(after);
+    g_auto(GStrv) then = sorted_lines(before);
+    g_autofree char *added = lines_missing(now, then);
+    g_autofree char *gone = lines_missing(then, now);
 
-    ck_assert_msg(g_str_equal(after, before), "added: %.2000s gone: %.2000s", added, gone);
+    ck_assert_msg(added[0] == '\0' && gone[0] == '\0', "added: %.2000s gone: %.2000s", added, gone);
 }
 
 char *
