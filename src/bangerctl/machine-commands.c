@@ -270,9 +270,9 @@ print_end(const CommandContext *context, const char *id, const char *how)
     if (g_str_equal(how, "guest"))
         g_print(_("%s has shut down."), id);
     else if (g_str_equal(how, "term"))
-        g_print(_("%s did not shut down in time and was terminated."), id);
+        g_print(_("%s did not shut down by itself and was terminated."), id);
     else if (g_str_equal(how, "kill"))
-        g_print(_("%s did not shut down in time and was killed."), id);
+        g_print(_("%s did not shut down by itself and was killed."), id);
     else
         g_print(_("There is no machine %s that runs."), id);
     g_print("\n");

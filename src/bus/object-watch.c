@@ -165,6 +165,9 @@ take_look(Look *its_look, BangerInventory *inventory)
     Known *known = g_hash_table_lookup(watch->objects_known[its_look->kind], its_look->name);
 
     machine = object;
+    /* How a machine ended is said by its unit's signals, which may be on their way still. */
+    if (object == NULL && its_look->kind == BANGER_OBJECT_MACHINE)
+        return;
     /* A unit that has failed is not worth a new object: it is gone in a moment. */
     if (object == NULL || (known == NULL && its_look->kind == BANGER_OBJECT_MACHINE &&
                            machine->state == BANGER_MACHINE_FAILED)) {

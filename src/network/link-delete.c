@@ -19,7 +19,6 @@
  */
 #define WAIT_MSEC 10000
 #define REMOVALS_MAX 32 /* that the kernel has not answered; one more waits for its answer */
-#define DATAGRAM_SIZE 32768
 
 typedef struct {
     int references; /* the caller's and the thread's */
@@ -110,33 +109,15 @@ begin_removal(Removal *removal)
     return thread != NULL;
 }
 
-/* Whether the datagram says that the link with @index is gone. A port's end is of AF_BRIDGE. */
+/* Whether it says that the link of @user_data, a Removal, is gone. A port's end is of AF_BRIDGE. */
 static bool
-tells_end(const void *buffer, int length, int index)
+tells_end(struct nlmsghdr *header, const void *user_data)
 {
-    struct nlmsghdr *header = (struct nlmsghdr *)(gsize)buffer;
+    const Removal *removal = user_data;
+    const struct ifinfomsg *info = nlmsg_data(header);
 
-    for (; nlmsg_ok(header, length); header = nlmsg_next(header, &length)) {
-        const struct ifinfomsg *info = nlmsg_data(header);
-
-        if (header->nlmsg_type == RTM_DELLINK && nlmsg_datalen(header) >= (int)sizeof *info &&
-            info->ifi_family == AF_UNSPEC && info->ifi_index == index)
-            return true;
-    }
-    return false;
-}
-
-/* Whether there is reason to look for the link: its end was announced, or may have been. */
-static bool
-hear_end(int watch_fd, int index)
-{
-    g_autofree char *buffer = g_malloc(DATAGRAM_SIZE);
-    bool heard = false;
-    ssize_t length;
-
-    while ((length = recv(watch_fd, buffer, DATAGRAM_SIZE, MSG_DONTWAIT)) > 0)
-        heard |= tells_end(buffer, (int)length, index);
-    return heard || (length < 0 && errno == ENOBUFS);
+    return header->nlmsg_type == RTM_DELLINK && nlmsg_datalen(header) >= (int)sizeof *info &&
+           info->ifi_family == AF_UNSPEC && info->ifi_index == removal->index;
 }
 
 static bool
@@ -170,7 +151,7 @@ await_end(BangerNetlink *netlink, Removal *removal, int watch_fd, GError **error
         if (fds[0].revents != 0)
             return take_answer(removal, error);
         /* The kernel answers this when nothing of the link is left to be seen, in /sys neither. */
-        if (hear_end(watch_fd, removal->index) &&
+        if (banger_link_watch_hear(watch_fd, tells_end, removal) &&
             !banger_link_find_index(netlink, removal->index, &link, &found, error))
             return false;
         if (!found)

@@ -23,33 +23,39 @@ struct BangerLinkWatch {
     void *user_data;
 };
 
-/* Whether the datagram in @buffer is about a bridge or a TAP. */
-static bool
-is_relevant(const void *buffer, int length)
+bool
+banger_link_watch_hear(int fd, BangerLinkMatter *matters, const void *user_data)
 {
-    struct nlmsghdr *header = (struct nlmsghdr *)(gsize)buffer;
+    g_autofree char *buffer = g_malloc(BUFFER_SIZE);
+    bool heard = false;
+    ssize_t length;
+
+    while ((length = recv(fd, buffer, BUFFER_SIZE, MSG_DONTWAIT)) > 0) {
+        struct nlmsghdr *header = (struct nlmsghdr *)(void *)buffer;
+
+        for (int left = (int)length; !heard && nlmsg_ok(header, left);
+             header = nlmsg_next(header, &left))
+            heard = matters(header, user_data);
+    }
+    return heard || (length < 0 && errno == ENOBUFS);
+}
+
+static bool
+is_bridge_or_tap(struct nlmsghdr *header, const void *user_data)
+{
     BangerLink link;
 
-    for (; nlmsg_ok(header, length); header = nlmsg_next(header, &length))
-        if (banger_link_parse(header, &link) && link.type != BANGER_LINK_OTHER)
-            return true;
-    return false;
+    (void)user_data;
+    return banger_link_parse(header, &link) && link.type != BANGER_LINK_OTHER;
 }
 
 static gboolean
 on_readable(int fd, GIOCondition condition, void *user_data)
 {
     BangerLinkWatch *watch = user_data;
-    g_autofree char *buffer = g_malloc(BUFFER_SIZE);
-    bool relevant = false;
-    ssize_t length;
 
     (void)condition;
-    while ((length = recv(fd, buffer, BUFFER_SIZE, MSG_DONTWAIT)) > 0)
-        relevant |= is_relevant(buffer, (int)length);
-    /* The kernel had more to say than the socket has room for. */
-    relevant |= length < 0 && errno == ENOBUFS;
-    if (relevant)
+    if (banger_link_watch_hear(fd, is_bridge_or_tap, NULL))
         watch->changed(watch->user_data);
     return G_SOURCE_CONTINUE;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <glib.h>
+#include <stdbool.h>
 
 /*
  * Watches bridges and TAPs, whoever makes, changes or deletes them (RTNLGRP_LINK of rtnetlink(7)),
@@ -19,5 +20,16 @@ BangerLinkWatch *banger_link_watch_new(void (*changed)(void *user_data), void *u
  * on failure. Errors: OperationFailed.
  */
 int banger_link_watch_open(GError **error);
+
+struct nlmsghdr;
+
+/* Whether a message about a link is one that matters. */
+typedef bool BangerLinkMatter(struct nlmsghdr *header, const void *user_data);
+
+/*
+ * Reads all that has come on the socket @fd. Whether a message matters, or one may have: the kernel
+ * had more to say than the socket has room for.
+ */
+bool banger_link_watch_hear(int fd, BangerLinkMatter *matters, const void *user_data);
 
 void banger_link_watch_free(BangerLinkWatch *watch);

@@ -180,9 +180,7 @@ enable_forward(const BangerSettings *settings, Guest *guest, const BangerForward
     banger_elements_add_forward(elements, forward);
     /* It may lead to another port of the guest. */
     change.remove = found ? elements : NULL;
-    if (!write_guest(guest, guest->file, error))
-        return false;
-    if (banger_job_pass(job, "forward-written", error) &&
+    if (write_guest(guest, guest->file, error) && banger_job_pass(job, "forward-written", error) &&
         banger_filter_change(settings, &change, error))
         return true;
     /* What is written is what would be put back. */
@@ -334,9 +332,7 @@ change_egress(const BangerSettings *settings, Guest *guest, const BangerAddress 
     if (networks == NULL)
         return banger_filter_change(settings, &change, error) &&
                write_guest(guest, guest->file, error);
-    if (!write_guest(guest, guest->file, error))
-        return false;
-    if (banger_job_pass(job, "egress-written", error) &&
+    if (write_guest(guest, guest->file, error) && banger_job_pass(job, "egress-written", error) &&
         banger_filter_change(settings, &change, error))
         return true;
     banger_tap_file_set_egress(guest->file, address, former);

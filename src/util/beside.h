@@ -5,8 +5,7 @@
 #include <stdbool.h>
 
 /*
- * A step that is done beside others, on a thread of its own. No thread outlives the
- * scope:
+ * A step that is done beside others, on a thread of its own. No thread outlives the scope:
  *
  *     g_auto(BangerBeside) tap = BANGER_BESIDE_INIT;
  *

@@ -14,8 +14,8 @@
 #include "bus/vmm/machine-fixture.h"
 #include "container/jail-fixture.h"
 #include "lib/harness.h"
+#include "rig/rig-steps.h"
 #include "util/settings.h"
-#include "util/test-step.h"
 
 #define MANY 80 /* directories: more than a launch sweeps each time */
 
@@ -104,17 +104,13 @@ START_TEST(sweeps_many_at_times)
 END_TEST
 
 #ifdef BANGER_TEST_HOOKS
-#define ORDER BANGER_TEST_STEPS "/order"
-#define DONE BANGER_TEST_STEPS "/done"
 #define OWN MACHINE_RUN ".vm/victim"
 
 static bool
 is_made(void *data)
 {
-    g_autofree char *text = NULL;
-
     (void)data;
-    return g_file_get_contents(DONE, &text, NULL, NULL) && strstr(text, "jail-made") != NULL;
+    return rig_steps_was_done("jail-made");
 }
 
 /*
@@ -130,20 +126,19 @@ START_TEST(sweeps_none_of_a_launch)
     g_array_set_size(machine->drives, 0);
     machine_add_drive(machine, "rootfs", MACHINE_STATE "rootfs", true, true);
     rig_stop_service(BANGER_BUS_NAME, SIGTERM);
-    ck_assert_int_eq(g_mkdir_with_parents(BANGER_TEST_STEPS, 0700), 0);
-    ck_assert(g_file_set_contents(ORDER, "wait jail-made", -1, NULL));
+    rig_steps_order("wait", "jail-made");
     pending = rig_call_start(machine_bus, machine_message(machine_bus, machine, ""));
     rig_wait_for(is_made, NULL, "the directory of the launch");
     ck_assert_int_eq(utimensat(AT_FDCWD, OWN, old, 0), 0);
-    ck_assert(g_file_set_contents(ORDER, "none", -1, NULL));
+    rig_steps_order("wait", "no step"); /* that one goes on waiting, and others do not */
     jail_end("other", jail_launch("other"));
     ck_assert_int_eq(access(OWN, F_OK), 0);
-    ck_assert_int_eq(unlink(ORDER), 0);
+    rig_steps_no_order();
     rig_pending_wait(machine_bus, pending);
     ck_assert_msg(pending->error_name == NULL, "%s", pending->error_message);
     rig_pending_free(pending);
     jail_end("victim", (pid_t)machine_find(machine_bus, MACHINE_RUN "victim.sock"));
-    jail_run("rm -r " BANGER_TEST_STEPS);
+    rig_steps_end();
     machine_free(machine);
 }
 END_TEST

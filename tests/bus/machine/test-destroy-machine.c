@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "bus/machine/composite-fixture.h"
+#include "rig/rig-steps.h"
 #include "util/settings.h"
-#include "util/test-step.h"
 
 #define MANY 64
 
@@ -120,27 +120,18 @@ append_time(sd_bus_message *message)
     return sd_bus_message_append(message, "{sv}", "stop_timeout_s", "u", 1u);
 }
 
-/* The helper notes its steps only with the hooks of tests; without them their order is not seen. */
+/* Fails unless the step @before was done, and then @after; if the helper has test hooks. */
 static void
-note_steps(void)
+assert_order(const char *before, const char *after)
 {
 #ifdef BANGER_TEST_HOOKS
-    ck_assert_int_eq(g_mkdir_with_parents(BANGER_TEST_STEPS, 0700), 0);
-#endif
-}
+    g_auto(GStrv) done = rig_steps_done();
+    char **step = done;
 
-/* Fails unless the step @before was noted, and then @after. */
-static void
-assert_noted(const char *before, const char *after)
-{
-#ifdef BANGER_TEST_HOOKS
-    g_autofree char *done = NULL;
-    const char *first;
-
-    ck_assert(g_file_get_contents(BANGER_TEST_STEPS "/done", &done, NULL, NULL));
-    first = strstr(done, before);
-    ck_assert_msg(first != NULL && strstr(first, after) != NULL, "%s", done);
-    network_do("rm -r " BANGER_TEST_STEPS);
+    while (*step != NULL && !g_str_equal(*step, before))
+        step++;
+    ck_assert_msg(*step != NULL && g_strv_contains((const char *const *)step, after),
+                  "%s: not before %s", before, after);
 #else
     (void)before;
     (void)after;
@@ -153,10 +144,11 @@ START_TEST(stubborn)
     machine_order("whole", "ignore /actions KEYS\nignore start TERM");
     machine->more = append_time;
     (void)composite_create(machine);
-    note_steps();
+    rig_steps_begin();
     composite_destroy(machine);
     ck_assert(!network_link_exists(COMPOSITE_TAP));
-    assert_noted("vmm-stopped", "tap-removed");
+    assert_order("vmm-stopped", "tap-removed");
+    rig_steps_end();
 }
 END_TEST
 

@@ -14,11 +14,9 @@
 
 #include "bus/machine/composite-fixture.h"
 #include "bus/objects/objects-client.h"
+#include "rig/rig-steps.h"
 #include "util/settings.h"
-#include "util/test-step.h"
 
-#define DONE BANGER_TEST_STEPS "/done"
-#define ORDER BANGER_TEST_STEPS "/order"
 #define SNAPSHOT "fc-rootfs-whole"
 #define COW MACHINE_STATE "whole.cow"
 
@@ -110,43 +108,16 @@ set_up(void)
         g_array_set_size(machine->drives, 0);
         machine->more = append_snapshot;
     }
-    ck_assert_int_eq(g_mkdir_with_parents(BANGER_TEST_STEPS, 0700), 0);
+    rig_steps_begin();
     before = take_state();
 }
 
 static void
 tear_down(void)
 {
-    network_do("rm -rf " BANGER_TEST_STEPS);
+    rig_steps_end();
     machine_free(machine);
     g_clear_pointer(&before, g_free);
-}
-
-static void
-order(const char *what, const char *step)
-{
-    g_autofree char *line = g_strconcat(what, " ", step, NULL);
-
-    (void)unlink(DONE);
-    ck_assert(g_file_set_contents(ORDER, line, -1, NULL));
-}
-
-static void
-no_order(void)
-{
-    ck_assert_int_eq(unlink(ORDER), 0);
-}
-
-static bool
-was_done(const char *step)
-{
-    g_autofree char *text = NULL;
-    g_auto(GStrv) lines = NULL;
-
-    if (!g_file_get_contents(DONE, &text, NULL, NULL))
-        return false;
-    lines = g_strsplit(text, "\n", -1);
-    return g_strv_contains((const char *const *)lines, step);
 }
 
 /* Whether this host does @step; what it does not do is no row of the table here. */
@@ -163,14 +134,10 @@ static size_t
 count_steps_done(void)
 {
     g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
-    g_autofree char *text = NULL;
-    g_auto(GStrv) lines = NULL;
+    g_auto(GStrv) done = rig_steps_done();
 
-    ck_assert(g_file_get_contents(DONE, &text, NULL, NULL));
-    lines = g_strsplit(text, "\n", -1);
-    for (char **line = lines; *line != NULL; line++)
-        if (**line != '\0')
-            (void)g_hash_table_add(names, *line);
+    for (char **step = done; *step != NULL; step++)
+        (void)g_hash_table_add(names, *step);
     return g_hash_table_size(names);
 }
 
@@ -179,14 +146,14 @@ START_TEST(complete)
 {
     size_t passed = 0;
 
-    (void)unlink(DONE);
+    rig_steps_begin();
     (void)composite_create(machine);
     composite_destroy(machine);
     for (size_t i = 0; i < G_N_ELEMENTS(creating); i++)
-        ck_assert_msg(was_done(creating[i].name) == is_done_here(&creating[i]), "%s",
+        ck_assert_msg(rig_steps_was_done(creating[i].name) == is_done_here(&creating[i]), "%s",
                       creating[i].name);
     for (size_t i = 0; i < G_N_ELEMENTS(destroying); i++)
-        ck_assert_msg(was_done(destroying[i].name), "%s", destroying[i].name);
+        ck_assert_msg(rig_steps_was_done(destroying[i].name), "%s", destroying[i].name);
     for (size_t i = 0; i < G_N_ELEMENTS(creating); i++)
         passed += is_done_here(&creating[i]);
     ck_assert_uint_eq(count_steps_done(), passed + G_N_ELEMENTS(destroying));
@@ -206,15 +173,15 @@ create_fails(const char *what, const char *step, const char *words)
 {
     RigPending *pending;
 
-    order(what, step);
+    rig_steps_order(what, step);
     pending = start_creating();
     rig_pending_wait(composite_bus, pending);
     ck_assert_msg(pending->error_name != NULL, "%s %s: it did not fail", what, step);
     ck_assert_msg(strstr(pending->error_message, words) != NULL, "%s %s: no \"%s\" in: %s", what,
                   step, words, pending->error_message);
-    ck_assert_msg(was_done(step), "%s was not done", step);
+    ck_assert_msg(rig_steps_was_done(step), "%s was not done", step);
     rig_pending_free(pending);
-    no_order();
+    rig_steps_no_order();
     check_nothing_left();
 }
 
@@ -245,7 +212,7 @@ waits(void *data)
     GHashTableIter iter;
     gpointer key, value;
 
-    if (!was_done(waiting->step))
+    if (!rig_steps_was_done(waiting->step))
         return false;
     managed = objects_managed(composite_bus);
     g_hash_table_iter_init(&iter, managed);
@@ -263,13 +230,13 @@ START_TEST(cancelled)
 
     if (!is_done_here(&creating[_i]))
         return;
-    order("wait", waiting.step);
+    rig_steps_order("wait", waiting.step);
     pending = start_creating();
     rig_wait_for(waits, &waiting, waiting.step);
     r = sd_bus_call_method(composite_bus, BANGER_BUS_NAME, waiting.path, OBJECT_JOB, "Cancel", NULL,
                            NULL, "");
     ck_assert_int_ge(r, 0);
-    no_order();
+    rig_steps_no_order();
     rig_pending_wait(composite_bus, pending);
     ck_assert_str_eq(pending->error_name, RIG_ERROR("OperationFailed"));
     network_assert_contains(pending->error_message, "cancelled it");
@@ -285,14 +252,14 @@ call_killed(const char *method, const char *step)
 {
     RigPending *pending;
 
-    order("kill", step);
+    rig_steps_order("kill", step);
     pending = rig_call_start(composite_bus,
                              machine_call_message(composite_bus, method, machine, "op-steps"));
     rig_pending_wait(composite_bus, pending);
     ck_assert_msg(pending->error_name != NULL, "%s: the helper lives", step);
-    ck_assert_msg(was_done(step), "%s was not done", step);
+    ck_assert_msg(rig_steps_was_done(step), "%s was not done", step);
     rig_pending_free(pending);
-    no_order();
+    rig_steps_no_order();
 }
 
 /* The bridge is not the machine's alone, and stays for the next one. */
@@ -345,7 +312,7 @@ recover_by_reconciling(const char *step)
 {
     bool found;
 
-    if (was_done("guest-started") && !was_done("vmm-stopped")) {
+    if (rig_steps_was_done("guest-started") && !rig_steps_was_done("vmm-stopped")) {
         (void)reconciled(&found);
         ck_assert(!found);
         recover_by_destroying(step);
@@ -391,12 +358,12 @@ START_TEST(failed_destroying)
     sd_bus_error error = SD_BUS_ERROR_NULL;
 
     (void)composite_create(machine);
-    order("fail", destroying[_i].name);
+    rig_steps_order("fail", destroying[_i].name);
     ck_assert_ptr_null(rig_call_message(
         composite_bus, machine_call_message(composite_bus, "DestroyMachine", machine, ""), &error));
     network_assert_contains(error.message, "a test ordered a failure");
     sd_bus_error_free(&error);
-    no_order();
+    rig_steps_no_order();
     recover_by_destroying(destroying[_i].name);
     check_nothing_left();
 }

@@ -39,6 +39,15 @@ run(const char *command, int *ret_status)
 /* What network_run() returned during this test. */
 static GPtrArray *outputs;
 
+/* Takes @text, which is there until network_forget(). */
+static void
+keep(char *text)
+{
+    if (outputs == NULL)
+        outputs = g_ptr_array_new_with_free_func(g_free);
+    g_ptr_array_add(outputs, text);
+}
+
 const char *
 network_run(const char *format, ...)
 {
@@ -51,9 +60,7 @@ network_run(const char *format, ...)
     command = g_strdup_vprintf(format, args);
     va_end(args);
     output = run(command, &status);
-    if (outputs == NULL)
-        outputs = g_ptr_array_new_with_free_func(g_free);
-    g_ptr_array_add(outputs, output);
+    keep(output);
     ck_assert_msg(status == 0, "%s: %s", command, output);
     return output;
 }
@@ -127,6 +134,30 @@ void
 network_bridge_and_tap(sd_bus *bus, const char *tap)
 {
     rig_call_ok(bus, "CreateTap", "sssss", "br-fc", "172.16.0.1", "24", tap, "");
+}
+
+const char *
+network_nat_warning(sd_bus *bus, const char *guest, const char *tap)
+{
+    static unsigned int calls;
+    g_autofree char *op_id = g_strdup_printf("op-warning-%d-%u", getpid(), calls++);
+    g_autoptr(GHashTable) record = NULL;
+    char *warning;
+
+    rig_call_ok(bus, "EnsureNAT", "ssbs", guest, tap, 1, op_id);
+    record = rig_journal_wait(op_id);
+    warning = g_strdup(g_hash_table_lookup(record, "WARNING"));
+    if (warning == NULL)
+        return "";
+    keep(warning);
+    return warning;
+}
+
+const char *
+network_warnings(void)
+{
+    return network_run("busctl get-property org.banger.Helper1 /org/banger/Helper1 "
+                       "org.banger.Helper1 Warnings");
 }
 
 #define CONFIGURATION BANGER_CONFIG_FILE ".d/60-test.conf"

@@ -52,6 +52,14 @@ void network_unconfigure(void);
 /* Has bridged packets go through the rules of both families, or not; if the kernel can do that. */
 void network_set_bridge_netfilter(bool on);
 
+/*
+ * EnsureNAT of @guest; the WARNING of its record, "" if it has none. There until network_forget().
+ */
+const char *network_nat_warning(sd_bus *bus, const char *guest, const char *tap);
+
+/* The property Warnings, as busctl(1) prints it. */
+const char *network_warnings(void);
+
 /* EnsureBridge br-fc 172.16.0.1/24 and CreateTap of @tap there, as root. */
 void network_bridge_and_tap(sd_bus *bus, const char *tap);
 

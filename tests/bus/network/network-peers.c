@@ -320,6 +320,15 @@ ask_silent_flows(void)
 }
 
 void
+peers_expect(const char *name, const char *address, const char *expected, bool wanted)
+{
+    if (wanted)
+        peers_assert_answer(name, address, expected);
+    else
+        peers_expect_silence(name, address);
+}
+
+void
 peers_await_silence(void)
 {
     for (int attempt = 0; attempt < ATTEMPTS; attempt++)

@@ -70,6 +70,9 @@ void peers_assert_flow(int flow, const char *expected);
 void peers_expect_silence(const char *name, const char *address);
 void peers_await_silence(void);
 
+/* peers_assert_answer() if an answer is @wanted, else peers_expect_silence(). */
+void peers_expect(const char *name, const char *address, const char *expected, bool wanted);
+
 /*
  * Traffic that goes on meanwhile: a program in the namespace @name that sends a byte to @address
  * again and again, each when the one before has come back, by one TCP connection and as datagrams

@@ -13,7 +13,6 @@
 #define PID_FILE "/run/test-firewalld.pid"
 
 static sd_bus *bus;
-static int calls; /* for op ids */
 
 static void
 setup(void)
@@ -66,18 +65,11 @@ start_firewalld(void)
                "done; cat /run/test-firewalld.log; exit 1");
 }
 
-/* EnsureNAT of the guest; the WARNING of its record, there until network_forget(), "" if none. */
+/* The WARNING of EnsureNAT of the guest. */
 static const char *
 call(void)
 {
-    g_autofree char *op_id = g_strdup_printf("op-firewalld-%d-%d", getpid(), calls++);
-    g_autoptr(GHashTable) record = NULL;
-    const char *warning;
-
-    rig_call_ok(bus, "EnsureNAT", "ssbs", PEERS_GUEST, "tap-fc-1", 1, op_id);
-    record = rig_journal_wait(op_id);
-    warning = g_hash_table_lookup(record, "WARNING");
-    return network_run("printf '%%s' \"%s\"", warning == NULL ? "" : warning);
+    return network_nat_warning(bus, PEERS_GUEST, "tap-fc-1");
 }
 
 static void

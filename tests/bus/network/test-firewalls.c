@@ -69,19 +69,6 @@ static const struct {
      NULL},
 };
 
-static const char *
-call(int number)
-{
-    g_autofree char *op_id = g_strdup_printf("op-chain-%d", number);
-    g_autoptr(GHashTable) record = NULL;
-    const char *warning;
-
-    rig_call_ok(bus, "EnsureNAT", "ssbs", PEERS_GUEST, "tap-fc-1", 1, op_id);
-    record = rig_journal_wait(op_id);
-    warning = g_hash_table_lookup(record, "WARNING");
-    return network_run("printf '%%s' \"%s\"", warning == NULL ? "" : warning);
-}
-
 START_TEST(chain)
 {
     const char *warning;
@@ -90,7 +77,7 @@ START_TEST(chain)
     peers_nat(bus, PEERS_GUEST, "tap-fc-1", true);
     peers_assert_answer("guest", PEERS_ADDRESS, PEERS_HOST);
     network_do("%s", chains[_i].commands);
-    warning = call(_i);
+    warning = network_nat_warning(bus, PEERS_GUEST, "tap-fc-1");
     if (chains[_i].warning == NULL) {
         ck_assert_str_eq(warning, "");
         peers_assert_answer("guest", PEERS_ADDRESS, PEERS_HOST);

@@ -6,7 +6,7 @@
 
 #include "bus/network/network-fixture.h"
 #include "bus/network/network-peers.h"
-#include "util/test-step.h"
+#include "rig/rig-steps.h"
 
 #define FILE_OF_TAP "/run/banger-helper/net/tap-fc-1"
 
@@ -106,46 +106,33 @@ START_TEST(port_is_forwarded)
 END_TEST
 
 #ifdef BANGER_TEST_HOOKS
-/* The next call fails after @step, or none does any more. */
-static void
-fail_after(const char *step)
-{
-    g_autofree char *order = g_strconcat("fail ", step, NULL);
-
-    network_do("rm -rf " BANGER_TEST_STEPS);
-    if (step == NULL)
-        return;
-    ck_assert_int_eq(g_mkdir_with_parents(BANGER_TEST_STEPS, 0700), 0);
-    ck_assert(g_file_set_contents(BANGER_TEST_STEPS "/order", order, -1, NULL));
-}
-
 /* What could not be done is not done later either, when the tables are put back. */
 START_TEST(failure_leaves_what_was)
 {
     g_autofree char *former = NULL;
 
-    fail_after("egress-written");
+    rig_steps_order("fail", "egress-written");
     rig_call_fails(bus, RIG_ERROR("OperationFailed"), "SetEgress", "sass", PEERS_GUEST, 1, "none",
                    "");
     ck_assert(!network_true("test -e " FILE_OF_TAP));
-    fail_after("forward-written");
+    rig_steps_order("fail", "forward-written");
     rig_call_fails(bus, RIG_ERROR("OperationFailed"), "EnsurePortForward", "sqsqbs", "udp", 1234,
                    PEERS_GUEST, 80, 1, "");
     ck_assert(!network_true("test -e " FILE_OF_TAP));
     network_assert_lacks(network_run("ip link show tap-fc-1"), "more");
     /* The same where there was one before. */
-    fail_after(NULL);
+    rig_steps_end();
     egress(PEERS_GUEST, PEERS_ADDRESS, NULL);
     rig_call_ok(bus, "EnsurePortForward", "sqsqbs", "udp", 1234, PEERS_GUEST, 80, 1, "");
     former = g_strdup(network_run("cat " FILE_OF_TAP));
-    fail_after("egress-written");
+    rig_steps_order("fail", "egress-written");
     rig_call_fails(bus, RIG_ERROR("OperationFailed"), "SetEgress", "sass", PEERS_GUEST, 1, "none",
                    "");
-    fail_after("forward-written");
+    rig_steps_order("fail", "forward-written");
     rig_call_fails(bus, RIG_ERROR("OperationFailed"), "EnsurePortForward", "sqsqbs", "udp", 1234,
                    PEERS_GUEST, 81, 1, "");
     ck_assert_str_eq(network_run("cat " FILE_OF_TAP), former);
-    fail_after(NULL);
+    rig_steps_end();
     network_do("nft flush ruleset");
     peers_nat(bus, PEERS_OTHER, "tap-fc-2", true);
     peers_assert_answer("guest", PEERS_ADDRESS, PEERS_HOST);

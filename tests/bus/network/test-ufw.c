@@ -16,7 +16,6 @@
 #define CURE "for b in br-fc br-two; do ufw route allow in on $b; ufw route allow out on $b; done"
 
 static sd_bus *bus;
-static int calls; /* for op ids */
 
 static void
 setup(void)
@@ -42,25 +41,11 @@ skip(void)
     return true;
 }
 
-/* EnsureNAT of the guest; the WARNING of its record, there until network_forget(), "" if none. */
+/* The WARNING of EnsureNAT of the guest. */
 static const char *
 call(void)
 {
-    g_autofree char *op_id = g_strdup_printf("op-ufw-%d-%d", getpid(), calls++);
-    g_autoptr(GHashTable) record = NULL;
-    const char *warning;
-
-    rig_call_ok(bus, "EnsureNAT", "ssbs", PEERS_GUEST, "tap-fc-1", 1, op_id);
-    record = rig_journal_wait(op_id);
-    warning = g_hash_table_lookup(record, "WARNING");
-    return network_run("printf '%%s' \"%s\"", warning == NULL ? "" : warning);
-}
-
-static const char *
-read_warnings(void)
-{
-    return network_run("busctl get-property org.banger.Helper1 /org/banger/Helper1 "
-                       "org.banger.Helper1 Warnings");
+    return network_nat_warning(bus, PEERS_GUEST, "tap-fc-1");
 }
 
 static void
@@ -75,26 +60,17 @@ make_guests(void)
     rig_call_ok(bus, "EnsurePortForward", "sqsqbs", "udp", 8054, PEERS_GUEST6, PEERS_PORT, 1, "");
 }
 
-static void
-assert_reaches(const char *from, const char *address, const char *seen_as, bool wanted)
-{
-    if (wanted)
-        peers_assert_answer(from, address, seen_as);
-    else
-        peers_expect_silence(from, address);
-}
-
 /* What is the guard's to decide is closed in any case. */
 static void
 assert_paths(bool open)
 {
-    assert_reaches("guest", PEERS_ADDRESS, PEERS_HOST, open);
-    assert_reaches("guest", PEERS_ADDRESS6, PEERS_HOST6, open);
-    assert_reaches("far", PEERS_ADDRESS, PEERS_HOST, open);
-    assert_reaches("outside", PEERS_HOST "#" FORWARDED, PEERS_ADDRESS, open);
-    assert_reaches("outside", PEERS_HOST6 "#" FORWARDED, PEERS_ADDRESS6, open);
-    assert_reaches(NULL, PEERS_GUEST, "172.16.0.1", true);
-    assert_reaches(NULL, PEERS_GUEST6, "fd00:16::1", true);
+    peers_expect("guest", PEERS_ADDRESS, PEERS_HOST, open);
+    peers_expect("guest", PEERS_ADDRESS6, PEERS_HOST6, open);
+    peers_expect("far", PEERS_ADDRESS, PEERS_HOST, open);
+    peers_expect("outside", PEERS_HOST "#" FORWARDED, PEERS_ADDRESS, open);
+    peers_expect("outside", PEERS_HOST6 "#" FORWARDED, PEERS_ADDRESS6, open);
+    peers_expect(NULL, PEERS_GUEST, "172.16.0.1", true);
+    peers_expect(NULL, PEERS_GUEST6, "fd00:16::1", true);
     peers_expect_silence("guest", DENIED);
     peers_expect_silence("guest", PEERS_FAR);
     peers_expect_silence("outside", PEERS_GUEST);
@@ -111,7 +87,7 @@ assert_dropped(void)
 
     network_assert_contains(warning, "chain ip filter FORWARD drops by policy");
     network_assert_contains(warning, "chain ip6 filter FORWARD drops by policy");
-    network_assert_contains(read_warnings(), "chain ip filter FORWARD drops by policy");
+    network_assert_contains(network_warnings(), "chain ip filter FORWARD drops by policy");
     ck_assert_str_eq(peers_foreign_rules(), foreign);
 }
 
@@ -121,7 +97,7 @@ assert_let_through(void)
     const char *foreign = peers_foreign_rules();
 
     ck_assert_str_eq(call(), "");
-    network_assert_lacks(read_warnings(), "FORWARD");
+    network_assert_lacks(network_warnings(), "FORWARD");
     ck_assert_str_eq(peers_foreign_rules(), foreign);
 }
 
@@ -150,7 +126,7 @@ START_TEST(life_of_ufw)
         peers_assert_flow(flow, PEERS_HOST);
         peers_assert_flow(flow6, PEERS_HOST6);
         network_do("ufw --force enable");
-        network_assert_contains(read_warnings(), "chain ip filter FORWARD drops by policy");
+        network_assert_contains(network_warnings(), "chain ip filter FORWARD drops by policy");
         /* ufw lets go on what is there; while it sets itself up it drops all. */
         peers_assert_flow(flow, PEERS_HOST);
         peers_assert_flow(flow6, PEERS_HOST6);
