@@ -14,9 +14,9 @@
  *     term STEP   the helper gets SIGTERM, and has until it has cancelled the operation
  *     wait STEP   nothing goes on before the operation is cancelled, or the order is gone
  */
-#ifdef BANGER_TEST_HOOKS
 #define BANGER_TEST_STEPS "/run/banger-helper/test"
 
+#ifdef BANGER_TEST_HOOKS
 /* @cancel_fd is that of the operation's job, or -1. Whether the operation may go on. */
 bool banger_test_step(const char *step, int cancel_fd, GError **error);
 #endif
