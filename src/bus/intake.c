@@ -15,7 +15,7 @@
  *   take_message()           within the user's limits: on to banger_call_begin(), or to sd-bus
  *   drop_message()           over them: counted, and an error the first time on a connection
  *
- * What a stranger sends over the limits costs a look into a table.
+ * What a stranger sends over the limits costs a look into a table, and a signal not even that.
  */
 
 /*
@@ -104,6 +104,13 @@ banger_intake_drain(sd_event_source *source, void *user_data)
     return 0;
 }
 
+static void
+count_dropped(BangerFront *front)
+{
+    front->n_dropped++;
+    (void)sd_event_source_set_enabled(front->drain, SD_EVENT_ONESHOT);
+}
+
 /* Of @peer, or NULL for a name that is not known. */
 static void
 drop_message(BangerFront *front, sd_bus_message *message, const BangerMethod *method,
@@ -112,8 +119,7 @@ drop_message(BangerFront *front, sd_bus_message *message, const BangerMethod *me
     uid_t uid = peer != NULL ? peer->uid : BANGER_LIMITS_UNKNOWN_UID;
 
     banger_limits_count_unrecorded(front->service->limits, uid);
-    front->n_dropped++;
-    (void)sd_event_source_set_enabled(front->drain, SD_EVENT_ONESHOT);
+    count_dropped(front);
     if (peer == NULL || peer->told)
         return;
     /* Whatever is left of the budget: it is once a connection, of which the bus allows few. */
@@ -252,19 +258,26 @@ charge_collected(BangerFront *front, sd_bus_message *message, size_t bytes)
         banger_limits_charge_reply(front->service->limits, peer->uid, bytes);
 }
 
-int
-banger_intake_filter(sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
+/*
+ * A signal sent to this connection alone, by another sender than the bus. The helper waits for no
+ * such signal, and it may be part of a flood.
+ */
+static bool
+is_signal_to_us(sd_bus_message *message)
 {
-    BangerFront *front = user_data;
+    return sd_bus_message_is_signal(message, NULL, NULL) > 0 &&
+           sd_bus_message_get_destination(message) != NULL &&
+           g_strcmp0(sd_bus_message_get_sender(message), "org.freedesktop.DBus") != 0;
+}
+
+/* @message is a call. */
+static int
+take_call(BangerFront *front, sd_bus_message *message)
+{
     const BangerMethod *method;
     BangerPeer *peer;
-    uint8_t type;
     size_t bytes;
 
-    (void)ret_error;
-    if (sd_bus_message_get_type(message, &type) < 0 || type != SD_BUS_MESSAGE_METHOD_CALL ||
-        sd_bus_message_get_sender(message) == NULL)
-        return 0;
     banger_front_watch(front);
     if (g_hash_table_remove(front->in_line, message))
         banger_service_check_idle(front->service);
@@ -282,4 +295,19 @@ banger_intake_filter(sd_bus_message *message, void *user_data, sd_bus_error *ret
         return take_message(front, message, method, peer, g_get_monotonic_time());
     hold_message(front, message, method);
     return 1;
+}
+
+int
+banger_intake_filter(sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
+{
+    BangerFront *front = user_data;
+
+    (void)ret_error;
+    if (sd_bus_message_get_sender(message) == NULL)
+        return 0;
+    if (is_signal_to_us(message)) {
+        count_dropped(front);
+        return 1;
+    }
+    return sd_bus_message_is_method_call(message, NULL, NULL) > 0 ? take_call(front, message) : 0;
 }

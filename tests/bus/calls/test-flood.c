@@ -70,6 +70,34 @@ START_TEST(flood_of_introspection)
 }
 END_TEST
 
+/* A signal to the helper alone is ignored, unless the bus sends it: this one is not the bus's. */
+START_TEST(flood_of_signals)
+{
+    sd_bus *bus = rig_bus_open(RIG_UID_STRANGER);
+    sd_bus *other = rig_bus_open(0);
+
+    for (unsigned int i = 0; i < FLOOD; i++) {
+        sd_bus_message *signal = NULL;
+
+        ck_assert_int_ge(sd_bus_message_new_signal(bus, &signal, "/org/freedesktop/DBus",
+                                                   "org.freedesktop.DBus", "NameLost"),
+                         0);
+        ck_assert_int_ge(sd_bus_message_append(signal, "s", BANGER_BUS_NAME), 0);
+        ck_assert_int_ge(sd_bus_message_set_destination(signal, BANGER_BUS_NAME), 0);
+        ck_assert_int_ge(sd_bus_send(bus, signal, NULL), 0);
+        sd_bus_message_unref(signal);
+        if (i % 32 != 0)
+            continue;
+        ck_assert_int_ge(sd_bus_flush(bus), 0);
+        ck_assert_msg(load_is_answering(other), "root is not answered");
+    }
+    ck_assert_int_ge(sd_bus_flush(bus), 0);
+    load_check_served();
+    sd_bus_close_unref(other);
+    sd_bus_flush_close_unref(bus);
+}
+END_TEST
+
 /* A new name is looked up before its first call is answered, whatever that is. */
 START_TEST(first_call_of_a_connection)
 {
@@ -315,6 +343,7 @@ main(int argc, char **argv)
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, flood_is_dropped);
     tcase_add_test(tcase, flood_of_introspection);
+    tcase_add_test(tcase, flood_of_signals);
     tcase_add_test(tcase, first_call_of_a_connection);
     tcase_add_test(tcase, member_has_no_budget);
     tcase_add_test(tcase, questions_take_turns);
