@@ -2,6 +2,7 @@
 #include "machine/create-private.h"
 #include "machine/machine.h"
 #include "util/beside.h"
+#include "util/error.h"
 #include "util/object-path.h"
 #include "vmm/launch.h"
 
@@ -126,9 +127,28 @@ launch_machine(const BangerSettings *settings, const BangerRequest *request, Ban
 }
 
 /*
+ * The disk or the launch failed with @failure. If the network, which is made beside it, failed too,
+ * its error comes first; @failure is added, as it may say what is left of the VM.
+ */
+static void
+report_failure(BangerBeside *network, GError *failure, GError **error)
+{
+    g_autoptr(GError) of_network = NULL;
+    g_autoptr(GError) of_rest = failure;
+
+    /* A launch that has waited says itself how the network came out. */
+    if (!banger_beside_is_pending(network) || banger_beside_await(network, &of_network))
+        g_propagate_error(error, g_steal_pointer(&of_rest));
+    else if (g_str_equal(of_network->message, of_rest->message)) /* both were cancelled */
+        g_propagate_error(error, g_steal_pointer(&of_network));
+    else
+        (void)banger_set_error(error, banger_error_code(of_network), "%s; and %s",
+                               of_network->message, of_rest->message);
+}
+
+/*
  * Makes the disk and starts the VMM, beside the network; but a root drive that is there already is
- * written into only once the network is there. The network's failure is the one reported if both
- * fail.
+ * written into only once the network is there.
  */
 static bool
 create_parts(BangerCreation *disk, BangerCreation *network, uint32_t *ret_pid, GError **error)
@@ -143,9 +163,7 @@ create_parts(BangerCreation *disk, BangerCreation *network, uint32_t *ret_pid, G
     if (banger_create_disk(disk, &failure) &&
         launch_machine(disk->settings, disk->request, &beside, ret_pid, &failure))
         return true;
-    /* A launch that has waited says itself how the network came out. */
-    if (!banger_beside_is_pending(&beside) || banger_beside_await(&beside, error))
-        g_propagate_error(error, g_steal_pointer(&failure));
+    report_failure(&beside, g_steal_pointer(&failure), error);
     return false;
 }
 

@@ -183,6 +183,11 @@ START_TEST(snapshot_fails)
     machine->more = append_snapshot;
     machine_remove(machine, "drives");
     fails("NotSupported", "device-mapper");
+    /* If the network fails too, both errors are in the message. */
+    network_do("ip link add br-fc type bridge");
+    fails("NotManaged", "br-fc");
+    fails("NotManaged", "; and this host's kernel has no device-mapper");
+    network_do("ip link del br-fc");
 }
 END_TEST
 
