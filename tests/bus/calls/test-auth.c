@@ -405,7 +405,7 @@ START_TEST(polkitd_stopped)
 }
 END_TEST
 
-/* What polkit's rules hold in memory is lost where it ends one of them; the folder @asked is not. */
+/* A rule that polkit ends loses its variables; the folder @asked stays. */
 static char *
 make_late_rules(const char *asked)
 {
