@@ -5,6 +5,7 @@
 #include "network/network-host.h"
 #include "network/network-list.h"
 #include "util/beside.h"
+#include "util/job.h"
 #include "vmm/machine-list.h"
 #include "vmm/vmm-host.h"
 
@@ -181,7 +182,8 @@ collect_links_beside(BangerInventory *inventory, const BangerSettings *settings,
     g_auto(BangerBeside) beside = BANGER_BESIDE_INIT;
 
     banger_beside_begin(&beside, "links", collect_links, &links);
-    if (!collect_others(inventory, settings, query) ||
+    if (!banger_job_pass(NULL, "links-listed", &inventory->error) ||
+        !collect_others(inventory, settings, query) ||
         !banger_beside_await(&beside, &inventory->error))
         return false;
     if (!lacks_tap(inventory))

@@ -76,17 +76,11 @@ read_properties(sd_bus_message *message, const char *path, const char *interface
 }
 
 GHashTable *
-objects_managed(sd_bus *bus)
+objects_read(sd_bus_message *reply)
 {
     GHashTable *table = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-    sd_bus_error error = SD_BUS_ERROR_NULL;
-    sd_bus_message *reply = NULL;
     const char *path, *interface;
-    int r = sd_bus_call_method(bus, BANGER_BUS_NAME, BANGER_OBJECT_PATH,
-                               "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", &error,
-                               &reply, "");
 
-    ck_assert_msg(r >= 0, "GetManagedObjects: %s: %s", error.name, error.message);
     ck_assert_int_ge(sd_bus_message_enter_container(reply, 'a', "{oa{sa{sv}}}"), 0);
     while (sd_bus_message_enter_container(reply, 'e', "oa{sa{sv}}") > 0) {
         ck_assert_int_gt(sd_bus_message_read_basic(reply, 'o', &path), 0);
@@ -99,6 +93,21 @@ objects_managed(sd_bus *bus)
         ck_assert_int_ge(sd_bus_message_exit_container(reply), 0);
         ck_assert_int_ge(sd_bus_message_exit_container(reply), 0);
     }
+    return table;
+}
+
+GHashTable *
+objects_managed(sd_bus *bus)
+{
+    sd_bus_error error = SD_BUS_ERROR_NULL;
+    sd_bus_message *reply = NULL;
+    GHashTable *table;
+    int r = sd_bus_call_method(bus, BANGER_BUS_NAME, BANGER_OBJECT_PATH,
+                               "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", &error,
+                               &reply, "");
+
+    ck_assert_msg(r >= 0, "GetManagedObjects: %s: %s", error.name, error.message);
+    table = objects_read(reply);
     sd_bus_message_unref(reply);
     return table;
 }

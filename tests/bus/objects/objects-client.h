@@ -19,6 +19,9 @@
  */
 GHashTable *objects_managed(sd_bus *bus);
 
+/* The same of an answer to GetManagedObjects. */
+GHashTable *objects_read(sd_bus_message *reply);
+
 /*
  * The property @name of the object @path, in the same form; NULL if the answer is an error. Free
  * with g_free().

@@ -10,9 +10,11 @@
 #include "bus/objects/objects-client.h"
 #include "bus/vmm/machine-fixture.h"
 #include "lib/interface-xml.h"
+#include "rig/rig-steps.h"
 #include "util/settings.h"
 
 #define MACHINE BANGER_OBJECT_PATH "/machines/seen"
+#define TAP BANGER_OBJECT_PATH "/taps/tap_2dfc_2dseen"
 
 static sd_bus *bus;      /* of the owner */
 static sd_bus *stranger; /* reading is open to everybody */
@@ -299,6 +301,86 @@ START_TEST(signals_of_an_end)
 }
 END_TEST
 
+#ifdef BANGER_TEST_HOOKS
+static bool
+are_links_listed(void *data)
+{
+    (void)data;
+    return rig_steps_was_done("links-listed");
+}
+
+/* Someone who lists all that there is. */
+typedef struct {
+    sd_bus *bus;
+    sd_bus_message *reply; /* NULL: not yet */
+} Lister;
+
+static int
+keep_reply(sd_bus_message *reply, void *user_data, sd_bus_error *ret_error)
+{
+    Lister *lister = user_data;
+
+    (void)ret_error;
+    lister->reply = sd_bus_message_ref(reply);
+    return 0;
+}
+
+static bool
+has_reply(void *data)
+{
+    Lister *lister = data;
+
+    rig_bus_handle(lister->bus);
+    return lister->reply != NULL;
+}
+
+/* The helper waits after it has listed the links. */
+static void
+call_list(Lister *lister)
+{
+    rig_steps_order("wait", "links-listed");
+    ck_assert_int_ge(sd_bus_call_method_async(lister->bus, NULL, BANGER_BUS_NAME,
+                                              BANGER_OBJECT_PATH,
+                                              "org.freedesktop.DBus.ObjectManager",
+                                              "GetManagedObjects", keep_reply, lister, ""),
+                     0);
+    ck_assert_int_ge(sd_bus_flush(lister->bus), 0);
+    rig_wait_for(are_links_listed, NULL, "the links to be listed");
+}
+
+/* A machine whose TAP was made after the links were listed: both are in the one answer. */
+START_TEST(made_while_it_is_listed)
+{
+    Lister lister = {rig_bus_open(RIG_UID_STRANGER), NULL};
+    Machine *machine = machine_new("seen");
+    GHashTable *table;
+    pid_t pid;
+
+    if (!machine_has_systemd()) {
+        harness_skip("no systemd: a machine has no TAP on record");
+        machine_free(machine);
+        sd_bus_flush_close_unref(lister.bus);
+        return;
+    }
+    rig_call_ok(bus, "DeleteTap", "ss", "tap-fc-seen", "");
+    call_list(&lister);
+    rig_call_ok(bus, "CreateTap", "sssss", "br-fc", "172.16.0.1", "24", "tap-fc-seen", "");
+    pid = machine_launch(bus, machine);
+    rig_steps_end();
+    rig_wait_for(has_reply, &lister, "the list");
+    ck_assert(!sd_bus_message_is_method_error(lister.reply, NULL));
+    table = objects_read(lister.reply);
+    ck_assert_str_eq(g_hash_table_lookup(table, MACHINE " " OBJECT_MACHINE ".Tap"), "tap-fc-seen");
+    ck_assert_str_eq(g_hash_table_lookup(table, TAP " " OBJECT_TAP ".Name"), "tap-fc-seen");
+    g_hash_table_unref(table);
+    sd_bus_message_unref(lister.reply);
+    sd_bus_flush_close_unref(lister.bus);
+    end(pid, "seen");
+    machine_free(machine);
+}
+END_TEST
+#endif
+
 int
 main(int argc, char **argv)
 {
@@ -318,6 +400,9 @@ main(int argc, char **argv)
     tcase_add_test(tcase, signals_of_a_machine);
     tcase_add_test(tcase, signals_of_an_end);
     tcase_add_test(tcase, record_of_a_machine);
+#ifdef BANGER_TEST_HOOKS
+    tcase_add_test(tcase, made_while_it_is_listed);
+#endif
     suite_add_tcase(suite, tcase);
     return harness_run("bus/machine-objects", suite);
 }
