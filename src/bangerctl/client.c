@@ -62,7 +62,15 @@ static bool
 is_of_connection(const sd_bus_error *error)
 {
     return sd_bus_error_has_name(error, "System.Error.ENOTCONN") ||
-           sd_bus_error_has_name(error, "System.Error.ECONNRESET");
+           sd_bus_error_has_name(error, "System.Error.ECONNRESET") ||
+           sd_bus_error_has_name(error, "System.Error.EPIPE");
+}
+
+static void
+advise_on_ssh(void)
+{
+    g_printerr("bangerctl: %s\n",
+               _("ssh to that host has to work, and systemd-stdio-bridge(1) to be on it"));
 }
 
 ClientStatus
@@ -81,8 +89,7 @@ client_fail(const char *what, const sd_bus_error *error, int r)
             status = advices[i].status;
         }
     if (is_remote && is_of_connection(error))
-        g_printerr("bangerctl: %s\n",
-                   _("ssh to that host has to work, and systemd-stdio-bridge(1) to be on it"));
+        advise_on_ssh();
     if (op_id != NULL) {
         g_printerr(_("bangerctl: what was done is shown by: bangerctl trace %s"), op_id);
         g_printerr("\n");
@@ -97,7 +104,10 @@ fail_to_connect(const char *container, int r)
     ClientStatus status = client_fail(_("cannot connect to the system bus"), NULL, r);
     const char *advice = NULL;
 
-    if (container != NULL && r == -EHOSTDOWN)
+    /* An ssh that ends at once breaks the pipe before there is a connection to lose. */
+    if (is_remote)
+        advise_on_ssh();
+    else if (container != NULL && r == -EHOSTDOWN)
         advice = _("no container of that name runs: machinectl list shows those that do");
     else if (container != NULL && (r == -EPERM || r == -EACCES))
         advice = _("only root can enter a container: run this as root");
