@@ -369,6 +369,14 @@ machine_end(pid_t pid)
     ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 }
 
+bool
+machine_has_ended(pid_t pid)
+{
+    g_autofree char *state = machine_proc_status(pid, "State");
+
+    return state[0] == '\0' || state[0] == 'Z';
+}
+
 static bool
 is_gone(void *data)
 {

@@ -56,6 +56,9 @@ pid_t machine_launch(sd_bus *bus, const Machine *machine);
  */
 void machine_launch_fails(sd_bus *bus, const Machine *machine, const char *name, const char *words);
 
+/* Whether @pid does nothing any more: it is gone, or its parent has not yet waited for it. */
+bool machine_has_ended(pid_t pid);
+
 /* Kills @pid through the helper, and waits until not even a zombie is left. */
 void machine_kill(sd_bus *bus, pid_t pid);
 
