@@ -55,7 +55,7 @@ banger_network_list_stale(GHashTable *names, GError **error)
     const char *name;
 
     while (files != NULL && (name = g_dir_read_name(files)) != NULL)
-        add_if_absent(names, name);
+        add_if_absent(names, g_str_has_prefix(name, BANGER_TAP_DRAFT) ? name + 1 : name);
     return add_elements(names, error);
 }
 

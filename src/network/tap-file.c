@@ -50,6 +50,13 @@ path_of(const char *tap)
     return g_build_filename(BANGER_TAP_FILES, tap, NULL);
 }
 
+/* Where it is written: one name, so that what a helper left that was killed there can be found. */
+static char *
+draft_of(const char *tap)
+{
+    return g_strconcat(BANGER_TAP_FILES "/" BANGER_TAP_DRAFT, tap, NULL);
+}
+
 static bool
 parse_egress(BangerTapFile *file, char **words)
 {
@@ -153,6 +160,7 @@ bool
 banger_tap_file_write(const char *tap, const BangerTapFile *file, GError **error)
 {
     g_autofree char *path = path_of(tap);
+    g_autofree char *draft = draft_of(tap);
     g_autofree char *text = format_file(file);
     g_autoptr(GError) reason = NULL;
 
@@ -163,9 +171,18 @@ banger_tap_file_write(const char *tap, const BangerTapFile *file, GError **error
     if (g_mkdir_with_parents(BANGER_TAP_FILES, 0700) < 0)
         return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errno,
                                 "cannot make the directory %s", BANGER_TAP_FILES);
-    if (!g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, &reason))
+    if (!g_file_set_contents_full(draft, text, -1, G_FILE_SET_CONTENTS_NONE, 0600, &reason)) {
+        (void)unlink(draft);
         return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED, "cannot write %s: %s", path,
                                 reason->message);
+    }
+    if (rename(draft, path) < 0) {
+        int errnum = errno;
+
+        (void)unlink(draft);
+        return banger_set_errno(error, BANGER_ERROR_OPERATION_FAILED, errnum, "cannot write %s",
+                                path);
+    }
     return true;
 }
 
@@ -173,8 +190,10 @@ void
 banger_tap_file_remove(const char *tap)
 {
     g_autofree char *path = path_of(tap);
+    g_autofree char *draft = draft_of(tap);
 
     (void)unlink(path);
+    (void)unlink(draft);
 }
 
 const BangerEgress *

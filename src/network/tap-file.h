@@ -15,6 +15,7 @@
  */
 
 #define BANGER_TAP_FILES "/run/banger-helper/net"
+#define BANGER_TAP_DRAFT "." /* before the TAP's name: of one that is being written */
 
 typedef struct {
     BangerAddress guest;
@@ -39,7 +40,7 @@ bool banger_tap_file_read(const char *tap, BangerTapFile **ret_file, GError **er
 /* Writes it, whole or not at all; removes it if @file is empty. Errors: OperationFailed. */
 bool banger_tap_file_write(const char *tap, const BangerTapFile *file, GError **error);
 
-/* Removes that of @tap, if there is one. */
+/* Removes that of @tap, if there is one, and what a killed write left of one. */
 void banger_tap_file_remove(const char *tap);
 
 bool banger_tap_file_is_empty(const BangerTapFile *file);

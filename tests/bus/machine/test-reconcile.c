@@ -254,6 +254,11 @@ START_TEST(record_without_tap)
     network_assert_lacks(network_run("nft list ruleset"), COMPOSITE_GUEST);
     ck_assert(!network_true("test -e /run/banger-helper/net/" COMPOSITE_TAP));
     check(NULL, NULL, false, "");
+    /* One that a killed helper had begun to write. */
+    network_do("echo egress > /run/banger-helper/net/." COMPOSITE_TAP);
+    check(NULL, NULL, false, "record " COMPOSITE_TAP " removed");
+    ck_assert_str_eq(network_run("ls -A /run/banger-helper/net"), "");
+    check(NULL, NULL, false, "");
 }
 END_TEST
 
