@@ -160,23 +160,20 @@ static void
 take_look(Look *its_look, BangerInventory *inventory)
 {
     BangerObjectWatch *watch = its_look->watch;
-    const BangerMachineInfo *machine;
     gpointer object = g_hash_table_lookup(inventory->objects[its_look->kind], its_look->name);
     Known *known = g_hash_table_lookup(watch->objects_known[its_look->kind], its_look->name);
+    const BangerMachineInfo *machine = its_look->kind == BANGER_OBJECT_MACHINE ? object : NULL;
 
-    machine = object;
-    /* How a machine ended is said by its unit's signals, which may be on their way still. */
-    if (object == NULL && its_look->kind == BANGER_OBJECT_MACHINE)
-        return;
-    /* A unit that has failed is not worth a new object: it is gone in a moment. */
-    if (object == NULL || (known == NULL && its_look->kind == BANGER_OBJECT_MACHINE &&
-                           machine->state == BANGER_MACHINE_FAILED)) {
-        forget_object(watch, its_look->kind, its_look->name);
-    } else if (known == NULL) {
+    if (object == NULL) {
+        /* How a machine ended is said by its unit's signals, which may be on their way still. */
+        if (its_look->kind != BANGER_OBJECT_MACHINE)
+            forget_object(watch, its_look->kind, its_look->name);
+    } else if (known != NULL) {
+        compare_object(watch, its_look->kind, its_look->name, object, known);
+    } else if (machine == NULL || machine->state != BANGER_MACHINE_FAILED) {
+        /* A unit that has failed is not worth a new object: it is gone in a moment. */
         learn_object(watch, its_look->kind, its_look->name, object);
         banger_object_signal_added(watch->objects, its_look->kind, its_look->name, inventory);
-    } else {
-        compare_object(watch, its_look->kind, its_look->name, object, known);
     }
 }
 
