@@ -9,8 +9,8 @@
 jobs_per_processor=5
 
 # For say_how_long.
-declare -A usual_seconds=([style]=5 [lint]=80 [unit]=15 [bus]=220 [container]=35 [sanitizers]=280 [tsan]=100
-    [variants]=90 [valgrind]=105 [coverage]=190 [fuzz]=115 [distcheck]=110 [package]=255 [web]=40 [vm]=860 [trixie]=2300)
+declare -A usual_seconds=([style]=5 [lint]=80 [unit]=15 [bus]=220 [container]=35 [sanitizers]=280 [tsan]=75
+    [variants]=65 [valgrind]=80 [coverage]=140 [fuzz]=115 [distcheck]=70 [package]=230 [web]=40 [vm]=860 [trixie]=2300)
 
 # root reads a tree that is another user's, which git refuses unless it is configured to accept it.
 export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
@@ -277,6 +277,15 @@ merged_results() {
         { other = $2 ~ /^vm-/ ? substr($2, 4) : "vm-" $2 }
         NR == FNR { if ($1 == "pass") passed[$2 FS $3] = 1; next }
         $1 != "skip" || !((other FS $3) in passed)' "$results" "$results"
+}
+
+# run_group TIER …: those that run side by side, or one that has the machine for itself.
+run_group() {
+    if declare -F "tier_$1" >/dev/null; then
+        run_tier_alone "$1"
+    else
+        run_tiers_together "$@"
+    fi
 }
 
 # Adds up the results; the last line of tools/check. Succeeds if nothing failed and something ran.

@@ -18,14 +18,9 @@ tier_packages() {
     done
 }
 
-# The build that the tests run on unless they say otherwise.
+# The build that the tests run on unless they say otherwise, for where a package would put it.
 build_default() {
-    build default --enable-test-hooks CFLAGS="-g -O2"
-}
-
-# The project as it is installed where a package would put it.
-build_container() {
-    build container --prefix=/usr --sysconfdir=/etc --localstatedir=/var --enable-test-hooks CFLAGS="-g -O2"
+    build default --prefix=/usr --sysconfdir=/etc --localstatedir=/var --enable-test-hooks CFLAGS="-g -O2"
 }
 
 # The tiers that share the machine: prepare_TIER builds what it runs, list_TIER names its jobs, one a line,
@@ -65,7 +60,12 @@ check_scripts() {
     step style shellcheck shellcheck -x -P SCRIPTDIR "${scripts[@]}" || true
 }
 
-# clang-tidy and cppcheck, which build below $work and report their tests themselves.
+# run_analysis TIER JOB: one of tests/analysis, which build below $work and report their tests themselves.
+run_analysis() {
+    BANGER_BUILD_ROOT=$work run_program "$1" "$2" "$work/source/$2"
+}
+
+# clang-tidy and cppcheck.
 prepare_lint() {
     :
 }
@@ -75,7 +75,7 @@ list_lint() {
 }
 
 run_lint() {
-    BANGER_BUILD_ROOT=$work run_program lint "$1" "$work/source/$1"
+    run_analysis lint "$1"
 }
 
 prepare_unit() {
@@ -104,7 +104,7 @@ run_bus() {
 
 # Under a systemd of its own. The quick check has a shorter campaign.
 prepare_container() {
-    build_container
+    build_default
 }
 
 list_container() {
@@ -117,7 +117,7 @@ run_container() {
     if ${quick:-false}; then
         settings=(--set BANGER_CAMPAIGN_CALLS=150)
     fi
-    run_program container "$1" timeout 1500 "$work/source/$1" --build "$work/container" \
+    run_program container "$1" timeout 1500 "$work/source/$1" --build "$work/default" \
         --log "$work/container-log" "${settings[@]}"
 }
 
@@ -140,16 +140,26 @@ run_sanitizers() {
     run_test sanitizers "$1" sanitizers "$1"
 }
 
-# The others have the machine for themselves, one after the other.
+# The helper under ThreadSanitizer while the bus tier calls it.
+prepare_tsan() {
+    :
+}
+
+list_tsan() {
+    echo tests/analysis/tsan
+}
+
+run_tsan() {
+    run_analysis tsan "$1"
+}
 
 # Other ways to compile it: warnings differ, and code that relies on luck behaves otherwise.
-tier_variants() {
+prepare_variants() {
     local level
 
     for level in -O0 -O3; do
         build "variant$level" CFLAGS="-g $level" || return 1
     done
-    run_side_by_side variants
 }
 
 list_variants() {
@@ -164,24 +174,74 @@ run_variants() {
     run_test variants "$1" "${1%%/*}" "${1#*/}"
 }
 
-tier_valgrind() {
-    analysis valgrind
+prepare_valgrind() {
+    :
 }
 
-# The helper under ThreadSanitizer while the bus tier calls it.
-tier_tsan() {
-    analysis tsan
+list_valgrind() {
+    echo tests/analysis/valgrind
+}
+
+run_valgrind() {
+    run_analysis valgrind "$1"
 }
 
 # Which lines of src the unit and bus tiers run, and the bar.
-tier_coverage() {
-    analysis coverage
+prepare_coverage() {
+    :
 }
 
-# analysis SCRIPT: one of tests/analysis, which build below $work and report their tests themselves.
-analysis() {
-    BANGER_BUILD_ROOT=$work run_alone "$1" "tests/analysis/$1" "$work/source/tests/analysis/$1"
+list_coverage() {
+    echo tests/analysis/coverage
 }
+
+run_coverage() {
+    run_analysis coverage "$1"
+}
+
+# Every file of the tree is in the tarball.
+tarball_is_complete() {
+    local tarball missing
+
+    make -C "$work/default" dist || return 1
+    tarball=$(echo "$work"/default/banger-helper-*.tar.xz)
+    missing=$(comm -13 <(tar -tf "$tarball" | sed 's|^[^/]*/||' | sort) \
+        <(list_sources "$top" | grep -v '^\.gitignore$' | sort))
+    if [ -n "$missing" ]; then
+        echo "not in the tarball: $missing"
+        return 1
+    fi
+}
+
+prepare_distcheck() {
+    build_default
+}
+
+list_distcheck() {
+    echo tarball
+}
+
+run_distcheck() {
+    export CK_TIMEOUT_MULTIPLIER=8
+    step distcheck "the tarball is complete" tarball_is_complete || true
+    step distcheck "make distcheck" make -C "$work/default" distcheck || true
+}
+
+# The tarball, the Debian package and the RPM, made, installed and removed; needs no build of ours.
+prepare_package() {
+    :
+}
+
+list_package() {
+    echo tests/package
+}
+
+run_package() {
+    run_program package "$1/run" timeout 1800 "$work/source/$1/run" --log "$work/package-log" --keep "$work/packages"
+    run_program package "$1/install" timeout 900 "$top/$1/install" --log "$work/package-log" "$work/packages"
+}
+
+# The others have the machine for themselves, one after the other.
 
 # Each fuzz target for 30 s from its corpus, as many at once as there are processors. What it finds
 # stays in build-check/fuzz.
@@ -209,39 +269,11 @@ tier_fuzz() {
     wait || true
 }
 
-# Every file of the tree is in the tarball.
-tarball_is_complete() {
-    local tarball missing
-
-    make -C "$work/default" dist || return 1
-    tarball=$(echo "$work"/default/banger-helper-*.tar.xz)
-    missing=$(comm -13 <(tar -tf "$tarball" | sed 's|^[^/]*/||' | sort) \
-        <(list_sources "$top" | grep -v '^\.gitignore$' | sort))
-    if [ -n "$missing" ]; then
-        echo "not in the tarball: $missing"
-        return 1
-    fi
-}
-
-tier_distcheck() {
-    build_default || return 1
-    step distcheck "the tarball is complete" tarball_is_complete || true
-    step distcheck "make distcheck" make -C "$work/default" distcheck || true
-}
-
-# The tarball, the Debian package and the RPM, made, installed and removed; needs no build of ours.
-tier_package() {
-    run_alone package tests/package/run timeout 1800 "$work/source/tests/package/run" --log "$work/package-log" \
-        --keep "$work/packages"
-    run_alone package tests/package/install timeout 900 "$top/tests/package/install" --log "$work/package-log" \
-        "$work/packages"
-}
-
 # The page of Cockpit in a real browser.
 tier_web() {
-    build_container || return 1
+    build_default || return 1
     run_alone web tests/web/run timeout 900 "$work/source/tests/web/run" \
-        --build "$work/container" --log "$work/web-log"
+        --build "$work/default" --log "$work/web-log"
 }
 
 # The installed package on a real Debian, in QEMU.
