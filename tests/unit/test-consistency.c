@@ -50,8 +50,8 @@ check_lines(const char *those, const char *among, const char *who, const char *w
 static void
 check_contract(const char *text, const char *contract, const char *who)
 {
-    check_lines(contract, text, "the contract has", who);
-    check_lines(text, contract, who, "the contract has");
+    check_lines(contract, text, "the contract (tests/lib/interface-xml.c) has", who);
+    check_lines(text, contract, who, "the contract (tests/lib/interface-xml.c) has");
     ck_assert_uint_eq(strlen(text), strlen(contract));
 }
 
@@ -195,23 +195,40 @@ check_message(const BangerMethod *method, const char *message)
 }
 
 static void
-check_default(const char *action, const char *element, const char *expected, const char *id)
+check_default(const char *action, const char *element, const char *expected, const char *id,
+              const char *hint)
 {
     g_autofree char *begin = g_strdup_printf("<%s>", element);
     g_autofree char *end = g_strdup_printf("</%s>", element);
     g_autofree char *value = between(action, begin, end);
 
-    ck_assert_msg(g_strcmp0(value, expected) == 0, "%s: %s is %s, not %s", id, element, value,
-                  expected);
+    ck_assert_msg(g_strcmp0(value, expected) == 0, "%s: %s is %s, not %s%s", id, element, value,
+                  expected, hint);
+}
+
+/* What only looks, for which active sessions are not asked. */
+static void
+check_allow_active(const char *action, const BangerMethod *method, const char *api)
+{
+    static const char *const lookers[] = {"org.banger.helper1.resolve-firecracker-binary",
+                                          "org.banger.helper1.find-firecracker-pid",
+                                          "org.banger.helper1.process-running", NULL};
+    g_autofree char *quoted = g_strdup_printf("`%s`", method->dbus_name);
+
+    if (!g_strv_contains(lookers, method->action)) {
+        check_default(action, "allow_active", "auth_admin_keep", method->action,
+                      " (a method that only looks is one of lookers in "
+                      "tests/unit/test-consistency.c)");
+        return;
+    }
+    check_default(action, "allow_active", "yes", method->action, "");
+    ck_assert_msg(strstr(api, quoted) != NULL, "docs/dbus-api.md has not %s among what only looks",
+                  quoted);
 }
 
 START_TEST(policy_has_every_action)
 {
-    /* What only looks: docs/dbus-api.md names them under polkit, too. */
-    static const char *const lookers[] = {"org.banger.helper1.resolve-firecracker-binary",
-                                          "org.banger.helper1.find-firecracker-pid",
-                                          "org.banger.helper1.process-running", NULL};
-    g_autofree char *policy = source_tree_read(POLICY);
+    g_autofree char *policy = source_tree_read(POLICY), *api = source_tree_read("docs/dbus-api.md");
     unsigned int count = 0, n_shared = 0;
 
     for (BangerMethodId id = 0; id < BANGER_N_METHODS; id++) {
@@ -227,11 +244,9 @@ START_TEST(policy_has_every_action)
         message = between(action, "<message", "</message>");
         ck_assert_ptr_nonnull(message);
         check_message(method, message);
-        check_default(action, "allow_any", "auth_admin", method->action);
-        check_default(action, "allow_inactive", "auth_admin", method->action);
-        check_default(action, "allow_active",
-                      g_strv_contains(lookers, method->action) ? "yes" : "auth_admin_keep",
-                      method->action);
+        check_default(action, "allow_any", "auth_admin", method->action, "");
+        check_default(action, "allow_inactive", "auth_admin", method->action, "");
+        check_allow_active(action, method, api);
     }
     for (const char *at = policy; (at = strstr(at, "<action id=")) != NULL; at++)
         count++;
@@ -239,19 +254,24 @@ START_TEST(policy_has_every_action)
 }
 END_TEST
 
-/* The virtual machine calls each method as a stranger, but for those that busctl cannot call. */
+/*
+ * The virtual machine calls each method as a stranger, but for those that busctl cannot call, with
+ * arguments of the right types.
+ */
 START_TEST(stranger_tries_every_method)
 {
     g_autofree char *samples = source_tree_read("tests/vm/guest/20-access");
 
     for (BangerMethodId id = 0; id < BANGER_N_METHODS; id++) {
         const BangerMethod *method = banger_method(id);
-        g_autofree char *line = g_strdup_printf("\n%s ", method->dbus_name);
+        g_autofree char *types = banger_fields_signature(method->in);
+        g_autofree char *line = g_strdup_printf("\n%s %s ", method->dbus_name, types);
         g_autofree char *bare = g_strdup_printf("\n%s\n", method->dbus_name);
 
-        ck_assert_msg(has_type(method->in, BANGER_TYPE_HANDLE) || strstr(samples, line) != NULL ||
-                          strstr(samples, bare) != NULL,
-                      "tests/vm/guest/20-access has no sample of %s", method->dbus_name);
+        ck_assert_msg(has_type(method->in, BANGER_TYPE_HANDLE) ||
+                          strstr(samples, *types == '\0' ? bare : line) != NULL,
+                      "tests/vm/guest/20-access has no sample of %s with arguments \"%s\"",
+                      method->dbus_name, types);
     }
 }
 END_TEST

@@ -283,6 +283,7 @@ START_TEST(interface_examples)
                                   *line);
         (void)bangerctl_run(command, &said);
         assert_lacks(said, "Invalid arguments", *line);
+        assert_lacks(said, "was called with arguments of", *line);
         assert_lacks(said, "Unknown method", *line);
         assert_lacks(said, "usage", *line);
         assert_lacks(said, "is no value of", *line);
