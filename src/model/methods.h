@@ -8,9 +8,7 @@
 /*
  * The method table: one row a method, and everything about it that is not its work. The D-Bus
  * vtable, the decoders, the polkit check, the journal line, the JSON bridge and the consistency
- * tests all read it. To add a method: a row here, its request struct in requests.h, its function in
- * its room (entered in bus/operations.c), its documentation in introspection/ and its action in
- * polkit/.
+ * tests all read it. What else belongs to a method is in HACKING.md.
  */
 
 typedef enum {
