@@ -309,7 +309,7 @@ move_to_broker(void)
     rig_wait_for(is_served, NULL, "dbus-broker");
     spawn((char *[]){(char *)"/usr/lib/polkit-1/polkitd", (char *)"--no-debug", NULL});
     rig_wait_for(is_served, (char *)POLKIT, "polkitd");
-    spawn((char *[]){(char *)"/usr/local/libexec/banger-helperd", NULL});
+    spawn((char *[]){(char *)BANGER_LIBEXECDIR "/banger-helperd", NULL});
     rig_wait_for(is_served, (char *)BANGER_BUS_NAME, "the helper");
 }
 
