@@ -294,6 +294,14 @@ peers_expect_silence(const char *name, const char *address)
     n_silent++;
 }
 
+/* Fails because of @what; the log has the flows and the rules that let it pass. */
+static void
+abort_for_answer(const char *what)
+{
+    (void)fprintf(stderr, "%s\n", network_run("cat /proc/net/nf_conntrack; nft list ruleset"));
+    ck_abort_msg("%s", what);
+}
+
 /* Asks on all flows, and takes what arrives on them for ANSWER_MSEC. */
 static void
 ask_silent_flows(void)
@@ -314,7 +322,7 @@ ask_silent_flows(void)
 
             /* What is refused is not reached either. */
             if (events[i].revents != 0 && recv(silent[i].fd, &byte, 1, MSG_DONTWAIT) > 0)
-                ck_abort_msg("%s", silent[i].what);
+                abort_for_answer(silent[i].what);
         }
     }
 }
