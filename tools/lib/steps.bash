@@ -10,7 +10,7 @@ jobs_per_processor=5
 
 # For say_how_long.
 declare -A usual_seconds=([style]=5 [lint]=80 [unit]=15 [bus]=220 [container]=35 [sanitizers]=280 [tsan]=75
-    [variants]=65 [valgrind]=80 [coverage]=140 [fuzz]=115 [distcheck]=70 [package]=230 [web]=40 [vm]=860 [trixie]=2300)
+    [variants]=65 [valgrind]=80 [coverage]=140 [fuzz]=150 [distcheck]=70 [package]=230 [web]=40 [vm]=1050 [trixie]=2300)
 
 # root reads a tree that is another user's, which git refuses unless it is configured to accept it.
 export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
@@ -232,7 +232,7 @@ run_tiers_together() {
 
     headline "$*"
     for tier in "$@"; do
-        if "prepare_$tier"; then
+        if ! declare -F "prepare_$tier" >/dev/null || "prepare_$tier"; then
             ready+=("$tier")
         else
             record fail "$tier" - "it cannot be built"

@@ -23,12 +23,8 @@ build_default() {
     build default --prefix=/usr --sysconfdir=/etc --localstatedir=/var --enable-test-hooks CFLAGS="-g -O2"
 }
 
-# The tiers that share the machine: prepare_TIER builds what it runs, list_TIER names its jobs, one a line,
-# and run_TIER runs one of them, in a process of its own.
-
-prepare_style() {
-    :
-}
+# The tiers that share the machine: prepare_TIER, if there is one, builds what it runs, list_TIER names its
+# jobs, one a line, and run_TIER runs one of them, in a process of its own.
 
 list_style() {
     printf '%s\n' clang-format shellcheck
@@ -66,10 +62,6 @@ run_analysis() {
 }
 
 # clang-tidy and cppcheck.
-prepare_lint() {
-    :
-}
-
 list_lint() {
     echo tests/analysis/lint
 }
@@ -141,10 +133,6 @@ run_sanitizers() {
 }
 
 # The helper under ThreadSanitizer while the bus tier calls it.
-prepare_tsan() {
-    :
-}
-
 list_tsan() {
     echo tests/analysis/tsan
 }
@@ -174,10 +162,6 @@ run_variants() {
     run_test variants "$1" "${1%%/*}" "${1#*/}"
 }
 
-prepare_valgrind() {
-    :
-}
-
 list_valgrind() {
     echo tests/analysis/valgrind
 }
@@ -187,10 +171,6 @@ run_valgrind() {
 }
 
 # Which lines of src the unit and bus tiers run, and the bar.
-prepare_coverage() {
-    :
-}
-
 list_coverage() {
     echo tests/analysis/coverage
 }
@@ -228,10 +208,6 @@ run_distcheck() {
 }
 
 # The tarball, the Debian package and the RPM, made, installed and removed; needs no build of ours.
-prepare_package() {
-    :
-}
-
 list_package() {
     echo tests/package
 }
