@@ -127,32 +127,34 @@ start_prompt(BangerQuestion *question)
     ask_polkit(question);
 }
 
-/* Whether @answer may not be what polkit's rules say: it was lost, or the rules came to no end. */
-static bool
-is_worth_asking_again(const BangerQuestion *question, BangerPolkitAnswer answer)
+/* Why @answer may not be what polkit's rules say. */
+static BangerRetryReason
+find_retry_reason(const BangerQuestion *question, BangerPolkitAnswer answer)
 {
-    if (question->asked_again)
-        return false;
     switch (answer) {
     case BANGER_POLKIT_LOST:
-        return true;
+        return BANGER_RETRY_LOST;
     case BANGER_POLKIT_NO:
-        return question->state == BANGER_QUESTION_ASKED &&
-               g_get_monotonic_time() - question->asked_at_usec >= RULES_TIMEOUT_USEC;
+        if (question->state == BANGER_QUESTION_ASKED &&
+            g_get_monotonic_time() - question->asked_at_usec >= RULES_TIMEOUT_USEC)
+            return BANGER_RETRY_LATE_NO;
+        break;
     case BANGER_POLKIT_CHALLENGE:
     case BANGER_POLKIT_YES:
     case BANGER_POLKIT_FAILED:
         break;
     }
-    return false;
+    return BANGER_RETRY_NONE;
 }
 
 /* polkit's @answer to a question whose caller still waits. */
 static void
 take_answer(BangerQuestion *question, BangerPolkitAnswer answer, const char *failure)
 {
-    if (is_worth_asking_again(question, answer)) {
-        question->asked_again = true;
+    BangerRetryReason reason = find_retry_reason(question, answer);
+
+    if ((reason & ~question->retried) != 0) {
+        question->retried |= reason;
         ask_polkit(question);
     } else if (failure != NULL) {
         close_question(question, banger_question_make_denial(question, failure));

@@ -19,8 +19,7 @@
  *                                +--------------------- ABANDONED <--------+
  *                                                       denied early (from ASKED too)
  *
- * "Asked again", once: the answer was lost with polkitd, or it was a no that polkit's rules may not
- * have said (is_worth_asking_again()). "Denied early": its time ran out, the caller left, or the
+ * "Asked again": see BangerRetryReason. "Denied early": its time ran out, the caller left, or the
  * service stops. polkit cannot be made to forget a question that no person was asked, so the bus
  * counts it until polkit answers: it stays, ABANDONED, with its verdict behind it.
  */
@@ -30,6 +29,16 @@ typedef enum {
     BANGER_QUESTION_PROMPTING, /* polkit has it, and asks a person */
     BANGER_QUESTION_ABANDONED, /* polkit has it; the verdict was called */
 } BangerQuestionState;
+
+/*
+ * Why a question is asked again, each reason once: a polkitd that is replaced and rules that then
+ * come to no end are two accidents, and neither is a verdict.
+ */
+typedef enum {
+    BANGER_RETRY_NONE = 0,
+    BANGER_RETRY_LOST = 1 << 0,    /* the answer was lost with polkitd */
+    BANGER_RETRY_LATE_NO = 1 << 1, /* a no as late as polkit's when it ends its rules */
+} BangerRetryReason;
 
 /* Who is kept from polkit by whom. */
 typedef enum {
@@ -47,7 +56,7 @@ typedef struct {
     uid_t uid;
     char **details; /* names and values in turn, NULL-terminated */
     bool interactive;
-    bool asked_again;
+    unsigned int retried;      /* BangerRetryReason: those that were used */
     GCancellable *cancellable; /* of what polkit asks a person: only while PROMPTING */
     unsigned int timer;
     int64_t asked_at_usec; /* monotonic */
