@@ -5,11 +5,6 @@
 
 : "${top:?}" # the tree, set by tools/check and tools/demo
 
-# is_installed NAME
-is_installed() {
-    dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q "^install ok installed"
-}
-
 # choose_package NAME …: prints the first of these that this Debian has.
 choose_package() {
     local name
@@ -26,14 +21,18 @@ choose_package() {
 # missing_packages LIST …: the lines of these lists of which no package is installed, without " | ".
 missing_packages() {
     local lists=" $* " list names name
+    local -A installed=()
 
+    while read -r name; do
+        installed[$name]=yes
+    done < <(dpkg-query -W -f '${db:Status-Status} ${Package}\n' | sed -n 's/^installed //p')
     while read -r list names; do
         if [[ $list == "#"* || -z $list || $lists != *" $list "* ]]; then
             continue
         fi
         names=${names//|/ }
         for name in $names; do
-            if is_installed "$name"; then
+            if [ -n "${installed[$name]:-}" ]; then
                 continue 2
             fi
         done
