@@ -95,8 +95,8 @@ copy_sources() {
     mv "$2.list.new" "$2.list"
 }
 
-# build NAME OPTION …: configures and makes $work/NAME with everything that is tested, unless that was done,
-# or failed, a moment ago for another tier.
+# build NAME OPTION …: configures and makes $work/NAME with everything that is tested, or with $build_targets
+# alone, unless that was done, or failed, a moment ago for another tier.
 declare -A is_built=()
 build() {
     local name=$1
@@ -118,7 +118,7 @@ build() {
             step build "$name: configure" ../source/configure --enable-werror "$@" || exit 1
             echo "$*" >options
         fi
-        step build "$name: make" make -j"$jobs" check TESTS= || exit 1
+        step build "$name: make" make -j"$jobs" "${build_targets:-check}" TESTS= || exit 1
     ) || return 1
     is_built[$name]=yes
 }

@@ -48,12 +48,18 @@ check_format() {
     step style clang-format clang-format-14 --dry-run -Werror $(list_sources "$top" | grep -E '\.[ch]$') || true
 }
 
+# Scripts that are as they were when this shellcheck found nothing are not looked at again.
 check_scripts() {
-    local scripts
+    local scripts found_nothing=$work/shellcheck.found-nothing now
 
     mapfile -t scripts < <(cd "$top" && list_sources . |
         grep -vE '\.(am|ac|in|[ch])$' | xargs grep -lE '^#!/bin/(ba)?sh|^# shellcheck shell' --)
-    step style shellcheck shellcheck -x -P SCRIPTDIR "${scripts[@]}" || true
+    now=$(shellcheck --version && sha256sum -- "${scripts[@]}")
+    if [ "$now" = "$(cat "$found_nothing" 2>/dev/null)" ]; then
+        step style shellcheck true
+    elif step style shellcheck shellcheck -x -P SCRIPTDIR "${scripts[@]}"; then
+        printf '%s\n' "$now" >"$found_nothing"
+    fi
 }
 
 # run_analysis TIER JOB: one of tests/analysis, which build below $work and report their tests themselves.
@@ -217,6 +223,19 @@ run_package() {
     run_program package "$1/install" timeout 900 "$top/$1/install" --log "$work/package-log" "$work/packages"
 }
 
+# The page of Cockpit in a real browser.
+prepare_web() {
+    build_default
+}
+
+list_web() {
+    echo tests/web/run
+}
+
+run_web() {
+    run_program web "$1" timeout 900 "$work/source/$1" --build "$work/default" --log "$work/web-log"
+}
+
 # The others have the machine for themselves, one after the other.
 
 # Each fuzz target for 30 s from its corpus, as many at once as there are processors. What it finds
@@ -224,7 +243,7 @@ run_package() {
 tier_fuzz() {
     local target name
 
-    build fuzz --disable-werror --enable-fuzzers CC="$(command -v clang-14 || echo clang)" CFLAGS="-g -O1" || return 1
+    build_targets=tests-fuzz build fuzz --disable-werror --enable-fuzzers CC="$(command -v clang-14 || echo clang)" CFLAGS="-g -O1" || return 1
     while read -r target; do
         name=${target##*/fuzz-}
         mkdir -p "$work/fuzz/found/$name"
@@ -245,18 +264,15 @@ tier_fuzz() {
     wait || true
 }
 
-# The page of Cockpit in a real browser.
-tier_web() {
-    build_default || return 1
-    run_alone web tests/web/run timeout 900 "$work/source/tests/web/run" \
-        --build "$work/default" --log "$work/web-log"
-}
-
-# The installed package on a real Debian, in QEMU.
+# The installed package on a real Debian, in QEMU: the one that the tier package has made, if it ran.
 tier_vm() {
+    local packages=()
+
     build_default || return 1
-    run_alone vm tests/vm/run timeout 2300 "$top/tests/vm/run" --build "$work/default" \
-        --log "$work/vm"
+    if is_one_of package "${chosen[@]:-}"; then
+        packages=(--packages "$work/packages")
+    fi
+    run_alone vm tests/vm/run timeout 2300 "$top/tests/vm/run" --build "$work/default" "${packages[@]}" --log "$work/vm"
 }
 
 # What README says to a reader, on a Debian 13 with nothing on it; and the installed package on that, in QEMU.
