@@ -435,8 +435,8 @@ make_late_rules(const char *asked)
 }
 
 /*
- * A no that took polkit as long as it lets its rules run is not taken for one of theirs at once; the
- * second time, neither if the question had been lost with a polkitd before.
+ * A no that took polkit as long as it lets its rules run is not taken for one of theirs at once;
+ * the second time, neither if the question was lost with a polkitd before.
  */
 START_TEST(late_no_is_asked_again)
 {
