@@ -9,7 +9,8 @@
  * uid 0 needs no question. Everyone else is decided by polkit, with the subject system-bus-name (a
  * pid could be another process by the time polkit looks), the action of the method's row, and the
  * details of the request. Whatever is not a clear yes is a no: polkit absent, hanging, or answering
- * an error. Only a question whose answer was lost because polkitd ended is asked once more.
+ * an error. Only a question whose answer was lost because polkitd ended, or whose no came as late
+ * as the one that polkitd gives for rules that come to no end, is asked again, once for each.
  *
  * polkitd answers one question after the other, so what it has before it is what everyone waits
  * for: few questions are open at a time, fewer of users who are not known to be allowed anything,

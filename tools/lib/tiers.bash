@@ -54,8 +54,8 @@ check_scripts() {
 
     mapfile -t scripts < <(cd "$top" && list_sources . |
         grep -vE '\.(am|ac|in|[ch])$' | xargs grep -lE '^#!/bin/(ba)?sh|^# shellcheck shell' --)
-    now=$(shellcheck --version && sha256sum -- "${scripts[@]}")
-    if [ "$now" = "$(cat "$found_nothing" 2>/dev/null)" ]; then
+    now=$(shellcheck --version && sha256sum -- "${scripts[@]}") || now=
+    if [ -n "$now" ] && [ "$now" = "$(cat "$found_nothing" 2>/dev/null)" ]; then
         step style shellcheck true
     elif step style shellcheck shellcheck -x -P SCRIPTDIR "${scripts[@]}"; then
         printf '%s\n' "$now" >"$found_nothing"
