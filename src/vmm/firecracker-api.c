@@ -9,6 +9,7 @@
 #include "vmm/curl.h"
 
 #define ANSWER_MAX (64u << 10) /* bytes of headers, and of a body */
+#define END_WAIT_MS 2000       /* for a process that has closed its connection */
 
 struct BangerFirecrackerApi {
     const BangerCurl *lib;
@@ -174,6 +175,14 @@ banger_firecracker_api_free(BangerFirecrackerApi *api)
     g_free(api);
 }
 
+/* Whether the other side has closed the connection, or does not take one. */
+static bool
+is_closed(CURLcode result)
+{
+    return result == CURLE_COULDNT_CONNECT || result == CURLE_GOT_NOTHING ||
+           result == CURLE_PARTIAL_FILE || result == CURLE_RECV_ERROR || result == CURLE_SEND_ERROR;
+}
+
 /* Turns libcurl's @result, which is no success, into @error. */
 static bool
 refuse_result(const BangerFirecrackerApi *api, CURLcode result,
@@ -226,6 +235,9 @@ banger_firecracker_api_request(BangerFirecrackerApi *api, const BangerFirecracke
     if (!set_request(api, request, left_ms))
         return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED, "cannot set up libcurl");
     result = api->lib->easy_perform(api->curl);
+    /* That is often the first sign of an end, and how it ended is what the caller says. */
+    if (is_closed(result))
+        (void)banger_process_wait_end(api->process, END_WAIT_MS);
     if (result != CURLE_OK)
         return refuse_result(api, result, request, error);
     (void)api->lib->easy_getinfo(api->curl, CURLINFO_RESPONSE_CODE, &status);
