@@ -11,6 +11,7 @@
 #include "util/path-walk.h"
 
 #define CREATE_TRIES 8
+#define CREATE_FLAGS (O_WRONLY | O_APPEND)
 
 /* How long, and how often, opening is tried that a lease is in the way of: our own are short. */
 #define LEASE_TRIES 50
@@ -247,17 +248,6 @@ open_parent_below(const BangerSettings *settings, int root_fd, const char *below
     return banger_steal_fd(&fd);
 }
 
-/* Gives the file @path, just created without any mode as @fd, away; on failure it is removed. */
-static bool
-give_created(const BangerSettings *settings, BangerPathRoot root, const char *path, int fd,
-             uid_t uid, gid_t gid, mode_t mode, GError **error)
-{
-    if (banger_path_give(fd, path, uid, gid, mode, error))
-        return true;
-    (void)banger_path_unlink(settings, root, path, fd, NULL);
-    return false;
-}
-
 /* Finds the existing file @below, which must be of who creates it, @uid, or of the owner. */
 static int
 find_created(const BangerSettings *settings, int root_fd, const char *below, const char *path,
@@ -322,24 +312,73 @@ banger_path_check_create(const BangerSettings *settings, BangerPathRoot root, co
     return fd >= 0;
 }
 
-/* Creates @path as banger_path_create_file(), if nothing of its name is there. */
+/* A file that is to be made, and whom it goes to. */
+typedef struct {
+    const BangerSettings *settings;
+    BangerPathRoot root;
+    const char *path;
+    uid_t uid;
+    gid_t gid;
+    mode_t mode;
+} NewFile;
+
+static bool
+give_new(const NewFile *new, int fd, GError **error)
+{
+    return banger_path_give(fd, new->path, new->uid, new->gid, new->mode, error);
+}
+
+/*
+ * Creates @name in @parent, on a file system that has no files without a name: a helper that is
+ * killed before it has given it away leaves it, root's and without a mode.
+ */
 static int
-create_new(const BangerSettings *settings, int root_fd, const char *below, const char *path,
-           bool *ret_exists, GError **error)
+create_named(const NewFile *new, int parent, const char *name, bool *ret_exists, GError **error)
+{
+    banger_autofd int fd = banger_walk_create(parent, name, CREATE_FLAGS | O_CREAT | O_EXCL, 0);
+
+    *ret_exists = fd < 0 && errno == EEXIST;
+    if (fd < 0) {
+        if (!*ret_exists)
+            (void)banger_walk_refuse(errno, new->path, error);
+        return -1;
+    }
+    if (give_new(new, fd, error))
+        return banger_steal_fd(&fd);
+    (void)banger_path_unlink(new->settings, new->root, new->path, fd, NULL);
+    return -1;
+}
+
+/*
+ * Creates @new, the part of whose path below @root_fd is @below, if nothing of its name is there.
+ * It has neither name nor mode until it belongs to whom it shall: no process opens it in between,
+ * and nothing is left if the helper is killed.
+ */
+static int
+create_new(const NewFile *new, int root_fd, const char *below, bool *ret_exists, GError **error)
 {
     const char *name;
     banger_autofd int parent =
-        open_to_create(settings, root_fd, below, path, &name, ret_exists, error);
-    int fd;
+        open_to_create(new->settings, root_fd, below, new->path, &name, ret_exists, error);
+    banger_autofd int fd = -1;
 
     if (parent < 0)
         return -1;
-    /* No mode until it belongs to whom it shall: no process opens it in between. */
-    fd = banger_walk_create(parent, name, O_WRONLY | O_APPEND | O_CREAT | O_EXCL, 0);
-    *ret_exists = fd < 0 && errno == EEXIST;
-    if (fd < 0 && !*ret_exists)
-        (void)banger_walk_refuse(errno, path, error);
-    return fd;
+    fd = banger_walk_create(parent, ".", CREATE_FLAGS | O_TMPFILE, 0);
+    if (fd < 0 && errno == EOPNOTSUPP)
+        return create_named(new, parent, name, ret_exists, error);
+    if (fd < 0) {
+        (void)banger_walk_refuse(errno, new->path, error);
+        return -1;
+    }
+    if (!give_new(new, fd, error))
+        return -1;
+    if (linkat(AT_FDCWD, banger_fd_path(fd).text, parent, name, AT_SYMLINK_FOLLOW) == 0)
+        return banger_steal_fd(&fd);
+    *ret_exists = errno == EEXIST;
+    if (!*ret_exists)
+        (void)banger_walk_refuse(errno, new->path, error);
+    return -1;
 }
 
 static int
@@ -355,6 +394,7 @@ int
 banger_path_create_file(const BangerSettings *settings, BangerPathRoot root, const char *path,
                         uid_t uid, gid_t gid, mode_t mode, bool *ret_created, GError **error)
 {
+    const NewFile new = {settings, root, path, uid, gid, mode};
     const char *below;
     banger_autofd int root_fd = open_root_of(settings, root, path, &below, error);
 
@@ -363,10 +403,8 @@ banger_path_create_file(const BangerSettings *settings, BangerPathRoot root, con
     for (int i = 0; i < CREATE_TRIES; i++) {
         g_autoptr(GError) failure = NULL;
         bool exists = false;
-        banger_autofd int fd = create_new(settings, root_fd, below, path, &exists, &failure);
+        banger_autofd int fd = create_new(&new, root_fd, below, &exists, &failure);
 
-        if (fd >= 0 && !give_created(settings, root, path, fd, uid, gid, mode, error))
-            return -1;
         if (fd < 0 && exists)
             fd = open_created(settings, root_fd, below, path, uid, &failure);
         if (fd >= 0) {

@@ -60,7 +60,8 @@ bool banger_path_check_writable(const BangerSettings *settings, const struct sta
 /*
  * Creates the regular file @path with owner @uid:@gid and @mode, or opens it for appending if it
  * exists already: then owner and mode stay as they are. An existing file must belong to @uid or to
- * the owner (NotManaged): root's own file is not what another user's output may go to.
+ * the owner (NotManaged): root's own file is not what another user's output may go to. It has its
+ * name only when it has its owner and mode (O_TMPFILE), where the file system can do that.
  * @ret_created, which may be NULL, says which. Returns a descriptor open for writing, or -1.
  */
 int banger_path_create_file(const BangerSettings *settings, BangerPathRoot root, const char *path,

@@ -59,6 +59,19 @@ image_run(const char *const *argv, int *ret_status)
     return g_strconcat(out, err, NULL);
 }
 
+BangerSettings
+image_settings_of_owner(void)
+{
+    const struct passwd *owner = getpwnam(BANGER_OWNER);
+
+    ck_assert_ptr_nonnull(owner);
+    return (BangerSettings){.owner_user = owner->pw_name,
+                            .owner_uid = owner->pw_uid,
+                            .owner_gid = owner->pw_gid,
+                            .state_directory = (char *)BANGER_STATE_DIRECTORY,
+                            .runtime_directory = (char *)BANGER_RUNTIME_DIRECTORY};
+}
+
 char *
 image_path_of(const char *name)
 {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "rig/rig-client.h"
+#include "util/settings.h"
 
 /*
  * What the tests of images and snapshots share: images made by mke2fs in the state directory, the
@@ -29,6 +30,9 @@ sd_bus *image_bus(void);
 char *image_run(const char *const *argv, int *ret_status);
 #define image_run_words(ret_status, ...)                                                           \
     image_run((const char *const[]){__VA_ARGS__, NULL}, ret_status)
+
+/* The helper's directories and their owner, whose name is static (getpwnam(3)). */
+BangerSettings image_settings_of_owner(void);
 
 /* The path of @name in the state directory. Free it. */
 char *image_path_of(const char *name);

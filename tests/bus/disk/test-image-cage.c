@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -143,8 +142,7 @@ END_TEST
 static int
 start_in_cage(const char *probe, BangerWorker *worker, char **ret_device)
 {
-    const struct passwd *owner = getpwnam(BANGER_OWNER);
-    BangerSettings settings = {.owner_user = owner->pw_name, .owner_uid = owner->pw_uid};
+    BangerSettings settings = image_settings_of_owner();
     g_autofree char *image = image_make("image", 4 * MIB, "");
     banger_autofd int fd = open(image, O_RDWR | O_CLOEXEC);
     banger_autofd int loop = banger_loop_attach(fd, image, false, ret_device, NULL);

@@ -2,7 +2,6 @@
 /* Paths that lead elsewhere, given to the methods that take files; and swapped under the helper. */
 #include <fcntl.h>
 #include <pthread.h>
-#include <pwd.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -253,23 +252,10 @@ race(const BangerSettings *settings, Swap *wanted, const char *open_path, const 
     ck_assert_uint_gt(n_refused, 0);
 }
 
-static BangerSettings
-settings_of_owner(void)
-{
-    const struct passwd *owner = getpwnam(BANGER_OWNER);
-
-    ck_assert_ptr_nonnull(owner);
-    return (BangerSettings){.owner_user = owner->pw_name,
-                            .owner_uid = owner->pw_uid,
-                            .owner_gid = owner->pw_gid,
-                            .state_directory = (char *)BANGER_STATE_DIRECTORY,
-                            .runtime_directory = (char *)BANGER_RUNTIME_DIRECTORY};
-}
-
 /* The file itself, then a directory on the way, by a symbolic link to the same thing outside. */
 START_TEST(swapped_during_the_call)
 {
-    BangerSettings settings = settings_of_owner();
+    BangerSettings settings = image_settings_of_owner();
     g_autofree char *directory = image_path_of("raced"), *evil = image_path_of("raced-evil");
     g_autofree char *file = image_path_of("raced/file"), *other = image_path_of("raced-other");
     struct stat good;
@@ -379,7 +365,7 @@ END_TEST
  */
 START_TEST(directories_of_root)
 {
-    BangerSettings settings = settings_of_owner();
+    BangerSettings settings = image_settings_of_owner();
     g_autofree char *directory = image_path_of("of-root"), *log = image_path_of("of-root/log");
     g_autofree char *new = image_path_of("of-root/new"), *plain = image_path_of("log");
     g_autoptr(GError) error = NULL;
