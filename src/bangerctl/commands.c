@@ -7,50 +7,56 @@
 #define ANY_NUMBER 1024
 #define USAGE_WIDTH 26 /* of a command with its arguments, in the list of them */
 
+typedef enum {
+    PAGED = 1 << 0,
+    OF_JOURNAL = 1 << 1, /* it asks no bus */
+} CommandFlags;
+
 struct Command {
     const char *name;
     const char *arguments;
     unsigned int min, max; /* how many arguments */
-    bool is_paged;
+    CommandFlags flags;
     CommandFunction *run;
     const char *description;
 };
 
 static const Command commands[] = {
-    {"list", "", 0, 0, true, command_list, N_("List the machines")},
-    {"status", "[VM]", 0, 1, true, command_status,
+    {"list", "", 0, 0, PAGED, command_list, N_("List the machines")},
+    {"status", "[VM]", 0, 1, PAGED, command_status,
      N_("Show a machine with its last journal lines, or the host")},
-    {"show", "VM", 1, 1, true, command_show,
+    {"show", "VM", 1, 1, PAGED, command_show,
      N_("Show the properties of a machine (--property: one)")},
-    {"watch", "", 0, 0, false, command_watch, N_("Show what happens, as it happens")},
-    {"run", "FILE", 1, 1, false, command_create, N_("Make the machine of a file (--dry-run)")},
-    {"destroy", "VM|FILE", 1, 1, false, command_destroy,
+    {"watch", "", 0, 0, 0, command_watch, N_("Show what happens, as it happens")},
+    {"run", "FILE", 1, 1, 0, command_create, N_("Make the machine of a file (--dry-run)")},
+    {"destroy", "VM|FILE", 1, 1, 0, command_destroy,
      N_("Remove a machine and what was made for it (--timeout, --remove-cow)")},
-    {"stop", "VM", 1, 1, false, command_stop, N_("Have a machine end (--timeout)")},
-    {"kill", "VM", 1, 1, false, command_kill,
+    {"stop", "VM", 1, 1, 0, command_stop, N_("Have a machine end (--timeout)")},
+    {"kill", "VM", 1, 1, 0, command_kill,
      N_("Send a signal to the VMM of a machine (--signal, KILL)")},
-    {"logs", "VM", 1, 1, false, command_logs, N_("Show the journal of a machine (--follow)")},
-    {"console", "VM", 1, 1, false, command_console, N_("Show the console of a machine (--follow)")},
-    {"bridges", "", 0, 0, true, command_bridges, N_("List the bridges")},
-    {"taps", "", 0, 0, true, command_taps, N_("List the TAPs")},
-    {"snapshots", "", 0, 0, true, command_snapshots, N_("List the snapshots")},
-    {"nat", "GUEST-IP TAP on|off", 3, 3, false, command_nat,
+    {"logs", "VM", 1, 1, OF_JOURNAL, command_logs, N_("Show the journal of a machine (--follow)")},
+    {"console", "VM", 1, 1, OF_JOURNAL, command_console,
+     N_("Show the console of a machine (--follow)")},
+    {"bridges", "", 0, 0, PAGED, command_bridges, N_("List the bridges")},
+    {"taps", "", 0, 0, PAGED, command_taps, N_("List the TAPs")},
+    {"snapshots", "", 0, 0, PAGED, command_snapshots, N_("List the snapshots")},
+    {"nat", "GUEST-IP TAP on|off", 3, 3, 0, command_nat,
      N_("Let a guest out of its bridge, or not")},
-    {"forward", "tcp|udp PORT GUEST-IP GUEST-PORT on|off", 5, 5, false, command_forward,
+    {"forward", "tcp|udp PORT GUEST-IP GUEST-PORT on|off", 5, 5, 0, command_forward,
      N_("Forward a port of the host to a guest, or not")},
-    {"read", "IMAGE PATH", 2, 2, false, command_read,
+    {"read", "IMAGE PATH", 2, 2, 0, command_read,
      N_("Write a file of an image to standard output")},
-    {"write", "IMAGE PATH", 2, 2, false, command_write,
+    {"write", "IMAGE PATH", 2, 2, 0, command_write,
      N_("Write standard input to a file of an image")},
-    {"check", "IMAGE", 1, 1, false, command_check,
-     N_("Check the file system of an image (--repair)")},
-    {"gc", "", 0, 0, false, command_gc,
+    {"check", "IMAGE", 1, 1, 0, command_check, N_("Check the file system of an image (--repair)")},
+    {"gc", "", 0, 0, 0, command_gc,
      N_("Remove what is left of machines (--dry-run, --keep, --remove)")},
-    {"doctor", "", 0, 0, true, command_doctor,
+    {"doctor", "", 0, 0, PAGED, command_doctor,
      N_("Show what this host lacks for guests, and the cure")},
-    {"trace", "OP-ID", 1, 1, true, command_trace, N_("Show the journal of one operation")},
-    {"metrics", "", 0, 0, false, command_metrics, N_("Print OpenMetrics text (--output)")},
-    {"call", "METHOD [KEY=VALUE…]", 1, ANY_NUMBER, false, command_call,
+    {"trace", "OP-ID", 1, 1, PAGED | OF_JOURNAL, command_trace,
+     N_("Show the journal of one operation")},
+    {"metrics", "", 0, 0, 0, command_metrics, N_("Print OpenMetrics text (--output)")},
+    {"call", "METHOD [KEY=VALUE…]", 1, ANY_NUMBER, 0, command_call,
      N_("Call any method, with its arguments by name")},
 };
 
@@ -107,10 +113,16 @@ command_find(char **argv)
     return NULL;
 }
 
+bool
+command_needs_bus(const Command *command)
+{
+    return (command->flags & OF_JOURNAL) == 0;
+}
+
 ClientStatus
 command_run(const Command *command, const CommandContext *context, char **arguments)
 {
-    if (command->is_paged && !context->output.no_pager)
+    if ((command->flags & PAGED) != 0 && !context->output.no_pager)
         pager_start();
     return command->run(context, arguments);
 }

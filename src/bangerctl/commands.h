@@ -6,7 +6,7 @@
 
 /* What a command is run with. */
 typedef struct {
-    sd_bus *bus;
+    sd_bus *bus; /* NULL for a command that does not need it */
     OutputOptions output;
     const char *host;      /* --host, or NULL */
     const char *container; /* --machine, or NULL */
@@ -29,6 +29,9 @@ typedef struct Command Command;
  * after saying so on standard error: nothing was asked of the bus for that.
  */
 const Command *command_find(char **argv);
+
+/* Whether @command asks the bus: what reads the journal works without one. */
+bool command_needs_bus(const Command *command);
 
 /* Runs @command, as command_find() has it, with its @arguments. */
 ClientStatus command_run(const Command *command, const CommandContext *context, char **arguments);

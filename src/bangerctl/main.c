@@ -84,7 +84,7 @@ run_command(const Options *options, char **argv)
         .dry_run = options->dry_run,
         .remove_cow = options->remove_cow,
     };
-    ClientStatus status;
+    ClientStatus status = CLIENT_OK;
 
     if (command == NULL)
         return CLIENT_USAGE;
@@ -93,7 +93,8 @@ run_command(const Options *options, char **argv)
     if (options->host != NULL || options->container != NULL)
         agent_be_remote();
     terminal_look();
-    status = client_open(options->host, options->container, &context.bus);
+    if (command_needs_bus(command))
+        status = client_open(options->host, options->container, &context.bus);
     if (status == CLIENT_OK)
         status = command_run(command, &context, argv + 1);
     sd_bus_flush_close_unref(context.bus);

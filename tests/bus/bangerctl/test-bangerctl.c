@@ -145,10 +145,11 @@ START_TEST(host)
     bangerctl_check(BANGERCTL "status none", 4, "there is no machine none");
     bangerctl_check(BANGERCTL "stop none", 0, "There is no machine none that runs.\n");
     bangerctl_check(BANGERCTL "--json stop none", 0, "{\"Id\":\"none\",\"How\":\"gone\"}\n");
-    bangerctl_check(BANGERCTL "trace op-none", 4, "the journal has no record of op-none");
+    /* What reads the journal does so without a bus, or a second connection to the host. */
+    bangerctl_check(NO_BUS BANGERCTL "trace op-none", 4, "the journal has no record of op-none");
     bangerctl_check(BANGERCTL "trace 'op;id'", 2, "cannot be a name");
-    bangerctl_check(BANGERCTL "-H 'a b' logs vm1", 2, "is not the name of a host");
-    bangerctl_check(BANGERCTL "console none", 0, "");
+    bangerctl_check(NO_BUS BANGERCTL "-H 'a b' logs vm1", 2, "is not the name of a host");
+    bangerctl_check(NO_BUS BANGERCTL "console none", 0, "");
 }
 END_TEST
 
