@@ -72,10 +72,8 @@ has_descriptors(ext2_filsys fs, dgrp_t group)
 static unsigned int
 count_free(const unsigned char *bits, unsigned int n)
 {
-    unsigned int n_used = 0;
+    unsigned int n_used = ext2fs_bitcount(bits, n / 8);
 
-    for (unsigned int i = 0; i < n / 8; i++)
-        n_used += (unsigned int)__builtin_popcount(bits[i]);
     if (n % 8 != 0)
         n_used += (unsigned int)__builtin_popcount(bits[n / 8] & ((1u << n % 8) - 1));
     return n - n_used;
