@@ -10,6 +10,7 @@
 
 #define ANSWER_MAX (64u << 10) /* bytes of headers, and of a body */
 #define END_WAIT_MS 2000       /* for a process that has closed its connection */
+#define END_LOOK_MS 100        /* between looks whether the job was cancelled meanwhile */
 
 struct BangerFirecrackerApi {
     const BangerCurl *lib;
@@ -24,6 +25,7 @@ struct BangerFirecrackerApi {
     GString *answer;
     size_t header_bytes;
     GError *refusal; /* of check_peer() or check_end() */
+    bool is_closed;  /* by the other side, at the last request */
     char words[CURL_ERROR_SIZE];
 };
 
@@ -231,13 +233,12 @@ banger_firecracker_api_request(BangerFirecrackerApi *api, const BangerFirecracke
     g_string_truncate(api->answer, 0);
     api->header_bytes = 0;
     api->words[0] = '\0';
+    api->is_closed = false;
     g_clear_error(&api->refusal);
     if (!set_request(api, request, left_ms))
         return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED, "cannot set up libcurl");
     result = api->lib->easy_perform(api->curl);
-    /* That is often the first sign of an end, and how it ended is what the caller says. */
-    if (is_closed(result))
-        (void)banger_process_wait_end(api->process, END_WAIT_MS);
+    api->is_closed = is_closed(result);
     if (result != CURLE_OK)
         return refuse_result(api, result, request, error);
     (void)api->lib->easy_getinfo(api->curl, CURLINFO_RESPONSE_CODE, &status);
@@ -247,6 +248,17 @@ banger_firecracker_api_request(BangerFirecrackerApi *api, const BangerFirecracke
     return banger_set_error(error, BANGER_ERROR_OPERATION_FAILED,
                             "%s %s was refused with status %ld: %s", request->method, request->path,
                             status, fault != NULL ? fault : "no reason given");
+}
+
+void
+banger_firecracker_api_await_end(const BangerFirecrackerApi *api)
+{
+    const gint64 end_usec =
+        MIN(g_get_monotonic_time() + (gint64)END_WAIT_MS * 1000, api->deadline_usec);
+
+    while (api->is_closed && banger_job_check(api->job, NULL) &&
+           g_get_monotonic_time() < end_usec && !banger_process_wait_end(api->process, END_LOOK_MS))
+        continue;
 }
 
 static bool

@@ -283,6 +283,7 @@ make_request(Launch *launch, BangerFirecrackerApi *api, const BangerFirecrackerR
         return false;
     if (banger_firecracker_api_request(api, request, &failure))
         return true;
+    banger_firecracker_api_await_end(api);
     if (banger_log_tells(failure->message, launch->request->kernel_args))
         return banger_set_error(error, banger_error_code(failure),
                                 "%s %s was refused, with a text that shows kernel arguments",

@@ -19,6 +19,7 @@
  *     exit STEP STATUS   exit
  *     crash STEP         die of SIGSEGV
  *     close STEP         close the connection without an answer
+ *     fade STEP STATUS   close the connection without an answer, and exit half a second later
  *     garbage STEP       answer something that is not HTTP
  *     flood STEP         answer with a body that never ends
  *     forge STEP         answer 400 with a fault_message of 40 KiB of odd bytes without an end

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "fake/fake.h"
@@ -89,6 +90,26 @@ replace(const char *text)
         perror(text);
 }
 
+static int status_of_end;
+
+static void
+end(int signal)
+{
+    (void)signal;
+    _exit(status_of_end);
+}
+
+/* Has this process exit with the status @text in half a second, whatever it does then. */
+static void
+end_later(const char *text)
+{
+    const struct itimerval half = {.it_value = {.tv_usec = 500000}};
+
+    status_of_end = atoi(text);
+    (void)signal(SIGALRM, end);
+    (void)setitimer(ITIMER_REAL, &half, NULL);
+}
+
 static FakeOrder
 follow(const char *verb, const char *text, const char **ret_text)
 {
@@ -125,6 +146,10 @@ follow(const char *verb, const char *text, const char **ret_text)
         return FAKE_REFUSE;
     if (g_str_equal(verb, "close"))
         return FAKE_CLOSE;
+    if (g_str_equal(verb, "fade")) {
+        end_later(text);
+        return FAKE_CLOSE;
+    }
     if (g_str_equal(verb, "garbage"))
         return FAKE_GARBAGE;
     if (g_str_equal(verb, "flood"))

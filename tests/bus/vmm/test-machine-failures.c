@@ -85,6 +85,14 @@ START_TEST(exits)
 }
 END_TEST
 
+/* A connection that is closed comes before the end of a process, which may take a moment. */
+START_TEST(ends_after_it_closed)
+{
+    launch_fails("fade /logger 41", "OperationFailed", "exited with status 41");
+    launch_fails("fade /actions 41", "OperationFailed", "exited with status 41");
+}
+END_TEST
+
 START_TEST(crashes)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(steps); i++) {
@@ -346,6 +354,7 @@ main(int argc, char **argv)
     tcase = new_tcase(suite, "steps"); /* each fails at every step of the API */
     tcase_add_test(tcase, refuses);
     tcase_add_test(tcase, exits);
+    tcase_add_test(tcase, ends_after_it_closed);
     tcase_add_test(tcase, crashes);
     tcase_add_test(tcase, answers_badly);
     tcase_add_test(tcase, hangs);
