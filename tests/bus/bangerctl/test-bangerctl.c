@@ -145,11 +145,32 @@ START_TEST(host)
     bangerctl_check(BANGERCTL "status none", 4, "there is no machine none");
     bangerctl_check(BANGERCTL "stop none", 0, "There is no machine none that runs.\n");
     bangerctl_check(BANGERCTL "--json stop none", 0, "{\"Id\":\"none\",\"How\":\"gone\"}\n");
-    /* What reads the journal does so without a bus, or a second connection to the host. */
+    /* What reads the journal does so without a bus. */
     bangerctl_check(NO_BUS BANGERCTL "trace op-none", 4, "the journal has no record of op-none");
     bangerctl_check(BANGERCTL "trace 'op;id'", 2, "cannot be a name");
     bangerctl_check(NO_BUS BANGERCTL "-H 'a b' logs vm1", 2, "is not the name of a host");
     bangerctl_check(NO_BUS BANGERCTL "console none", 0, "");
+}
+END_TEST
+
+/* An ssh that only says what it was called with. */
+#define SSH_STUB                                                                                   \
+    "d=$(mktemp -d) && printf '#!/bin/sh\necho \"$*\" >&2\n' >$d/ssh && chmod +x $d/ssh && "       \
+    "PATH=$d:$PATH "
+
+START_TEST(journal_of_a_host)
+{
+    static const char *const commands[] = {"logs vm1", "console vm1", "trace op-1"};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
+        g_autofree char *command =
+            g_strdup_printf(SSH_STUB BANGERCTL "-H none.invalid %s; rm -r $d", commands[i]);
+        g_autofree char *expected = g_strdup_printf("-- none.invalid bangerctl %s\n", commands[i]);
+        g_autofree char *text = bangerctl_print(command);
+
+        /* One connection, and none to the bus there. */
+        ck_assert_str_eq(text, expected);
+    }
 }
 END_TEST
 
@@ -172,6 +193,7 @@ main(int argc, char **argv)
     tcase_add_test(tcase, calls);
     tcase_add_test(tcase, forwards);
     tcase_add_test(tcase, host);
+    tcase_add_test(tcase, journal_of_a_host);
     suite_add_tcase(suite, tcase);
     return harness_run("bus/bangerctl", suite);
 }
