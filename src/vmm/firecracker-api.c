@@ -255,10 +255,11 @@ banger_firecracker_api_await_end(const BangerFirecrackerApi *api)
 {
     const gint64 end_usec =
         MIN(g_get_monotonic_time() + (gint64)END_WAIT_MS * 1000, api->deadline_usec);
+    bool goes_on = api->is_closed;
 
-    while (api->is_closed && banger_job_check(api->job, NULL) &&
-           g_get_monotonic_time() < end_usec && !banger_process_wait_end(api->process, END_LOOK_MS))
-        continue;
+    while (goes_on)
+        goes_on = banger_job_check(api->job, NULL) && g_get_monotonic_time() < end_usec &&
+                  !banger_process_wait_end(api->process, END_LOOK_MS);
 }
 
 static bool
