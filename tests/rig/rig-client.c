@@ -8,8 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include "util/fd.h"
 #include "util/settings.h"
 
 #define EXIT_SKIPPED 77
@@ -240,6 +243,27 @@ rig_wait_for(bool (*condition)(void *data), void *data, const char *what)
         ck_assert_msg(g_get_monotonic_time() < deadline, "waited in vain: %s", what);
         g_usleep(10 * 1000);
     }
+}
+
+static bool
+is_listening(void *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    banger_autofd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_uint_lt(g_strlcpy(address.sun_path, path, sizeof address.sun_path),
+                      sizeof address.sun_path);
+    return connect(fd, (const struct sockaddr *)&address, sizeof address) == 0;
+}
+
+void
+rig_wait_listening(const char *path)
+{
+    g_autofree char *copy = g_strdup(path);
+    g_autofree char *what = g_strdup_printf("a process that listens at %s", path);
+
+    rig_wait_for(is_listening, copy, what);
 }
 
 pid_t

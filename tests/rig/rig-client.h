@@ -119,6 +119,12 @@ void rig_wait_pid_gone(pid_t pid);
 void rig_wait_for(bool (*condition)(void *data), void *data, const char *what);
 
 /*
+ * Waits until a process listens at @path, by connecting to it and closing: the socket's file is
+ * there from bind(2) on, and until listen(2) whoever connects is refused.
+ */
+void rig_wait_listening(const char *path);
+
+/*
  * Ends the process that owns @bus_name, if there is one, by @signal, and waits until the bus knows:
  * the next call starts a new one.
  */

@@ -62,13 +62,6 @@ client_listens(void)
     return fd >= 0;
 }
 
-static bool
-is_listening(void *data)
-{
-    (void)data;
-    return client_listens();
-}
-
 /* The socket listens before the bridge has given up root's rights. */
 static bool
 has_no_rights(void *data)
@@ -88,7 +81,7 @@ client_start(const char *const *arguments)
 
     ck_assert(mkdir("/run/banger-root", 0755) == 0 || errno == EEXIST);
     pid = spawn(first, arguments, -1);
-    rig_wait_for(is_listening, NULL, "the bridge does not listen");
+    rig_wait_listening(BRIDGE_SOCKET);
     rig_wait_for(has_no_rights, &pid, "the bridge keeps root's rights");
     return pid;
 }

@@ -388,12 +388,6 @@ start_forwarding(const char *real)
     return pid;
 }
 
-static bool
-is_socket(void *data)
-{
-    return access(data, F_OK) == 0;
-}
-
 static void
 stop_forwarding(pid_t pid)
 {
@@ -409,7 +403,7 @@ stop_forwarding(pid_t pid)
 START_TEST(bus_comes_and_goes)
 {
     RigMonitor *monitor;
-    static char forwarded[] = BANGER_RUNTIME_DIRECTORY "/bus";
+    static const char forwarded[] = BANGER_RUNTIME_DIRECTORY "/bus";
     g_autofree char *real = g_strdup(strstr(g_getenv("DBUS_SYSTEM_BUS_ADDRESS"), "path=") + 5);
     pid_t bridge, forwarder, helper;
     g_autofree char *unreachable = NULL;
@@ -429,7 +423,7 @@ START_TEST(bus_comes_and_goes)
                          "\"cannot reach the system bus: "),
         "%s", unreachable);
     forwarder = start_forwarding(real);
-    rig_wait_for(is_socket, forwarded, "socat does not listen");
+    rig_wait_listening(forwarded);
     client_send(fd, DELETE);
     client_expect_line(fd, DONE);
 
@@ -449,7 +443,7 @@ START_TEST(bus_comes_and_goes)
                   "%s", lost);
     ck_assert_int_eq(kill(helper, SIGCONT), 0);
     forwarder = start_forwarding(real);
-    rig_wait_for(is_socket, forwarded, "socat does not listen");
+    rig_wait_listening(forwarded);
     client_send(fd, DELETE);
     client_expect_line(fd, DONE);
     (void)close(fd);

@@ -107,12 +107,6 @@ START_TEST(after_a_death)
 }
 END_TEST
 
-static bool
-exists(void *path)
-{
-    return access(path, F_OK) == 0;
-}
-
 /* Whatever is named: what a machine has is not touched. */
 START_TEST(running_machine)
 {
@@ -136,7 +130,7 @@ START_TEST(unstarted_machine)
     pid_t half = machine_start_program(RIG_UID_OWNER, argv);
 
     (void)composite_create(machine);
-    rig_wait_for(exists, (void *)(uintptr_t)(MACHINE_RUN "half.sock"), "the socket");
+    rig_wait_listening(MACHINE_RUN "half.sock");
     check("half", "half", true, "");
     /* Who started it, and what for, is not on record without systemd. */
     check(NULL, NULL, true, "");

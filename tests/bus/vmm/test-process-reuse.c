@@ -65,12 +65,6 @@ give_pid_away(const char *step, pid_t pid)
     reused++;
 }
 
-static bool
-listens(void *data)
-{
-    return access(data, F_OK) == 0;
-}
-
 static pid_t
 start_vmm(void)
 {
@@ -88,7 +82,7 @@ start_vmm(void)
             (void)execv(argv[0], argv);
         _exit(127);
     }
-    rig_wait_for(listens, socket_path, "the double's socket");
+    rig_wait_listening(socket_path);
     return pid;
 }
 
