@@ -2,6 +2,7 @@
 /* Files that the helper makes for the owner: whole, or not at all, whatever ends it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,8 +18,11 @@ int __real_fchownat(int directory, const char *name, uid_t uid, gid_t gid, int f
 int __wrap_fchownat(int directory, const char *name, uid_t uid, gid_t gid, int flags);
 int __real_banger_walk_create(int directory, const char *name, int flags, mode_t mode);
 int __wrap_banger_walk_create(int directory, const char *name, int flags, mode_t mode);
+int __real_linkat(int from, const char *name, int to, const char *new_name, int flags);
+int __wrap_linkat(int from, const char *name, int to, const char *new_name, int flags);
 
 static enum { GIVE, GIVE_IN_VAIN, END_BEFORE } giving;
+static enum { NAME, NAME_IN_VAIN, NAME_TAKEN, NAME_TAKEN_AND_FREE } naming;
 static bool has_unnamed_files = true;
 
 int
@@ -41,6 +45,24 @@ __wrap_banger_walk_create(int directory, const char *name, int flags, mode_t mod
         return -1;
     }
     return __real_banger_walk_create(directory, name, flags, mode);
+}
+
+/* NAME_TAKEN: another call has made the file a moment before. */
+int
+__wrap_linkat(int from, const char *name, int to, const char *new_name, int flags)
+{
+    if (naming == NAME_IN_VAIN) {
+        errno = EDQUOT;
+        return -1;
+    }
+    if (naming == NAME_TAKEN)
+        ck_assert_int_eq(__real_linkat(from, name, to, new_name, flags), 0);
+    if (naming == NAME_TAKEN_AND_FREE) {
+        naming = NAME;
+        errno = EEXIST;
+        return -1;
+    }
+    return __real_linkat(from, name, to, new_name, flags);
 }
 
 static int
@@ -87,6 +109,40 @@ START_TEST(made_whole_or_not_at_all)
 }
 END_TEST
 
+/* What can come of giving the file its name, when all else is done. */
+START_TEST(named_last)
+{
+    g_autofree char *path = image_path_of("made");
+    g_autoptr(GError) error = NULL;
+    bool created = true;
+    struct stat st;
+    int fd;
+
+    naming = NAME_IN_VAIN;
+    ck_assert_int_eq(create_log(path, NULL, &error), -1);
+    ck_assert(g_error_matches(error, BANGER_ERROR, BANGER_ERROR_OPERATION_FAILED));
+    ck_assert_ptr_nonnull(strstr(error->message, path));
+    ck_assert_int_ne(access(path, F_OK), 0);
+
+    naming = NAME_TAKEN; /* the file of the call that was first is both calls' */
+    fd = create_log(path, &created, NULL);
+    ck_assert_int_ge(fd, 0);
+    ck_assert(!created);
+    ck_assert_int_eq(write(fd, "one", 3), 3);
+    banger_close_fd(&fd);
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_int_eq(st.st_size, 3);
+    ck_assert_int_eq(unlink(path), 0);
+
+    naming = NAME_TAKEN_AND_FREE; /* by whom it was taken has deleted it: once again */
+    fd = create_log(path, &created, NULL);
+    ck_assert_int_ge(fd, 0);
+    ck_assert(created);
+    banger_close_fd(&fd);
+    ck_assert_int_eq(unlink(path), 0);
+}
+END_TEST
+
 /* A helper that ends before a new file is its owner's leaves none. */
 START_TEST(killed_while_making_it)
 {
@@ -115,6 +171,7 @@ main(int argc, char **argv)
     (void)argc;
     image_enter("bus/new-files", argv, NULL);
     tcase_add_loop_test(tcase, made_whole_or_not_at_all, 0, 2);
+    tcase_add_test(tcase, named_last);
     tcase_add_test(tcase, killed_while_making_it);
     suite_add_tcase(suite, tcase);
     return harness_run("bus/new-files", suite);
