@@ -5,6 +5,7 @@
 
 #include "model/address.h"
 #include "model/names.h"
+#include "network/bridge-address.h"
 #include "network/collision.h"
 #include "network/label.h"
 #include "network/network-settings.h"
@@ -28,105 +29,18 @@ banger_bridge_is_ours(const BangerLink *link)
     return memcmp(link->mac, mac, sizeof mac) == 0;
 }
 
+/* A bridge that was made. */
 typedef struct {
     BangerNetlink *netlink;
     int index;
-    BangerLinkAddress address;
-} Step;
-
-static void
-push_step(BangerUndo *undo, void (*take_back)(gpointer), BangerNetlink *netlink, int index,
-          const BangerLinkAddress *address)
-{
-    Step *step = g_new0(Step, 1);
-
-    step->netlink = netlink;
-    step->index = index;
-    if (address != NULL)
-        step->address = *address;
-    banger_undo_push(undo, take_back, step, g_free);
-}
+} Made;
 
 static void
 undo_create(void *user_data)
 {
-    const Step *step = user_data;
+    const Made *made = user_data;
 
-    (void)banger_link_delete(step->netlink, step->index, NULL);
-}
-
-static void
-undo_add_address(void *user_data)
-{
-    const Step *step = user_data;
-
-    (void)banger_link_delete_address(step->netlink, step->index, &step->address, NULL);
-}
-
-static void
-undo_delete_address(void *user_data)
-{
-    const Step *step = user_data;
-
-    (void)banger_link_add_address(step->netlink, step->index, &step->address, NULL);
-}
-
-static bool
-has_address(const GArray *addresses, const BangerLinkAddress *wanted)
-{
-    for (unsigned int i = 0; i < addresses->len; i++) {
-        const BangerLinkAddress *address = &g_array_index(addresses, BangerLinkAddress, i);
-
-        if (address->prefix == wanted->prefix &&
-            banger_address_equal(&address->address, &wanted->address))
-            return true;
-    }
-    return false;
-}
-
-/* Whether @address has to go for @wanted. Link-local ones never do: the kernel's own is one. */
-static bool
-is_wrong(const BangerLinkAddress *address, const BangerLinkAddress *wanted)
-{
-    return address->address.family == wanted->address.family &&
-           !banger_address_is_link_local(&address->address);
-}
-
-/*
- * Gives the bridge the address if it lacks it. It is then the wrong ones of the same family that
- * our bridge has, and they go first: where the subnet is the same, the kernel would take the new
- * one away with the old (secondary addresses follow their primary). While the wanted address is
- * there, others that an administrator added are not touched. @addresses follows.
- */
-static bool
-ensure_address(BangerNetlink *netlink, const BangerLink *link, GArray *addresses,
-               const BangerLinkAddress *wanted, BangerUndo *undo, GArray *removed, GError **error)
-{
-    BangerLinkAddress added = *wanted;
-
-    if (has_address(addresses, wanted))
-        return true;
-    for (unsigned int i = 0; i < addresses->len;) {
-        const BangerLinkAddress wrong = g_array_index(addresses, BangerLinkAddress, i);
-
-        if (!is_wrong(&wrong, wanted)) {
-            i++;
-            continue;
-        }
-        if (!banger_link_delete_address(netlink, link->index, &wrong, error))
-            return false;
-        push_step(undo, undo_delete_address, netlink, link->index, &wrong);
-        g_array_append_val(removed, wrong);
-        g_array_remove_index(addresses, i);
-    }
-    if (!banger_link_add_address(netlink, link->index, wanted, error)) {
-        g_prefix_error(error, "bridge %s: ", link->name);
-        return false;
-    }
-    push_step(undo, undo_add_address, netlink, link->index, wanted);
-    added.index = link->index;
-    g_array_append_val(addresses, added);
-    return true;
+    (void)banger_link_delete(made->netlink, made->index, NULL);
 }
 
 /* A router that a guest plays must not configure the host. */
@@ -161,7 +75,7 @@ put_in_order(BangerNetlink *netlink, const BangerLink *link, GArray *addresses,
     if (!label.adopted && memcmp(mac, link->mac, sizeof mac) != 0)
         change.mac = mac;
     if (!ensure_no_router_advertisements(link, error) ||
-        !ensure_address(netlink, link, addresses, wanted, undo, removed, error))
+        !banger_bridge_ensure_address(netlink, link, addresses, wanted, undo, removed, error))
         return false;
     /* The kernel looks at the delay first, and with STP on it refuses 0: a message of its own. */
     if (link->stp && !banger_link_change(netlink, link, &(BangerLinkChange){.no_stp = true}, error))
@@ -181,6 +95,7 @@ create_bridge(BangerNetlink *netlink, const char *name, BangerUndo *undo, Banger
 {
     g_autoptr(GError) refusal = NULL;
     uint8_t mac[BANGER_MAC_LENGTH];
+    Made *made;
     bool found;
 
     banger_bridge_derive_mac(name, mac);
@@ -197,7 +112,9 @@ create_bridge(BangerNetlink *netlink, const char *name, BangerUndo *undo, Banger
         *ret_lost = true; /* deleted again at once */
         return true;
     }
-    push_step(undo, undo_create, netlink, ret_link->index, NULL);
+    made = g_new(Made, 1);
+    *made = (Made){netlink, ret_link->index};
+    banger_undo_push(undo, undo_create, made, g_free);
     return true;
 }
 
@@ -285,7 +202,7 @@ accept_foreign(BangerNetlink *netlink, const BangerSettings *settings, BangerLin
         return banger_set_error(error, BANGER_ERROR_NOT_MANAGED,
                                 "the bridge %s exists and is not of banger-helper's making",
                                 link->name);
-    if (has_address(addresses, wanted)) {
+    if (banger_bridge_has_address(addresses, wanted)) {
         if (lent)
             return true;
         if (link->alias[0] == '\0' &&
@@ -305,37 +222,6 @@ accept_foreign(BangerNetlink *netlink, const BangerSettings *settings, BangerLin
                             link->name, text, wanted->prefix);
 }
 
-/* Another address of the family is there already: it goes only while no guest depends on it. */
-static bool
-check_no_guests(BangerNetlink *netlink, const BangerLink *bridge, int family, GError **error)
-{
-    g_autoptr(GArray) ports = banger_link_list_ports(netlink, bridge->index, error);
-
-    if (ports == NULL)
-        return false;
-    for (unsigned int i = 0; i < ports->len; i++) {
-        const BangerLink *port = &g_array_index(ports, BangerLink, i);
-        BangerLabel label;
-
-        banger_label_parse(port->alias, &label);
-        if (banger_label_has_family(&label, family))
-            return banger_set_error(error, BANGER_ERROR_BUSY,
-                                    "the bridge %s has another address, and the TAP %s has a guest "
-                                    "by it",
-                                    bridge->name, port->name);
-    }
-    return true;
-}
-
-static bool
-has_wrong_address(const GArray *addresses, const BangerLinkAddress *wanted)
-{
-    for (unsigned int i = 0; i < addresses->len; i++)
-        if (is_wrong(&g_array_index(addresses, BangerLinkAddress, i), wanted))
-            return true;
-    return false;
-}
-
 /*
  * All checks of a bridge that is there; those of its address only if that is new to it. One of the
  * older helper's is adopted, unless @check: then nothing is changed.
@@ -350,11 +236,10 @@ accept_existing(BangerNetlink *netlink, const BangerSettings *settings, BangerLi
                                 "the link %s exists and is not a bridge", link->name);
     if (!banger_bridge_is_ours(link))
         return accept_foreign(netlink, settings, link, addresses, wanted, check, error);
-    if (has_address(addresses, wanted))
+    if (banger_bridge_has_address(addresses, wanted))
         return true;
     return banger_collision_check_policy(settings->network, wanted, error) &&
-           (!has_wrong_address(addresses, wanted) ||
-            check_no_guests(netlink, link, wanted->address.family, error)) &&
+           banger_bridge_check_readdress(netlink, link, addresses, wanted, error) &&
            banger_collision_check(netlink, settings->network, link->index, wanted, error);
 }
 
@@ -471,20 +356,10 @@ banger_bridge_restore(BangerNetlink *netlink, const BangerBridge *bridge, const 
 {
     const BangerLinkAddress wanted = wanted_address(bridge);
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&address_lock);
-    g_autoptr(GArray) addresses = NULL;
     bool found;
 
     (void)locker;
-    if (!banger_link_find(netlink, bridge->bridge_name, ret_link, &found, NULL) || !found ||
-        !banger_bridge_is_ours(ret_link) ||
-        !check_no_guests(netlink, ret_link, wanted.address.family, NULL))
-        return false;
-    addresses = banger_link_addresses(netlink, ret_link->index, wanted.address.family, NULL);
-    if (addresses == NULL || !has_address(addresses, &wanted) ||
-        !banger_link_delete_address(netlink, ret_link->index, &wanted, NULL))
-        return false;
-    for (unsigned int i = removed->len; i > 0; i--)
-        (void)banger_link_add_address(netlink, ret_link->index,
-                                      &g_array_index(removed, BangerLinkAddress, i - 1), NULL);
-    return true;
+    return banger_link_find(netlink, bridge->bridge_name, ret_link, &found, NULL) && found &&
+           banger_bridge_is_ours(ret_link) &&
+           banger_bridge_restore_addresses(netlink, ret_link, &wanted, removed);
 }

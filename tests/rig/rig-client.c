@@ -245,6 +245,14 @@ rig_wait_for(bool (*condition)(void *data), void *data, const char *what)
     }
 }
 
+bool
+rig_race_goes_on(gint64 begun_usec, unsigned int round, unsigned int rounds, unsigned int n_one,
+                 unsigned int n_other)
+{
+    return round < rounds || ((n_one == 0 || n_other == 0) &&
+                              g_get_monotonic_time() - begun_usec < rig_timeout_usec());
+}
+
 static bool
 is_listening(void *path)
 {

@@ -119,6 +119,14 @@ void rig_wait_pid_gone(pid_t pid);
 void rig_wait_for(bool (*condition)(void *data), void *data, const char *what);
 
 /*
+ * Whether a race that @begun_usec (monotonic) goes on with round @round, from 0: there are @rounds
+ * of them, and more while one of its two outcomes, which were counted, has not been seen, but these
+ * not beyond rig_timeout_usec(). A machine that is busy may run one side of it alone for a while.
+ */
+bool rig_race_goes_on(gint64 begun_usec, unsigned int round, unsigned int rounds,
+                      unsigned int n_one, unsigned int n_other);
+
+/*
  * Waits until a process listens at @path, by connecting to it and closing: the socket's file is
  * there from bind(2) on, and until listen(2) whoever connects is refused.
  */

@@ -224,11 +224,12 @@ swap(void *data)
 static void
 race(const BangerSettings *settings, Swap *wanted, const char *open_path, const struct stat *good)
 {
+    const gint64 begun_usec = g_get_monotonic_time();
     unsigned int n_opened = 0, n_refused = 0;
     pthread_t thread;
 
     ck_assert_int_eq(pthread_create(&thread, NULL, swap, wanted), 0);
-    for (int i = 0; i < ROUNDS; i++) {
+    for (unsigned int i = 0; rig_race_goes_on(begun_usec, i, ROUNDS, n_opened, n_refused); i++) {
         g_autoptr(GError) error = NULL;
         struct stat st;
         banger_autofd int fd =
@@ -242,7 +243,7 @@ race(const BangerSettings *settings, Swap *wanted, const char *open_path, const 
         }
         ck_assert_int_eq(fstat(fd, &st), 0);
         ck_assert_msg(st.st_dev == good->st_dev && st.st_ino == good->st_ino,
-                      "round %d opened another file", i);
+                      "round %u opened another file", i);
         n_opened++;
     }
     wanted->stop = true;
@@ -286,6 +287,7 @@ START_TEST(swapped_under_the_helper)
     g_autofree char *before = NULL, *after = NULL;
     ImageFile file = {"/f", "x", 1, 0};
     Swap wanted = {.path = image, .hostile = other};
+    const gint64 begun_usec = g_get_monotonic_time();
     unsigned int n_written = 0, n_refused = 0;
     pthread_t thread;
 
@@ -293,7 +295,7 @@ START_TEST(swapped_under_the_helper)
     before = image_digest(OUTSIDE);
     ck_assert_int_eq(symlink(OUTSIDE, other), 0);
     ck_assert_int_eq(pthread_create(&thread, NULL, swap, &wanted), 0);
-    for (int i = 0; i < 300; i++) {
+    for (unsigned int i = 0; rig_race_goes_on(begun_usec, i, 300, n_written, n_refused); i++) {
         const char *error = image_write(image, &file, 1, NULL);
 
         ck_assert_msg(error == NULL || g_str_equal(error, "BadParams"), "%s", error);
