@@ -31,8 +31,8 @@ typedef struct {
     const BangerMachineRequest *machine;
     bool made_bridge;
     bool made_tap;
-    GArray *addresses;    /* of BangerLinkAddress, that the bridge had */
-    char *former_machine; /* of the TAP */
+    BangerReaddress readdress; /* of the bridge */
+    char *former_machine;      /* of the TAP */
     BangerGuestState guest;
     BangerServer former_resolver;
 } Former;
@@ -53,7 +53,7 @@ former_free(void *user_data)
     Former *former = user_data;
 
     g_free(former->former_machine);
-    g_clear_pointer(&former->addresses, g_array_unref);
+    banger_readdress_clear(&former->readdress);
     banger_guest_state_clear(&former->guest);
     g_free(former);
 }
@@ -84,7 +84,7 @@ remove_links(void *user_data)
     if (former->made_bridge)
         run_back(former, banger_op_delete_bridge,
                  &(BangerRequest){.delete_bridge = {launch->network.bridge_name}});
-    banger_network_restore_bridge(former->settings, &launch->network, former->addresses);
+    banger_network_restore_bridge(former->settings, &launch->network, &former->readdress);
 }
 
 static bool
@@ -99,7 +99,7 @@ make_links(BangerCreation *creation, GError **error)
     (void)locker;
     former->made_bridge = if_nametoindex(launch->network.bridge_name) == 0;
     former->made_tap = if_nametoindex(launch->tap_device) == 0;
-    if (!banger_network_create_tap(creation->settings, &create, creation->job, &former->addresses,
+    if (!banger_network_create_tap(creation->settings, &create, creation->job, &former->readdress,
                                    &reply, error))
         return false;
     banger_creation_take_warning(creation, &reply);

@@ -2,42 +2,9 @@
 #include "network/bridge-address.h"
 
 #include "model/address.h"
+#include "network/collision.h"
 #include "network/guests.h"
 #include "util/error.h"
-
-typedef struct {
-    BangerNetlink *netlink;
-    int index;
-    BangerLinkAddress address;
-} Step;
-
-static void
-push_step(BangerUndo *undo, void (*take_back)(gpointer), BangerNetlink *netlink, int index,
-          const BangerLinkAddress *address)
-{
-    Step *step = g_new0(Step, 1);
-
-    step->netlink = netlink;
-    step->index = index;
-    step->address = *address;
-    banger_undo_push(undo, take_back, step, g_free);
-}
-
-static void
-undo_add_address(void *user_data)
-{
-    const Step *step = user_data;
-
-    (void)banger_link_delete_address(step->netlink, step->index, &step->address, NULL);
-}
-
-static void
-undo_delete_address(void *user_data)
-{
-    const Step *step = user_data;
-
-    (void)banger_link_add_address(step->netlink, step->index, &step->address, NULL);
-}
 
 bool
 banger_bridge_has_address(const GArray *addresses, const BangerLinkAddress *wanted)
@@ -100,12 +67,13 @@ banger_bridge_check_readdress(BangerNetlink *netlink, const BangerLink *bridge,
            check_no_guests(netlink, bridge, wanted->address.family, error);
 }
 
-/* Takes from our bridge the addresses that have to go for @wanted. @addresses follows. */
+/* Takes from our bridge the addresses that give way to @wanted. */
 static bool
 remove_wrong_addresses(BangerNetlink *netlink, const BangerLink *bridge, GArray *addresses,
-                       const BangerLinkAddress *wanted, BangerUndo *undo, GArray *removed,
-                       GError **error)
+                       const BangerLinkAddress *wanted, BangerReaddress *readdress, GError **error)
 {
+    if (readdress->removed == NULL)
+        readdress->removed = g_array_new(FALSE, FALSE, sizeof(BangerLinkAddress));
     for (unsigned int i = 0; i < addresses->len;) {
         const BangerLinkAddress wrong = g_array_index(addresses, BangerLinkAddress, i);
 
@@ -115,8 +83,7 @@ remove_wrong_addresses(BangerNetlink *netlink, const BangerLink *bridge, GArray 
         }
         if (!banger_link_delete_address(netlink, bridge->index, &wrong, error))
             return false;
-        push_step(undo, undo_delete_address, netlink, bridge->index, &wrong);
-        g_array_append_val(removed, wrong);
+        g_array_append_val(readdress->removed, wrong);
         g_array_remove_index(addresses, i);
     }
     return true;
@@ -124,7 +91,7 @@ remove_wrong_addresses(BangerNetlink *netlink, const BangerLink *bridge, GArray 
 
 bool
 banger_bridge_ensure_address(BangerNetlink *netlink, const BangerLink *bridge, GArray *addresses,
-                             const BangerLinkAddress *wanted, BangerUndo *undo, GArray *removed,
+                             const BangerLinkAddress *wanted, BangerReaddress *readdress,
                              GError **error)
 {
     g_autoptr(GMutexLocker) guests = NULL;
@@ -136,35 +103,47 @@ banger_bridge_ensure_address(BangerNetlink *netlink, const BangerLink *bridge, G
         guests = g_mutex_locker_new(banger_guest_lock());
         (void)guests;
         if (!check_no_guests(netlink, bridge, wanted->address.family, error) ||
-            !remove_wrong_addresses(netlink, bridge, addresses, wanted, undo, removed, error))
+            !remove_wrong_addresses(netlink, bridge, addresses, wanted, readdress, error))
             return false;
     }
     if (!banger_link_add_address(netlink, bridge->index, wanted, error)) {
         g_prefix_error(error, "bridge %s: ", bridge->name);
         return false;
     }
-    push_step(undo, undo_add_address, netlink, bridge->index, wanted);
+    readdress->added = true;
     added.index = bridge->index;
     g_array_append_val(addresses, added);
     return true;
 }
 
+/* Takes @wanted from the bridge, unless a guest depends on it. Whether it was there and is gone. */
+static bool
+remove_address(BangerNetlink *netlink, const BangerLink *bridge, const BangerLinkAddress *wanted)
+{
+    g_autoptr(GArray) addresses =
+        banger_link_addresses(netlink, bridge->index, wanted->address.family, NULL);
+
+    return addresses != NULL && banger_bridge_has_address(addresses, wanted) &&
+           check_no_guests(netlink, bridge, wanted->address.family, NULL) &&
+           banger_link_delete_address(netlink, bridge->index, wanted, NULL);
+}
+
 bool
-banger_bridge_restore_addresses(BangerNetlink *netlink, const BangerLink *bridge,
-                                const BangerLinkAddress *wanted, const GArray *removed)
+banger_bridge_restore_addresses(BangerNetlink *netlink, const BangerNetworkSettings *settings,
+                                const BangerLink *bridge, const BangerLinkAddress *wanted,
+                                const BangerReaddress *readdress)
 {
     g_autoptr(GMutexLocker) guests = g_mutex_locker_new(banger_guest_lock());
-    g_autoptr(GArray) addresses = NULL;
 
     (void)guests;
-    if (!check_no_guests(netlink, bridge, wanted->address.family, NULL))
+    if (readdress->added && !remove_address(netlink, bridge, wanted))
         return false;
-    addresses = banger_link_addresses(netlink, bridge->index, wanted->address.family, NULL);
-    if (addresses == NULL || !banger_bridge_has_address(addresses, wanted) ||
-        !banger_link_delete_address(netlink, bridge->index, wanted, NULL))
-        return false;
-    for (unsigned int i = removed->len; i > 0; i--)
-        (void)banger_link_add_address(netlink, bridge->index,
-                                      &g_array_index(removed, BangerLinkAddress, i - 1), NULL);
+    for (unsigned int i = readdress->removed == NULL ? 0 : readdress->removed->len; i > 0; i--) {
+        const BangerLinkAddress *former =
+            &g_array_index(readdress->removed, BangerLinkAddress, i - 1);
+
+        if (banger_collision_check(netlink, settings, bridge->index, former, NULL))
+            (void)banger_link_add_address(netlink, bridge->index, former, NULL);
+    }
     return true;
 }

@@ -58,7 +58,7 @@ ensure_no_router_advertisements(const BangerLink *link, GError **error)
  */
 static bool
 put_in_order(BangerNetlink *netlink, const BangerLink *link, GArray *addresses,
-             const BangerLinkAddress *wanted, BangerUndo *undo, GArray *removed, bool *ret_changed,
+             const BangerLinkAddress *wanted, BangerReaddress *readdress, bool *ret_changed,
              GError **error)
 {
     uint8_t mac[BANGER_MAC_LENGTH];
@@ -75,7 +75,7 @@ put_in_order(BangerNetlink *netlink, const BangerLink *link, GArray *addresses,
     if (!label.adopted && memcmp(mac, link->mac, sizeof mac) != 0)
         change.mac = mac;
     if (!ensure_no_router_advertisements(link, error) ||
-        !banger_bridge_ensure_address(netlink, link, addresses, wanted, undo, removed, error))
+        !banger_bridge_ensure_address(netlink, link, addresses, wanted, readdress, error))
         return false;
     /* The kernel looks at the delay first, and with STP on it refuses 0: a message of its own. */
     if (link->stp && !banger_link_change(netlink, link, &(BangerLinkChange){.no_stp = true}, error))
@@ -323,9 +323,10 @@ static GMutex address_lock;
 bool
 banger_bridge_ensure(BangerNetlink *netlink, const BangerSettings *settings,
                      const BangerBridge *bridge, BangerUndo *undo, BangerLink *ret_link,
-                     GArray **ret_addresses, GArray *removed, GError **error)
+                     GArray **ret_addresses, BangerReaddress *readdress, GError **error)
 {
     const BangerLinkAddress wanted = wanted_address(bridge);
+    g_auto(BangerReaddress) of_new = {0};
     g_autoptr(GArray) addresses = NULL;
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&address_lock);
     BangerLink link;
@@ -334,16 +335,23 @@ banger_bridge_ensure(BangerNetlink *netlink, const BangerSettings *settings,
 
     (void)locker;
     if (!find_or_create(netlink, settings, bridge->bridge_name, &wanted, undo, &link, &addresses,
-                        &created, error) ||
-        (!banger_bridge_is_lent(settings, &link) &&
-         !put_in_order(netlink, &link, addresses, &wanted, undo, removed, &changed, error)))
+                        &created, error))
         return false;
+    if (!banger_bridge_is_lent(settings, &link) &&
+        !put_in_order(netlink, &link, addresses, &wanted, created ? &of_new : readdress, &changed,
+                      error))
+        g_clear_pointer(&addresses, g_array_unref);
     /* A new one has no carrier, and the kernel gives it no address yet. */
-    if (changed && !created) {
+    else if (changed && !created) {
         g_clear_pointer(&addresses, g_array_unref);
         addresses = banger_link_addresses(netlink, link.index, AF_UNSPEC, error);
-        if (addresses == NULL)
-            return false;
+    }
+    if (addresses == NULL) {
+        if (!banger_readdress_is_empty(readdress))
+            (void)banger_bridge_restore_addresses(netlink, settings->network, &link, &wanted,
+                                                  readdress);
+        banger_readdress_clear(readdress);
+        return false;
     }
     *ret_link = link;
     *ret_addresses = g_steal_pointer(&addresses);
@@ -351,7 +359,8 @@ banger_bridge_ensure(BangerNetlink *netlink, const BangerSettings *settings,
 }
 
 bool
-banger_bridge_restore(BangerNetlink *netlink, const BangerBridge *bridge, const GArray *removed,
+banger_bridge_restore(BangerNetlink *netlink, const BangerSettings *settings,
+                      const BangerBridge *bridge, const BangerReaddress *readdress,
                       BangerLink *ret_link)
 {
     const BangerLinkAddress wanted = wanted_address(bridge);
@@ -359,7 +368,9 @@ banger_bridge_restore(BangerNetlink *netlink, const BangerBridge *bridge, const 
     bool found;
 
     (void)locker;
-    return banger_link_find(netlink, bridge->bridge_name, ret_link, &found, NULL) && found &&
+    return !banger_readdress_is_empty(readdress) &&
+           banger_link_find(netlink, bridge->bridge_name, ret_link, &found, NULL) && found &&
            banger_bridge_is_ours(ret_link) &&
-           banger_bridge_restore_addresses(netlink, ret_link, &wanted, removed);
+           banger_bridge_restore_addresses(netlink, settings->network, ret_link, &wanted,
+                                           readdress);
 }

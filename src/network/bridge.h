@@ -2,6 +2,7 @@
 #pragma once
 
 #include "model/requests.h"
+#include "network/bridge-address.h"
 #include "network/link.h"
 #include "util/settings.h"
 #include "util/undo.h"
@@ -21,9 +22,9 @@ bool banger_bridge_is_ours(const BangerLink *link);
 /*
  * Sees to it that the bridge exists with its address, marked and up; *@ret_link is how it was found
  * or made, *@ret_addresses, a GArray of BangerLinkAddress, what it has then, of both families. What
- * is as it should be is not touched. Steps that leave something behind are pushed on
- * @undo, whose data borrow @netlink: it must outlive @undo. Addresses that the bridge had and has
- * no more are appended to @removed, a GArray of BangerLinkAddress.
+ * is as it should be is not touched. That it was made is pushed on @undo, whose data borrow
+ * @netlink: it must outlive @undo. *@readdress, which must be empty, is what was done to the
+ * addresses of a bridge that was there; if this fails nothing was.
  *
  * A bridge of another program's is never changed: one that AdoptBridges of @settings names is used
  * as it is, one that the older helper made (its name, no alias, exactly this address, and ports
@@ -36,15 +37,16 @@ bool banger_bridge_is_ours(const BangerLink *link);
  */
 bool banger_bridge_ensure(BangerNetlink *netlink, const BangerSettings *settings,
                           const BangerBridge *bridge, BangerUndo *undo, BangerLink *ret_link,
-                          GArray **ret_addresses, GArray *removed, GError **error);
+                          GArray **ret_addresses, BangerReaddress *readdress, GError **error);
 
 /*
- * Takes back what banger_bridge_ensure() did to the addresses of the bridge, and was not undone at
- * once: the one that @bridge wants goes, and @removed come back. False, and nothing is changed, if
- * that is not so any more or a guest needs the address by now. *@ret_link is the bridge.
+ * Takes back what banger_bridge_ensure() did to the addresses of the bridge. False, and nothing is
+ * changed, if that is nothing, or is not so any more, or a guest depends on the address by now; an
+ * address whose network another link has by now does not come back. *@ret_link is the bridge.
  */
-bool banger_bridge_restore(BangerNetlink *netlink, const BangerBridge *bridge,
-                           const GArray *removed, BangerLink *ret_link);
+bool banger_bridge_restore(BangerNetlink *netlink, const BangerSettings *settings,
+                           const BangerBridge *bridge, const BangerReaddress *readdress,
+                           BangerLink *ret_link);
 
 /* Whether banger_bridge_ensure() would be refused; nothing is changed. The same errors. */
 bool banger_bridge_check(BangerNetlink *netlink, const BangerSettings *settings,

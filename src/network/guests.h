@@ -25,7 +25,11 @@ typedef struct {
 bool banger_guest_find(const BangerSettings *settings, const BangerAddress *guest,
                        BangerGuestOwner *ret_owner, GError **error);
 
-/* One registration at a time: no other comes between a look and the change that follows. */
+/*
+ * One registration at a time: no other comes between a look and the change that follows; nor does
+ * an address that leaves its bridge (network/bridge-address.h). Who wants the lock of the bridges'
+ * addresses too has that one first.
+ */
 GMutex *banger_guest_lock(void);
 
 /*

@@ -39,7 +39,7 @@ void (*banger_network_test_hook)(const char *tap_name);
 
 /*
  * Enters the bridge, which has @addresses, in the tables, unless it is another program's; takes out
- * the addresses @removed.
+ * the addresses @removed, if not NULL.
  */
 static bool
 enter_bridge(const BangerSettings *settings, const BangerLink *bridge, const GArray *addresses,
@@ -51,35 +51,40 @@ enter_bridge(const BangerSettings *settings, const BangerLink *bridge, const GAr
 
     if (banger_bridge_is_lent(settings, bridge))
         return true;
-    for (unsigned int i = 0; i < removed->len; i++)
+    for (unsigned int i = 0; removed != NULL && i < removed->len; i++)
         banger_elements_add_bridge_address(gone, bridge->name,
                                            &g_array_index(removed, BangerLinkAddress, i).address);
     banger_elements_add_bridge(elements, bridge, addresses);
     return banger_filter_change(settings, &change, error);
 }
 
-/* The bridge @link has its former addresses again, and not that of @bridge: the tables follow. */
+/* Takes back what was done to the addresses of the bridge, and the tables follow. */
 static void
-enter_former_addresses(const BangerSettings *settings, BangerNetlink *netlink,
-                       const BangerLink *link, const BangerBridge *bridge)
+restore_addresses(const BangerSettings *settings, BangerNetlink *netlink,
+                  const BangerBridge *bridge, const BangerReaddress *readdress)
 {
     const BangerLinkAddress wanted = {.address = bridge->bridge_ip,
                                       .prefix = (uint8_t)bridge->cidr.length};
-    g_autoptr(GArray) gone = g_array_new(FALSE, FALSE, sizeof(BangerLinkAddress));
-    g_autoptr(GArray) addresses = banger_link_addresses(netlink, link->index, AF_UNSPEC, NULL);
+    g_autoptr(GArray) gone = NULL;
+    g_autoptr(GArray) addresses = NULL;
+    BangerLink link;
 
+    if (!banger_bridge_restore(netlink, settings, bridge, readdress, &link))
+        return;
+    gone = g_array_new(FALSE, FALSE, sizeof(BangerLinkAddress));
     g_array_append_val(gone, wanted);
+    addresses = banger_link_addresses(netlink, link.index, AF_UNSPEC, NULL);
     if (addresses != NULL)
-        (void)enter_bridge(settings, link, addresses, gone, NULL);
+        (void)enter_bridge(settings, &link, addresses, gone, NULL);
 }
 
 /*
- * The bridge could not be had, and what was made of it is gone again, or the addresses @removed are
- * there again: the tables follow.
+ * The bridge could not be had, and what was made of it is gone again: the tables follow. Of one that
+ * is there the addresses are what they were.
  */
 static void
 leave_bridge(const BangerSettings *settings, BangerNetlink *netlink, const BangerBridge *bridge,
-             const GArray *removed)
+             const BangerReaddress *readdress)
 {
     const char *name = bridge->bridge_name;
     g_autoptr(GArray) elements = banger_elements_new();
@@ -88,13 +93,9 @@ leave_bridge(const BangerSettings *settings, BangerNetlink *netlink, const Bange
     BangerLink link;
     bool found;
 
-    if (!banger_link_find(netlink, name, &link, &found, NULL))
+    restore_addresses(settings, netlink, bridge, readdress);
+    if (!banger_link_find(netlink, name, &link, &found, NULL) || found)
         return;
-    if (found) {
-        if (removed->len > 0)
-            enter_former_addresses(settings, netlink, &link, bridge);
-        return;
-    }
     link = (BangerLink){.index = -1};
     (void)g_strlcpy(link.name, name, sizeof link.name);
     banger_bridge_derive_mac(name, link.mac);
@@ -104,24 +105,24 @@ leave_bridge(const BangerSettings *settings, BangerNetlink *netlink, const Bange
 }
 
 /*
- * Makes the bridge, and enters it in the tables; addresses that it has no more are appended to
- * @removed. Leaves nothing if it fails.
+ * Makes the bridge, and enters it in the tables; *@readdress is what was done to the addresses of
+ * one that was there. Leaves nothing if it fails.
  */
 static bool
 ensure_bridge(const BangerSettings *settings, BangerNetlink *netlink, const BangerBridge *bridge,
-              BangerJob *job, BangerUndo *undo, GArray *removed, BangerLink *ret_link,
+              BangerJob *job, BangerUndo *undo, BangerReaddress *readdress, BangerLink *ret_link,
               GError **error)
 {
     g_autoptr(GArray) addresses = NULL;
 
-    if (banger_bridge_ensure(netlink, settings, bridge, undo, ret_link, &addresses, removed,
+    if (banger_bridge_ensure(netlink, settings, bridge, undo, ret_link, &addresses, readdress,
                              error) &&
         banger_job_pass(job, "bridge-made", error) &&
-        enter_bridge(settings, ret_link, addresses, removed, error) &&
+        enter_bridge(settings, ret_link, addresses, readdress->removed, error) &&
         banger_job_pass(job, "bridge-entered", error))
         return true;
     banger_undo_walk(undo);
-    leave_bridge(settings, netlink, bridge, removed);
+    leave_bridge(settings, netlink, bridge, readdress);
     return false;
 }
 
@@ -130,12 +131,12 @@ banger_op_ensure_bridge(const BangerSettings *settings, const BangerRequest *req
                         BangerReply *reply, GError **error)
 {
     g_autoptr(BangerNetlink) netlink = banger_netlink_open(NETLINK_ROUTE, error);
-    g_autoptr(GArray) removed = g_array_new(FALSE, FALSE, sizeof(BangerLinkAddress));
+    g_auto(BangerReaddress) readdress = {0};
     g_auto(BangerUndo) undo = BANGER_UNDO_INIT;
     BangerLink link;
 
     if (netlink == NULL || !ensure_bridge(settings, netlink, &request->ensure_bridge, request->job,
-                                          &undo, removed, &link, error))
+                                          &undo, &readdress, &link, error))
         return false;
     banger_undo_commit(&undo);
     banger_filter_warn(reply);
@@ -321,47 +322,47 @@ ensure_tap(BangerNetlink *netlink, const BangerSettings *settings, const char *n
 
 bool
 banger_network_create_tap(const BangerSettings *settings, const BangerCreateTapRequest *create,
-                          BangerJob *job, GArray **ret_removed, BangerReply *reply, GError **error)
+                          BangerJob *job, BangerReaddress *ret_readdress, BangerReply *reply,
+                          GError **error)
 {
     g_autoptr(BangerNetlink) netlink = banger_netlink_open(NETLINK_ROUTE, error);
-    g_autoptr(GArray) removed = g_array_new(FALSE, FALSE, sizeof(BangerLinkAddress));
+    g_auto(BangerReaddress) readdress = {0};
     g_auto(BangerUndo) undo = BANGER_UNDO_INIT;
     BangerLink bridge;
 
     if (netlink == NULL ||
-        !ensure_bridge(settings, netlink, &create->bridge, job, &undo, removed, &bridge, error))
+        !ensure_bridge(settings, netlink, &create->bridge, job, &undo, &readdress, &bridge, error))
         return false;
     if (!ensure_tap(netlink, settings, create->tap_name, &bridge, job, error)) {
         banger_undo_walk(&undo);
-        leave_bridge(settings, netlink, &create->bridge, removed);
+        leave_bridge(settings, netlink, &create->bridge, &readdress);
         return false;
     }
     banger_undo_commit(&undo);
-    *ret_removed = g_steal_pointer(&removed);
+    *ret_readdress = readdress;
+    readdress = (BangerReaddress){0};
     banger_filter_warn(reply);
     return true;
 }
 
 void
 banger_network_restore_bridge(const BangerSettings *settings, const BangerBridge *bridge,
-                              const GArray *removed)
+                              const BangerReaddress *readdress)
 {
     g_autoptr(BangerNetlink) netlink = banger_netlink_open(NETLINK_ROUTE, NULL);
-    BangerLink link;
 
-    if (netlink != NULL && removed->len > 0 &&
-        banger_bridge_restore(netlink, bridge, removed, &link))
-        enter_former_addresses(settings, netlink, &link, bridge);
+    if (netlink != NULL)
+        restore_addresses(settings, netlink, bridge, readdress);
 }
 
 bool
 banger_op_create_tap(const BangerSettings *settings, const BangerRequest *request,
                      BangerReply *reply, GError **error)
 {
-    g_autoptr(GArray) removed = NULL;
+    g_auto(BangerReaddress) readdress = {0};
 
-    return banger_network_create_tap(settings, &request->create_tap, request->job, &removed, reply,
-                                     error);
+    return banger_network_create_tap(settings, &request->create_tap, request->job, &readdress,
+                                     reply, error);
 }
 
 bool

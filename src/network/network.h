@@ -2,6 +2,7 @@
 #pragma once
 
 #include "model/operation.h"
+#include "network/readdress.h"
 
 /* EnsureBridge, DeleteBridge, CreateTap and DeleteTap, see docs/network.md. */
 BangerOperation banger_op_ensure_bridge;
@@ -10,20 +11,19 @@ BangerOperation banger_op_delete_tap;
 BangerOperation banger_op_delete_bridge;
 
 /*
- * CreateTap for @job, which may be NULL; of @reply the warning is set. *@ret_removed is what
- * addresses the bridge had and has no more, for banger_network_restore_bridge(); free it with
- * g_array_unref().
+ * CreateTap for @job, which may be NULL; of @reply the warning is set. *@ret_readdress is what was
+ * done to the addresses of a bridge that was there, for banger_network_restore_bridge().
  */
 bool banger_network_create_tap(const BangerSettings *settings, const BangerCreateTapRequest *create,
-                               BangerJob *job, GArray **ret_removed, BangerReply *reply,
+                               BangerJob *job, BangerReaddress *ret_readdress, BangerReply *reply,
                                GError **error);
 
 /*
- * Puts the addresses @removed back on the bridge, in place of that of @bridge, unless a guest needs
- * it.
+ * Takes back what was done to the addresses of the bridge, as banger_bridge_restore() does, and the
+ * tables follow.
  */
 void banger_network_restore_bridge(const BangerSettings *settings, const BangerBridge *bridge,
-                                   const GArray *removed);
+                                   const BangerReaddress *readdress);
 
 #ifdef BANGER_TEST_HOOKS
 /* Called when the TAP @tap_name exists and is about to be made a port of its bridge. */

@@ -123,23 +123,35 @@ START_TEST(what_was_there_stays)
 }
 END_TEST
 
-/* The bridge gets back the address that it had, in the kernel and in the tables. */
+static const struct {
+    const char *address;
+    const char *prefix;
+} former_addresses[] = {{"172.16.5.1", "24"}, {"fd00:5::1", "64"}};
+
+/*
+ * The bridge has the address that it had, in the kernel and in the tables, and no other: one of the
+ * same family gave way to that of the machine, one of the other did not.
+ */
 START_TEST(former_address)
 {
+    const char *address = former_addresses[_i].address;
+    const char *prefix = former_addresses[_i].prefix;
+
     /* Forwarding goes with the last bridge, whoever had it switched on. */
     network_do("echo 1 > /proc/sys/net/ipv4/ip_forward");
     /* What the kernel lets a bridge with ports do stays as it was with the first one. */
-    rig_call_ok(composite_bus, "CreateTap", "sssss", "br-fc", "172.16.5.1", "24", "tap-fc-2", "");
+    rig_call_ok(composite_bus, "CreateTap", "sssss", "br-fc", address, prefix, "tap-fc-2", "");
     fail_each();
-    network_assert_contains(network_run("ip -o addr show dev br-fc"), "172.16.5.1/24");
+    network_assert_contains(network_run("ip -o addr show dev br-fc"), address);
     /* CreateTap alone, on a name that is taken. */
     network_do("ip tuntap add " COMPOSITE_TAP " mode tap");
     machine->more = composite_append_all;
     fails("AlreadyExists", COMPOSITE_TAP);
     rig_call_fails(composite_bus, RIG_ERROR("AlreadyExists"), "CreateTap", "sssss", "br-fc",
                    "172.16.0.1", "24", COMPOSITE_TAP, "op-1");
-    network_assert_contains(network_run("ip -o addr show dev br-fc"), "172.16.5.1/24");
-    network_assert_contains(network_run("nft list ruleset"), "172.16.5.1");
+    network_assert_contains(network_run("ip -o addr show dev br-fc"), address);
+    network_assert_lacks(network_run("ip -o addr show dev br-fc"), "172.16.0.1");
+    network_assert_contains(network_run("nft list ruleset"), address);
     network_assert_lacks(network_run("nft list ruleset"), "172.16.0.1");
 }
 END_TEST
@@ -296,7 +308,7 @@ main(int argc, char **argv)
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, each_step_fails);
     tcase_add_test(tcase, what_was_there_stays);
-    tcase_add_test(tcase, former_address);
+    tcase_add_loop_test(tcase, former_address, 0, (int)G_N_ELEMENTS(former_addresses));
     tcase_add_test(tcase, snapshot_fails);
     tcase_add_test(tcase, killed);
     tcase_add_test(tcase, terminated);

@@ -13,7 +13,6 @@
 #include "bus/network/network-fixture.h"
 #include "network/filter-watch.h"
 #include "network/filter.h"
-#include "network/nat.h"
 #include "network/network-settings.h"
 #include "network/network.h"
 #include "network/nft-batch.h"
@@ -49,35 +48,6 @@ delete_tap(const char *tap, GError **error)
     BangerReply reply = {0};
 
     return banger_op_delete_tap(&settings, &request, &reply, error);
-}
-
-static bool
-ensure_bridge(uint8_t network, GError **error)
-{
-    const BangerRequest request = {
-        .op_id = (char *)"op-test",
-        .ensure_bridge = {.bridge_name = (char *)"br-fc",
-                          .bridge_ip = {AF_INET, {172, 16, network, 1}},
-                          .cidr = {.length = 24}},
-    };
-    BangerReply reply = {0};
-
-    return banger_op_ensure_bridge(&settings, &request, &reply, error);
-}
-
-/* The guest 172.16.0.2 of the TAP @tap. */
-static bool
-ensure_nat(const char *tap, bool enable, GError **error)
-{
-    const BangerRequest request = {
-        .op_id = (char *)"op-test",
-        .ensure_nat = {.guest_ip = {AF_INET, {172, 16, 0, 2}},
-                       .tap = (char *)(gsize)tap,
-                       .enable = enable},
-    };
-    BangerReply reply = {0};
-
-    return banger_op_ensure_nat(&settings, &request, &reply, error);
 }
 
 /* With BANGER_DEBUG, on a host without resolved. */
@@ -139,57 +109,6 @@ START_TEST(two_threads_with_one_name)
     for (size_t i = 0; i < G_N_ELEMENTS(threads); i++)
         (void)g_thread_join(threads[i]);
     ck_assert(!network_link_exists("tap-fc-same"));
-}
-END_TEST
-
-#define READDRESS_ROUNDS 100
-
-static gint readdressing;
-
-/* The bridge has one address, then the other, as often as the guest lets it. */
-static gpointer
-readdress(gpointer data)
-{
-    (void)data;
-    for (uint8_t network = 1; g_atomic_int_get(&readdressing) != 0; network ^= 1) {
-        g_autoptr(GError) error = NULL;
-
-        if (!ensure_bridge(network, &error))
-            ck_assert_msg(g_error_matches(error, BANGER_ERROR, BANGER_ERROR_BUSY), "%s",
-                          error->message);
-    }
-    return NULL;
-}
-
-/* A guest that is registered keeps the address of its bridge, however close the calls come. */
-START_TEST(bridge_of_a_new_guest_keeps_its_address)
-{
-    const gint64 begun_usec = g_get_monotonic_time();
-    unsigned int n_registered = 0, n_refused = 0;
-    GThread *thread;
-
-    ck_assert(create_tap("tap-fc-1", NULL));
-    g_atomic_int_set(&readdressing, 1);
-    thread = g_thread_new("bridge", readdress, NULL);
-    for (unsigned int round = 0;
-         rig_race_goes_on(begun_usec, round, READDRESS_ROUNDS, n_registered, n_refused); round++) {
-        g_autoptr(GError) error = NULL;
-
-        if (!ensure_nat("tap-fc-1", true, &error)) {
-            ck_assert_msg(g_error_matches(error, BANGER_ERROR, BANGER_ERROR_BAD_PARAMS), "%s",
-                          error->message);
-            n_refused++;
-            continue;
-        }
-        n_registered++;
-        ck_assert(network_true("ip -4 -o addr show br-fc | grep -q 172.16.0.1/24"));
-        ck_assert_msg(ensure_nat("tap-fc-1", false, &error), "%s",
-                      error == NULL ? "" : error->message);
-    }
-    g_atomic_int_set(&readdressing, 0);
-    (void)g_thread_join(thread);
-    ck_assert_uint_gt(n_registered, 0);
-    ck_assert_uint_gt(n_refused, 0); /* the bridge had the other address */
 }
 END_TEST
 
@@ -436,7 +355,6 @@ main(int argc, char **argv)
     tcase_add_checked_fixture(tcase, setup, network_forget);
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, two_threads_with_one_name);
-    tcase_add_test(tcase, bridge_of_a_new_guest_keeps_its_address);
     tcase_add_test(tcase, two_threads_create_one);
     tcase_add_test(tcase, absent_resolved_is_noted_once);
     tcase_add_test(tcase, changes_of_others_spare_ours);
