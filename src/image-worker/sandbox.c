@@ -21,6 +21,9 @@
 #define CPU_SECONDS 60
 #define CPU_SECONDS_MAX 3600
 
+/* Of a check, as nice(1) has it. */
+#define NICENESS 10
+
 static bool
 refuse_sandbox(BangerWorkerFailure *failure, const char *what)
 {
@@ -198,7 +201,8 @@ leave_a_processor(void)
 /*
  * A check may take minutes of processor time: it gives way to the helper and its callers. A low
  * priority is not enough, since much of a check is spent in the kernel, where it may not be
- * preempted for milliseconds.
+ * preempted for milliseconds. What is lower already, since the helper's own unit has Nice= or
+ * CPUSchedulingPolicy=idle, stays: raising it would take a capability.
  */
 static bool
 give_way(BangerSandboxKind kind, BangerWorkerFailure *failure)
@@ -208,7 +212,8 @@ give_way(BangerSandboxKind kind, BangerWorkerFailure *failure)
     if (kind != BANGER_SANDBOX_E2FSCK)
         return true;
     leave_a_processor();
-    if (setpriority(PRIO_PROCESS, 0, 10) < 0 || sched_setscheduler(0, SCHED_BATCH, &priority) < 0)
+    if ((getpriority(PRIO_PROCESS, 0) < NICENESS && setpriority(PRIO_PROCESS, 0, NICENESS) < 0) ||
+        (sched_getscheduler(0) != SCHED_IDLE && sched_setscheduler(0, SCHED_BATCH, &priority) < 0))
         return refuse_sandbox(failure, "cannot lower its priority");
     return true;
 }
