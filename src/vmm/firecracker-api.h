@@ -35,19 +35,19 @@ BangerFirecrackerApi *banger_firecracker_api_new(int path_fd, const char *path,
 bool banger_firecracker_api_request(BangerFirecrackerApi *api,
                                     const BangerFirecrackerRequest *request, GError **error);
 
-/*
- * Waits for the process to end if it closed the connection at the last request, which is often the
- * first sign of that: for 2 s, as long as all requests may take, or until the job is cancelled,
- * whichever is the least. For who goes on to say how it ended, and ends it in any case.
- */
-void banger_firecracker_api_await_end(const BangerFirecrackerApi *api);
-
 /* Asks whether the guest stands still. Errors: as above. */
 bool banger_firecracker_api_get_paused(BangerFirecrackerApi *api, bool *ret_paused, GError **error);
 
 /* Asks whether the guest was never started. Errors: as above. */
 bool banger_firecracker_api_get_unstarted(BangerFirecrackerApi *api, bool *ret_unstarted,
                                           GError **error);
+
+/*
+ * Waits for the process to end if it closed the connection at the last request, which is often the
+ * first sign of that: for 2 s, as long as all requests may take, or until the job is cancelled,
+ * whichever is the least. For who goes on to say how it ended.
+ */
+void banger_firecracker_api_await_end(const BangerFirecrackerApi *api);
 
 void banger_firecracker_api_free(BangerFirecrackerApi *api);
 

@@ -47,7 +47,7 @@ banger_launch_explain(Launch *launch, GError **error)
     g_autofree char *end = NULL;
 
     if (launch->unit != NULL) {
-        /* A failure that is no request's, which was waited for, may be the first sign of an end. */
+        /* After a request that failed the end was waited for; any other failure may be a sign. */
         (void)banger_process_wait_end(banger_unit_process(launch->unit), 100);
         end = banger_unit_describe_end(launch->unit);
     }

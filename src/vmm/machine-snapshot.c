@@ -277,6 +277,7 @@ pause_and_take(Snapshot *snapshot, GError **error)
     if ((was_paused || set_running(snapshot, false, SNAPSHOT_MS, &failure)) &&
         take_snapshot(snapshot, api, &failure))
         return true;
+    banger_firecracker_api_await_end(api);
     if (banger_process_wait_end(&snapshot->process, ENDS_MS))
         (void)banger_set_error(error, banger_error_code(failure), "%s; the process has ended",
                                failure->message);

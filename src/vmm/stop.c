@@ -104,7 +104,12 @@ ask_guest(const BangerSettings *settings, const BangerProcess *process, const ch
     if (path_fd < 0)
         return false;
     api = banger_firecracker_api_new(path_fd, api_socket, process, API_MS, NULL, NULL);
-    return api != NULL && banger_firecracker_api_request(api, &request, NULL);
+    if (api == NULL)
+        return false;
+    if (banger_firecracker_api_request(api, &request, NULL))
+        return true;
+    banger_firecracker_api_await_end(api);
+    return false;
 }
 
 /* Kills a VMM that did not end by SIGTERM in time, unless it does just then. */
