@@ -62,9 +62,9 @@ bool banger_path_check_writable(const BangerSettings *settings, const struct sta
  * exists already: then owner and mode stay as they are. An existing file must belong to @uid or to
  * the owner (NotManaged): root's own file is not what another user's output may go to. It has its
  * name only when it has its owner and mode (O_TMPFILE), where the file system can do that.
- * @ret_created, which may be NULL, says which. Returns a descriptor open for writing, or -1. A new
- * file's shows as deleted in /proc/self/fd, and as a loop device's backing file: for that the file
- * is opened anew.
+ * @ret_created, which may be NULL, says which. Returns a descriptor open for writing, or -1. That
+ * of a new file has "(deleted)" behind its name in /proc/self/fd, as it would as the backing file
+ * of a loop device: who needs the name opens the file again.
  */
 int banger_path_create_file(const BangerSettings *settings, BangerPathRoot root, const char *path,
                             uid_t uid, gid_t gid, mode_t mode, bool *ret_created, GError **error);

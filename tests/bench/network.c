@@ -196,7 +196,7 @@ remove_tap(Bench *bench, BenchSide side)
     return if_nametoindex(BENCH_TAP) == 0 || bench_delete_tap(bench, BENCH_ROOT);
 }
 
-/* Unknown to the helper, whose tables still have what it was when the name comes again. */
+/* The helper does not know, and its tables still have the TAP when its name comes again. */
 static bool
 remove_tap_unseen(Bench *bench, BenchSide side)
 {

@@ -30,6 +30,8 @@ START_TEST(metrics_timer)
                     "banger-helper-metrics.timer",
                     0, "");
     rig_wait_for(is_written, NULL, METRICS);
+    /* Waits until the run that the timer began is over. */
+    bangerctl_check("systemctl start banger-helper-metrics.service", 0, "");
     bangerctl_check("stat -c %U:%a " METRICS, 0, "root:644\n");
     bangerctl_check("cat " METRICS, 0, "banger_machines{state=\"running\"} 0\n");
     bangerctl_check("tail -n 1 " METRICS, 0, "# EOF\n");

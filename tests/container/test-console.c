@@ -149,6 +149,14 @@ has_secret(const char *path)
            memmem(text, length, "s3cret", strlen("s3cret")) != NULL;
 }
 
+static bool
+has_both_records(void *data)
+{
+    (void)data;
+    return count("VM_ID=secret", "helper rpc failed") == 1 &&
+           count("VM_ID=secret", "helper rpc completed") == 1;
+}
+
 /* No file of the two directories and no field of any record has the kernel's arguments. */
 START_TEST(arguments_are_nowhere)
 {
@@ -161,6 +169,7 @@ START_TEST(arguments_are_nowhere)
     machine_launch_fails(machine_bus, machine, "OperationFailed", "PUT /actions");
     machine_order("secret", NULL);
     pid = machine_launch(machine_bus, machine);
+    rig_wait_for(has_both_records, NULL, "the records of both launches");
     for (size_t i = 0; i < G_N_ELEMENTS(directories); i++) {
         g_autoptr(GDir) dir = g_dir_open(directories[i], 0, NULL);
         const char *name;
@@ -190,6 +199,7 @@ END_TEST
 /* ConsoleToJournal=no: the console's text is nowhere, the VMM's own errors are. */
 START_TEST(console_is_dropped)
 {
+    int status;
     pid_t pid;
 
     ck_assert(
@@ -199,6 +209,9 @@ START_TEST(console_is_dropped)
                   "print /actions 1 text of the console\nsay /actions the console is done");
     pid = launch("quiet", "op-quiet");
     rig_wait_for(has_said_done, (void *)(uintptr_t) "VM_ID=quiet", "standard error's text");
+    /* The other stream is read as far as it was written, too. */
+    ck_assert(g_spawn_command_line_sync("journalctl --sync", NULL, NULL, &status, NULL));
+    ck_assert_int_eq(status, 0);
     ck_assert_uint_eq(count("VM_ID=quiet", "text of the console"), 0);
     rig_call_ok(machine_bus, "KillProcess", "us", (uint32_t)pid, "");
     machine_order("quiet", NULL);

@@ -257,7 +257,7 @@ static bool
 is_listening(void *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    banger_autofd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    banger_autofd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     ck_assert_int_ge(fd, 0);
     ck_assert_uint_lt(g_strlcpy(address.sun_path, path, sizeof address.sun_path),

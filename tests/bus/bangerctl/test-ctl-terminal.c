@@ -238,11 +238,13 @@ START_TEST(watching)
 }
 END_TEST
 
-/* The agent of polkit in the place of which this stands says that it is there, and waits. */
+/*
+ * The agent of polkit in the place of which this stands says that it is there, and waits. It is
+ * ended as soon as it has said so, so it is prepared for that before.
+ */
 #define AGENT                                                                                      \
-    "#!/bin/sh\\necho agent $1 $3 >&2\\neval \"exec $2>&-\"\\ntrap \"echo ended >/run/agent\" "    \
-    "EXIT\\n"                                                                                      \
-    "trap exit TERM\\nwhile :; do sleep 0.1; done\\n"
+    "#!/bin/sh\\ntrap \"echo ended >/run/agent\" EXIT\\ntrap exit TERM\\n"                         \
+    "echo agent $1 $3 >&2\\neval \"exec $2>&-\"\\nwhile :; do sleep 0.1; done\\n"
 
 /*
  * Before a call that may need a password the agent is started, and ended after it; not for root,

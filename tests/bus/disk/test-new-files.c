@@ -47,7 +47,7 @@ __wrap_banger_walk_create(int directory, const char *name, int flags, mode_t mod
     return __real_banger_walk_create(directory, name, flags, mode);
 }
 
-/* NAME_TAKEN: another call has made the file a moment before. */
+/* NAME_TAKEN: another call has made a file of that name a moment before. */
 int
 __wrap_linkat(int from, const char *name, int to, const char *new_name, int flags)
 {
@@ -55,8 +55,13 @@ __wrap_linkat(int from, const char *name, int to, const char *new_name, int flag
         errno = EDQUOT;
         return -1;
     }
-    if (naming == NAME_TAKEN)
-        ck_assert_int_eq(__real_linkat(from, name, to, new_name, flags), 0);
+    if (naming == NAME_TAKEN) {
+        banger_autofd int fd = openat(to, new_name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0640);
+
+        ck_assert_int_eq(
+            fchown(fd, image_settings_of_owner().owner_uid, image_settings_of_owner().owner_gid),
+            0);
+    }
     if (naming == NAME_TAKEN_AND_FREE) {
         naming = NAME;
         errno = EEXIST;
@@ -124,7 +129,7 @@ START_TEST(named_last)
     ck_assert_ptr_nonnull(strstr(error->message, path));
     ck_assert_int_ne(access(path, F_OK), 0);
 
-    naming = NAME_TAKEN; /* the file of the call that was first is both calls' */
+    naming = NAME_TAKEN; /* that file is both calls' */
     fd = create_log(path, &created, NULL);
     ck_assert_int_ge(fd, 0);
     ck_assert(!created);
@@ -134,7 +139,7 @@ START_TEST(named_last)
     ck_assert_int_eq(st.st_size, 3);
     ck_assert_int_eq(unlink(path), 0);
 
-    naming = NAME_TAKEN_AND_FREE; /* by whom it was taken has deleted it: once again */
+    naming = NAME_TAKEN_AND_FREE; /* the file of the other call is gone again: another attempt */
     fd = create_log(path, &created, NULL);
     ck_assert_int_ge(fd, 0);
     ck_assert(created);

@@ -153,7 +153,7 @@ START_TEST(nothing_is_kept_of_a_guest)
             peers_nat(bus, addresses[i], "tap-fc-1", true);
             peers_assert_answer("guest", i == 0 ? PEERS_ADDRESS : PEERS_ADDRESS6, NULL);
             /* A connection of the host's, by which TCP learns of the path. */
-            network_do("for n in $(seq 50); do echo hello | socat -t 5 - tcp:%s%s%s:80 | grep -q "
+            network_do("for n in $(seq 300); do echo hello | socat -t 5 - tcp:%s%s%s:80 | grep -q "
                        "hello && exit 0; sleep 0.1; done; exit 1",
                        i == 0 ? "" : "[", addresses[i], i == 0 ? "" : "]");
             network_assert_contains(what_is_kept(addresses[i]), "lladdr");
