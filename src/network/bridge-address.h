@@ -38,8 +38,8 @@ bool banger_bridge_ensure_address(BangerNetlink *netlink, const BangerLink *brid
                                   BangerReaddress *readdress, GError **error);
 
 /*
- * Takes @readdress back, as far as it can be: what was removed comes back unless another link has its
- * network by now. Nothing is changed, and false returned, if a guest depends on @wanted, or the
+ * Takes @readdress back, as far as it can be: what was removed comes back unless another link has
+ * its network by now. Nothing is changed, and false returned, if a guest depends on @wanted, or the
  * bridge has it no more.
  */
 bool banger_bridge_restore_addresses(BangerNetlink *netlink, const BangerNetworkSettings *settings,

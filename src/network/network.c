@@ -79,8 +79,8 @@ restore_addresses(const BangerSettings *settings, BangerNetlink *netlink,
 }
 
 /*
- * The bridge could not be had, and what was made of it is gone again: the tables follow. Of one that
- * is there the addresses are what they were.
+ * The bridge could not be had. One that was made is gone again, and the tables follow; one that was
+ * there gets its addresses back.
  */
 static void
 leave_bridge(const BangerSettings *settings, BangerNetlink *netlink, const BangerBridge *bridge,
