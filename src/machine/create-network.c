@@ -29,10 +29,9 @@ bridge_lock(const char *bridge)
 typedef struct {
     const BangerSettings *settings;
     const BangerMachineRequest *machine;
-    bool made_bridge;
     bool made_tap;
-    BangerReaddress readdress; /* of the bridge */
-    char *former_machine;      /* of the TAP */
+    BangerBridgeChange bridge;
+    char *former_machine; /* of the TAP */
     BangerGuestState guest;
     BangerServer former_resolver;
 } Former;
@@ -53,7 +52,7 @@ former_free(void *user_data)
     Former *former = user_data;
 
     g_free(former->former_machine);
-    banger_readdress_clear(&former->readdress);
+    banger_bridge_change_clear(&former->bridge);
     banger_guest_state_clear(&former->guest);
     g_free(former);
 }
@@ -81,10 +80,10 @@ remove_links(void *user_data)
     if (former->made_tap)
         run_back(former, banger_op_delete_tap,
                  &(BangerRequest){.delete_tap = {launch->tap_device}});
-    if (former->made_bridge)
+    if (former->bridge.created)
         run_back(former, banger_op_delete_bridge,
                  &(BangerRequest){.delete_bridge = {launch->network.bridge_name}});
-    banger_network_restore_bridge(former->settings, &launch->network, &former->readdress);
+    banger_network_restore_bridge(former->settings, &launch->network, &former->bridge);
 }
 
 static bool
@@ -97,9 +96,8 @@ make_links(BangerCreation *creation, GError **error)
     BangerReply reply = {0};
 
     (void)locker;
-    former->made_bridge = if_nametoindex(launch->network.bridge_name) == 0;
     former->made_tap = if_nametoindex(launch->tap_device) == 0;
-    if (!banger_network_create_tap(creation->settings, &create, creation->job, &former->readdress,
+    if (!banger_network_create_tap(creation->settings, &create, creation->job, &former->bridge,
                                    &reply, error))
         return false;
     banger_creation_take_warning(creation, &reply);

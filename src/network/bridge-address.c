@@ -2,7 +2,7 @@
 #include "network/bridge-address.h"
 
 #include "model/address.h"
-#include "network/collision.h"
+#include "network/bridge.h"
 #include "network/guests.h"
 #include "util/error.h"
 
@@ -70,10 +70,10 @@ banger_bridge_check_readdress(BangerNetlink *netlink, const BangerLink *bridge,
 /* Takes from our bridge the addresses that give way to @wanted. */
 static bool
 remove_wrong_addresses(BangerNetlink *netlink, const BangerLink *bridge, GArray *addresses,
-                       const BangerLinkAddress *wanted, BangerReaddress *readdress, GError **error)
+                       const BangerLinkAddress *wanted, BangerBridgeChange *change, GError **error)
 {
-    if (readdress->removed == NULL)
-        readdress->removed = g_array_new(FALSE, FALSE, sizeof(BangerLinkAddress));
+    if (change->removed == NULL)
+        change->removed = g_array_new(FALSE, FALSE, sizeof(BangerLinkAddress));
     for (unsigned int i = 0; i < addresses->len;) {
         const BangerLinkAddress wrong = g_array_index(addresses, BangerLinkAddress, i);
 
@@ -83,7 +83,7 @@ remove_wrong_addresses(BangerNetlink *netlink, const BangerLink *bridge, GArray 
         }
         if (!banger_link_delete_address(netlink, bridge->index, &wrong, error))
             return false;
-        g_array_append_val(readdress->removed, wrong);
+        g_array_append_val(change->removed, wrong);
         g_array_remove_index(addresses, i);
     }
     return true;
@@ -91,7 +91,7 @@ remove_wrong_addresses(BangerNetlink *netlink, const BangerLink *bridge, GArray 
 
 bool
 banger_bridge_ensure_address(BangerNetlink *netlink, const BangerLink *bridge, GArray *addresses,
-                             const BangerLinkAddress *wanted, BangerReaddress *readdress,
+                             const BangerLinkAddress *wanted, BangerBridgeChange *change,
                              GError **error)
 {
     g_autoptr(GMutexLocker) guests = NULL;
@@ -103,14 +103,14 @@ banger_bridge_ensure_address(BangerNetlink *netlink, const BangerLink *bridge, G
         guests = g_mutex_locker_new(banger_guest_lock());
         (void)guests;
         if (!check_no_guests(netlink, bridge, wanted->address.family, error) ||
-            !remove_wrong_addresses(netlink, bridge, addresses, wanted, readdress, error))
+            !remove_wrong_addresses(netlink, bridge, addresses, wanted, change, error))
             return false;
     }
     if (!banger_link_add_address(netlink, bridge->index, wanted, error)) {
         g_prefix_error(error, "bridge %s: ", bridge->name);
         return false;
     }
-    readdress->added = true;
+    change->added = true;
     added.index = bridge->index;
     g_array_append_val(addresses, added);
     return true;
@@ -129,21 +129,68 @@ remove_address(BangerNetlink *netlink, const BangerLink *bridge, const BangerLin
 }
 
 bool
-banger_bridge_restore_addresses(BangerNetlink *netlink, const BangerNetworkSettings *settings,
-                                const BangerLink *bridge, const BangerLinkAddress *wanted,
-                                const BangerReaddress *readdress)
+banger_bridge_another_has(BangerNetlink *netlink, int index, const BangerLinkAddress *former,
+                          bool exactly)
+{
+    g_autoptr(GArray) links = banger_link_list(netlink, NULL);
+    g_autoptr(GArray) addresses = banger_link_list_addresses(netlink, NULL);
+    bool has = false;
+
+    for (unsigned int i = 0; links != NULL && addresses != NULL && i < addresses->len; i++) {
+        const BangerLinkAddress *address = &g_array_index(addresses, BangerLinkAddress, i);
+        const unsigned int most = (unsigned int)banger_address_length(&former->address) * 8;
+
+        if (address->index == index ||
+            !banger_address_same_network(&address->address, &former->address,
+                                         exactly ? most : MIN(address->prefix, former->prefix)))
+            continue;
+        for (unsigned int n = 0; n < links->len; n++) {
+            const BangerLink *link = &g_array_index(links, BangerLink, n);
+
+            has |= link->index == address->index && banger_bridge_is_ours(link);
+        }
+    }
+    return has;
+}
+
+/* Whether the bridge has a port that it had not when the call ended. */
+static bool
+has_new_port(BangerNetlink *netlink, const BangerLink *bridge, const BangerBridgeChange *change)
+{
+    g_autoptr(GArray) ports = NULL;
+    unsigned int n_known = 0;
+
+    if (change->ports == NULL)
+        return false;
+    ports = banger_link_list_ports(netlink, bridge->index, NULL);
+    for (unsigned int i = 0; ports != NULL && i < ports->len; i++)
+        for (unsigned int n = 0; n < change->ports->len; n++)
+            n_known +=
+                g_array_index(ports, BangerLink, i).index == g_array_index(change->ports, int, n);
+    return ports == NULL || n_known < ports->len;
+}
+
+static void
+put_back(BangerNetlink *netlink, const BangerLink *bridge, const BangerLinkAddress *former)
+{
+    if (!banger_bridge_another_has(netlink, bridge->index, former, false))
+        (void)banger_link_add_address(netlink, bridge->index, former, NULL);
+}
+
+void
+banger_bridge_restore_addresses(BangerNetlink *netlink, const BangerLink *bridge,
+                                const BangerLinkAddress *wanted, const BangerBridgeChange *change)
 {
     g_autoptr(GMutexLocker) guests = g_mutex_locker_new(banger_guest_lock());
+    const unsigned int n = change->removed == NULL ? 0 : change->removed->len;
 
     (void)guests;
-    if (readdress->added && !remove_address(netlink, bridge, wanted))
-        return false;
-    for (unsigned int i = readdress->removed == NULL ? 0 : readdress->removed->len; i > 0; i--) {
-        const BangerLinkAddress *former =
-            &g_array_index(readdress->removed, BangerLinkAddress, i - 1);
-
-        if (banger_collision_check(netlink, settings, bridge->index, former, NULL))
-            (void)banger_link_add_address(netlink, bridge->index, former, NULL);
-    }
-    return true;
+    if (has_new_port(netlink, bridge, change) ||
+        (change->added && !remove_address(netlink, bridge, wanted)))
+        return;
+    /* The kernel lists the first of a network first, and of IPv6 the last. */
+    for (unsigned int i = 0; i < n; i++)
+        put_back(netlink, bridge,
+                 &g_array_index(change->removed, BangerLinkAddress,
+                                wanted->address.family == AF_INET ? i : n - 1 - i));
 }

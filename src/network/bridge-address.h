@@ -4,14 +4,14 @@
 #include <glib.h>
 #include <stdbool.h>
 
+#include "network/bridge-change.h"
 #include "network/link.h"
 #include "network/network-settings.h"
-#include "network/readdress.h"
 
 /*
  * The addresses of a bridge. A call wants one; others of the same family give way to it, but only
  * while no guest depends on them. Who registers a guest has locked banger_guest_lock() from its
- * look at the bridge's addresses until the guest is in the label of its TAP; what changes addresses
+ * look at the bridge's addresses until the guest is in the label of its TAP; what removes addresses
  * here locks it as well, so each sees what the other did.
  *
  * @addresses is a GArray of BangerLinkAddress, what banger_link_addresses() said.
@@ -29,19 +29,27 @@ bool banger_bridge_check_readdress(BangerNetlink *netlink, const BangerLink *bri
  * Gives our bridge the address @wanted if it lacks it. Others of the family go first: where the
  * network is the same, the kernel would take the new one away with the old (secondary addresses
  * follow their primary). While @wanted is there, others that an administrator added are not
- * touched. @addresses follows, and @readdress says what was done, also if this fails.
+ * touched. @addresses follows, and @change says what was done, also if this fails.
  *
  * Errors: Busy as above; OperationFailed.
  */
 bool banger_bridge_ensure_address(BangerNetlink *netlink, const BangerLink *bridge,
                                   GArray *addresses, const BangerLinkAddress *wanted,
-                                  BangerReaddress *readdress, GError **error);
+                                  BangerBridgeChange *change, GError **error);
 
 /*
- * Takes @readdress back, as far as it can be: what was removed comes back unless another link has
- * its network by now. Nothing is changed, and false returned, if a guest depends on @wanted, or the
- * bridge has it no more.
+ * Whether another bridge of ours than the one with @index has the address of @former, or, unless
+ * @exactly, one whose network has addresses in common with that of @former. No if the kernel does
+ * not say.
  */
-bool banger_bridge_restore_addresses(BangerNetlink *netlink, const BangerNetworkSettings *settings,
-                                     const BangerLink *bridge, const BangerLinkAddress *wanted,
-                                     const BangerReaddress *readdress);
+bool banger_bridge_another_has(BangerNetlink *netlink, int index, const BangerLinkAddress *former,
+                               bool exactly);
+
+/*
+ * Takes back what @change says of the addresses: what was removed comes back, unless another bridge
+ * of ours has its network by now. Nothing is done if a guest depends on @wanted, if the bridge has
+ * it no more, or if it has a new port, whose guest may be about to be registered by it.
+ */
+void banger_bridge_restore_addresses(BangerNetlink *netlink, const BangerLink *bridge,
+                                     const BangerLinkAddress *wanted,
+                                     const BangerBridgeChange *change);

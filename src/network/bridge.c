@@ -58,7 +58,7 @@ ensure_no_router_advertisements(const BangerLink *link, GError **error)
  */
 static bool
 put_in_order(BangerNetlink *netlink, const BangerLink *link, GArray *addresses,
-             const BangerLinkAddress *wanted, BangerReaddress *readdress, bool *ret_changed,
+             const BangerLinkAddress *wanted, BangerBridgeChange *of_bridge, bool *ret_changed,
              GError **error)
 {
     uint8_t mac[BANGER_MAC_LENGTH];
@@ -75,7 +75,7 @@ put_in_order(BangerNetlink *netlink, const BangerLink *link, GArray *addresses,
     if (!label.adopted && memcmp(mac, link->mac, sizeof mac) != 0)
         change.mac = mac;
     if (!ensure_no_router_advertisements(link, error) ||
-        !banger_bridge_ensure_address(netlink, link, addresses, wanted, readdress, error))
+        !banger_bridge_ensure_address(netlink, link, addresses, wanted, of_bridge, error))
         return false;
     /* The kernel looks at the delay first, and with STP on it refuses 0: a message of its own. */
     if (link->stp && !banger_link_change(netlink, link, &(BangerLinkChange){.no_stp = true}, error))
@@ -323,35 +323,30 @@ static GMutex address_lock;
 bool
 banger_bridge_ensure(BangerNetlink *netlink, const BangerSettings *settings,
                      const BangerBridge *bridge, BangerUndo *undo, BangerLink *ret_link,
-                     GArray **ret_addresses, BangerReaddress *readdress, GError **error)
+                     GArray **ret_addresses, BangerBridgeChange *change, GError **error)
 {
     const BangerLinkAddress wanted = wanted_address(bridge);
-    g_auto(BangerReaddress) of_new = {0};
+    g_auto(BangerBridgeChange) of_new = {0};
     g_autoptr(GArray) addresses = NULL;
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&address_lock);
     BangerLink link;
-    bool created = false;
     bool changed = false;
 
     (void)locker;
     if (!find_or_create(netlink, settings, bridge->bridge_name, &wanted, undo, &link, &addresses,
-                        &created, error))
+                        &change->created, error))
         return false;
+    change->index = link.index;
     if (!banger_bridge_is_lent(settings, &link) &&
-        !put_in_order(netlink, &link, addresses, &wanted, created ? &of_new : readdress, &changed,
-                      error))
-        g_clear_pointer(&addresses, g_array_unref);
+        !put_in_order(netlink, &link, addresses, &wanted, change->created ? &of_new : change,
+                      &changed, error))
+        return false;
     /* A new one has no carrier, and the kernel gives it no address yet. */
-    else if (changed && !created) {
+    if (changed && !change->created) {
         g_clear_pointer(&addresses, g_array_unref);
         addresses = banger_link_addresses(netlink, link.index, AF_UNSPEC, error);
-    }
-    if (addresses == NULL) {
-        if (!banger_readdress_is_empty(readdress))
-            (void)banger_bridge_restore_addresses(netlink, settings->network, &link, &wanted,
-                                                  readdress);
-        banger_readdress_clear(readdress);
-        return false;
+        if (addresses == NULL)
+            return false;
     }
     *ret_link = link;
     *ret_addresses = g_steal_pointer(&addresses);
@@ -359,18 +354,18 @@ banger_bridge_ensure(BangerNetlink *netlink, const BangerSettings *settings,
 }
 
 bool
-banger_bridge_restore(BangerNetlink *netlink, const BangerSettings *settings,
-                      const BangerBridge *bridge, const BangerReaddress *readdress,
-                      BangerLink *ret_link)
+banger_bridge_restore(BangerNetlink *netlink, const BangerBridge *bridge,
+                      const BangerBridgeChange *change, BangerLink *ret_link)
 {
     const BangerLinkAddress wanted = wanted_address(bridge);
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&address_lock);
     bool found;
 
     (void)locker;
-    return !banger_readdress_is_empty(readdress) &&
-           banger_link_find(netlink, bridge->bridge_name, ret_link, &found, NULL) && found &&
-           banger_bridge_is_ours(ret_link) &&
-           banger_bridge_restore_addresses(netlink, settings->network, ret_link, &wanted,
-                                           readdress);
+    if (!banger_bridge_change_has_addresses(change) ||
+        !banger_link_find(netlink, bridge->bridge_name, ret_link, &found, NULL) || !found ||
+        ret_link->index != change->index || !banger_bridge_is_ours(ret_link))
+        return false;
+    banger_bridge_restore_addresses(netlink, ret_link, &wanted, change);
+    return true;
 }

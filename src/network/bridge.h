@@ -23,8 +23,8 @@ bool banger_bridge_is_ours(const BangerLink *link);
  * Sees to it that the bridge exists with its address, marked and up; *@ret_link is how it was found
  * or made, *@ret_addresses, a GArray of BangerLinkAddress, what it has then, of both families. What
  * is as it should be is not touched. That it was made is pushed on @undo, whose data borrow
- * @netlink: it must outlive @undo. *@readdress, which must be empty, is what was done to the
- * addresses of a bridge that was there; if this fails nothing was.
+ * @netlink: it must outlive @undo. *@change, which must be {0}, is what was done, also if this
+ * fails; then the caller has banger_bridge_restore() take it back.
  *
  * A bridge of another program's is never changed: one that AdoptBridges of @settings names is used
  * as it is, one that the older helper made (its name, no alias, exactly this address, and ports
@@ -37,16 +37,15 @@ bool banger_bridge_is_ours(const BangerLink *link);
  */
 bool banger_bridge_ensure(BangerNetlink *netlink, const BangerSettings *settings,
                           const BangerBridge *bridge, BangerUndo *undo, BangerLink *ret_link,
-                          GArray **ret_addresses, BangerReaddress *readdress, GError **error);
+                          GArray **ret_addresses, BangerBridgeChange *change, GError **error);
 
 /*
- * Takes back what banger_bridge_ensure() did to the addresses of the bridge. False, and nothing is
- * changed, if that is nothing, or is not so any more, or a guest depends on the address by now; an
- * address whose network another link has by now does not come back. *@ret_link is the bridge.
+ * Takes back what banger_bridge_ensure() did to the addresses of a bridge that was there, as
+ * banger_bridge_restore_addresses() does. Whether there was something, and the bridge is still that
+ * one: then *@ret_link is it, and the tables are to be told what addresses it has.
  */
-bool banger_bridge_restore(BangerNetlink *netlink, const BangerSettings *settings,
-                           const BangerBridge *bridge, const BangerReaddress *readdress,
-                           BangerLink *ret_link);
+bool banger_bridge_restore(BangerNetlink *netlink, const BangerBridge *bridge,
+                           const BangerBridgeChange *change, BangerLink *ret_link);
 
 /* Whether banger_bridge_ensure() would be refused; nothing is changed. The same errors. */
 bool banger_bridge_check(BangerNetlink *netlink, const BangerSettings *settings,

@@ -37,31 +37,54 @@ void (*banger_network_test_hook)(const char *tap_name);
 #define TEST_POINT(tap_name) ((void)0)
 #endif
 
+/* Appends the TAPs of an adopted bridge whose guests may send though they are not registered. */
+static bool
+add_open_taps(BangerNetlink *netlink, GArray *elements, const BangerLink *bridge, GError **error)
+{
+    g_autoptr(GArray) ports = banger_link_list_ports(netlink, bridge->index, error);
+
+    for (unsigned int i = 0; ports != NULL && i < ports->len; i++) {
+        const BangerLink *port = &g_array_index(ports, BangerLink, i);
+        BangerLabel label;
+
+        banger_label_parse(port->alias, &label);
+        if (port->marked && label.open)
+            banger_elements_add_tap(elements, port->name, true);
+    }
+    return ports != NULL;
+}
+
 /*
  * Enters the bridge, which has @addresses, in the tables, unless it is another program's; takes out
  * the addresses @removed, if not NULL.
  */
 static bool
-enter_bridge(const BangerSettings *settings, const BangerLink *bridge, const GArray *addresses,
-             const GArray *removed, GError **error)
+enter_bridge(const BangerSettings *settings, BangerNetlink *netlink, const BangerLink *bridge,
+             const GArray *addresses, const GArray *removed, GError **error)
 {
     g_autoptr(GArray) gone = banger_elements_new();
     g_autoptr(GArray) elements = banger_elements_new();
     const BangerFilterChange change = {.add = elements, .remove = gone};
+    BangerLabel label;
 
     if (banger_bridge_is_lent(settings, bridge))
         return true;
-    for (unsigned int i = 0; removed != NULL && i < removed->len; i++)
-        banger_elements_add_bridge_address(gone, bridge->name,
-                                           &g_array_index(removed, BangerLinkAddress, i).address);
+    for (unsigned int i = 0; removed != NULL && i < removed->len; i++) {
+        const BangerLinkAddress *former = &g_array_index(removed, BangerLinkAddress, i);
+
+        if (!banger_bridge_another_has(netlink, bridge->index, former, true))
+            banger_elements_add_bridge_address(gone, bridge->name, &former->address);
+    }
     banger_elements_add_bridge(elements, bridge, addresses);
-    return banger_filter_change(settings, &change, error);
+    banger_label_parse(bridge->alias, &label);
+    return (!label.adopted || add_open_taps(netlink, elements, bridge, error)) &&
+           banger_filter_change(settings, &change, error);
 }
 
-/* Takes back what was done to the addresses of the bridge, and the tables follow. */
+/* Takes back what was done to the addresses of a bridge that was there, and the tables follow. */
 static void
 restore_addresses(const BangerSettings *settings, BangerNetlink *netlink,
-                  const BangerBridge *bridge, const BangerReaddress *readdress)
+                  const BangerBridge *bridge, const BangerBridgeChange *change)
 {
     const BangerLinkAddress wanted = {.address = bridge->bridge_ip,
                                       .prefix = (uint8_t)bridge->cidr.length};
@@ -69,13 +92,15 @@ restore_addresses(const BangerSettings *settings, BangerNetlink *netlink,
     g_autoptr(GArray) addresses = NULL;
     BangerLink link;
 
-    if (!banger_bridge_restore(netlink, settings, bridge, readdress, &link))
+    if (!banger_bridge_restore(netlink, bridge, change, &link))
         return;
     gone = g_array_new(FALSE, FALSE, sizeof(BangerLinkAddress));
     g_array_append_val(gone, wanted);
+    if (change->removed != NULL)
+        g_array_append_vals(gone, change->removed->data, change->removed->len);
     addresses = banger_link_addresses(netlink, link.index, AF_UNSPEC, NULL);
     if (addresses != NULL)
-        (void)enter_bridge(settings, &link, addresses, gone, NULL);
+        (void)enter_bridge(settings, netlink, &link, addresses, gone, NULL);
 }
 
 /*
@@ -84,45 +109,47 @@ restore_addresses(const BangerSettings *settings, BangerNetlink *netlink,
  */
 static void
 leave_bridge(const BangerSettings *settings, BangerNetlink *netlink, const BangerBridge *bridge,
-             const BangerReaddress *readdress)
+             const BangerBridgeChange *change)
 {
     const char *name = bridge->bridge_name;
     g_autoptr(GArray) elements = banger_elements_new();
     g_autoptr(GArray) addresses = g_array_new(FALSE, FALSE, sizeof(BangerLinkAddress));
-    const BangerFilterChange change = {.remove = elements};
+    const BangerFilterChange leave = {.remove = elements};
     BangerLink link;
     bool found;
 
-    restore_addresses(settings, netlink, bridge, readdress);
+    restore_addresses(settings, netlink, bridge, change);
     if (!banger_link_find(netlink, name, &link, &found, NULL) || found)
         return;
     link = (BangerLink){.index = -1};
     (void)g_strlcpy(link.name, name, sizeof link.name);
     banger_bridge_derive_mac(name, link.mac);
     banger_elements_add_bridge(elements, &link, addresses);
+    if (change->created)
+        banger_elements_add_bridge_address(elements, name, &bridge->bridge_ip);
     banger_firewalls_forget_bridge(name);
-    (void)banger_filter_change_or_end(settings, &change, NULL);
+    (void)banger_filter_change_or_end(settings, &leave, NULL);
 }
 
 /*
- * Makes the bridge, and enters it in the tables; *@readdress is what was done to the addresses of
- * one that was there. Leaves nothing if it fails.
+ * Makes the bridge, and enters it in the tables; *@change is what was done. Leaves nothing if it
+ * fails.
  */
 static bool
 ensure_bridge(const BangerSettings *settings, BangerNetlink *netlink, const BangerBridge *bridge,
-              BangerJob *job, BangerUndo *undo, BangerReaddress *readdress, BangerLink *ret_link,
+              BangerJob *job, BangerUndo *undo, BangerBridgeChange *change, BangerLink *ret_link,
               GError **error)
 {
     g_autoptr(GArray) addresses = NULL;
 
-    if (banger_bridge_ensure(netlink, settings, bridge, undo, ret_link, &addresses, readdress,
+    if (banger_bridge_ensure(netlink, settings, bridge, undo, ret_link, &addresses, change,
                              error) &&
         banger_job_pass(job, "bridge-made", error) &&
-        enter_bridge(settings, ret_link, addresses, readdress->removed, error) &&
+        enter_bridge(settings, netlink, ret_link, addresses, change->removed, error) &&
         banger_job_pass(job, "bridge-entered", error))
         return true;
     banger_undo_walk(undo);
-    leave_bridge(settings, netlink, bridge, readdress);
+    leave_bridge(settings, netlink, bridge, change);
     return false;
 }
 
@@ -131,12 +158,12 @@ banger_op_ensure_bridge(const BangerSettings *settings, const BangerRequest *req
                         BangerReply *reply, GError **error)
 {
     g_autoptr(BangerNetlink) netlink = banger_netlink_open(NETLINK_ROUTE, error);
-    g_auto(BangerReaddress) readdress = {0};
+    g_auto(BangerBridgeChange) change = {0};
     g_auto(BangerUndo) undo = BANGER_UNDO_INIT;
     BangerLink link;
 
     if (netlink == NULL || !ensure_bridge(settings, netlink, &request->ensure_bridge, request->job,
-                                          &undo, &readdress, &link, error))
+                                          &undo, &change, &link, error))
         return false;
     banger_undo_commit(&undo);
     banger_filter_warn(reply);
@@ -320,49 +347,63 @@ ensure_tap(BangerNetlink *netlink, const BangerSettings *settings, const char *n
     return false;
 }
 
+/* The indices of the ports; none if they cannot be listed, as if all there are came later. */
+static GArray *
+list_ports(BangerNetlink *netlink, const BangerLink *bridge)
+{
+    g_autoptr(GArray) ports = banger_link_list_ports(netlink, bridge->index, NULL);
+    GArray *indices = g_array_new(FALSE, FALSE, sizeof(int));
+
+    for (unsigned int i = 0; ports != NULL && i < ports->len; i++)
+        g_array_append_val(indices, g_array_index(ports, BangerLink, i).index);
+    return indices;
+}
+
 bool
 banger_network_create_tap(const BangerSettings *settings, const BangerCreateTapRequest *create,
-                          BangerJob *job, BangerReaddress *ret_readdress, BangerReply *reply,
+                          BangerJob *job, BangerBridgeChange *ret_change, BangerReply *reply,
                           GError **error)
 {
     g_autoptr(BangerNetlink) netlink = banger_netlink_open(NETLINK_ROUTE, error);
-    g_auto(BangerReaddress) readdress = {0};
+    g_auto(BangerBridgeChange) change = {0};
     g_auto(BangerUndo) undo = BANGER_UNDO_INIT;
     BangerLink bridge;
 
     if (netlink == NULL ||
-        !ensure_bridge(settings, netlink, &create->bridge, job, &undo, &readdress, &bridge, error))
+        !ensure_bridge(settings, netlink, &create->bridge, job, &undo, &change, &bridge, error))
         return false;
     if (!ensure_tap(netlink, settings, create->tap_name, &bridge, job, error)) {
         banger_undo_walk(&undo);
-        leave_bridge(settings, netlink, &create->bridge, &readdress);
+        leave_bridge(settings, netlink, &create->bridge, &change);
         return false;
     }
     banger_undo_commit(&undo);
-    *ret_readdress = readdress;
-    readdress = (BangerReaddress){0};
+    if (banger_bridge_change_has_addresses(&change))
+        change.ports = list_ports(netlink, &bridge);
+    *ret_change = change;
+    change = (BangerBridgeChange){0};
     banger_filter_warn(reply);
     return true;
 }
 
 void
 banger_network_restore_bridge(const BangerSettings *settings, const BangerBridge *bridge,
-                              const BangerReaddress *readdress)
+                              const BangerBridgeChange *change)
 {
     g_autoptr(BangerNetlink) netlink = banger_netlink_open(NETLINK_ROUTE, NULL);
 
     if (netlink != NULL)
-        restore_addresses(settings, netlink, bridge, readdress);
+        restore_addresses(settings, netlink, bridge, change);
 }
 
 bool
 banger_op_create_tap(const BangerSettings *settings, const BangerRequest *request,
                      BangerReply *reply, GError **error)
 {
-    g_auto(BangerReaddress) readdress = {0};
+    g_auto(BangerBridgeChange) change = {0};
 
-    return banger_network_create_tap(settings, &request->create_tap, request->job, &readdress,
-                                     reply, error);
+    return banger_network_create_tap(settings, &request->create_tap, request->job, &change, reply,
+                                     error);
 }
 
 bool

@@ -26,13 +26,14 @@ typedef struct {
     BangerAddress guest;
     uint8_t prefix;
     const char *bridge_text; /* as ip(8) and nft(8) say it */
+    const char *guest_text;
 } Network;
 
 static const Network networks[2][2] = {
-    {{{AF_INET, {172, 16, 0, 1}}, {AF_INET, {172, 16, 0, 2}}, 24, "172.16.0.1"},
-     {{AF_INET, {172, 16, 1, 1}}, {AF_INET, {172, 16, 1, 2}}, 24, "172.16.1.1"}},
-    {{{AF_INET6, {0xfd, [15] = 1}}, {AF_INET6, {0xfd, [15] = 2}}, 64, "fd00::1"},
-     {{AF_INET6, {0xfd, 1, [15] = 1}}, {AF_INET6, {0xfd, 1, [15] = 2}}, 64, "fd01::1"}},
+    {{{AF_INET, {172, 16, 0, 1}}, {AF_INET, {172, 16, 0, 2}}, 24, "172.16.0.1", "172.16.0.2"},
+     {{AF_INET, {172, 16, 1, 1}}, {AF_INET, {172, 16, 1, 2}}, 24, "172.16.1.1", "172.16.1.2"}},
+    {{{AF_INET6, {0xfd, [15] = 1}}, {AF_INET6, {0xfd, [15] = 2}}, 64, "fd00::1", "fd00::2"},
+     {{AF_INET6, {0xfd, 1, [15] = 1}}, {AF_INET6, {0xfd, 1, [15] = 2}}, 64, "fd01::1", "fd01::2"}},
 };
 
 static BangerBridge
@@ -53,8 +54,10 @@ ensure_bridge(const char *name, const Network *network, GError **error)
         .ensure_bridge = bridge_in(name, network),
     };
     BangerReply reply = {0};
+    bool done = banger_op_ensure_bridge(&settings, &request, &reply, error);
 
-    return banger_op_ensure_bridge(&settings, &request, &reply, error);
+    g_free(reply.warning);
+    return done;
 }
 
 static bool
@@ -65,8 +68,10 @@ create_tap(const char *tap, const Network *network, GError **error)
         .create_tap = {.bridge = bridge_in("br-fc", network), .tap_name = (char *)(gsize)tap},
     };
     BangerReply reply = {0};
+    bool done = banger_op_create_tap(&settings, &request, &reply, error);
 
-    return banger_op_create_tap(&settings, &request, &reply, error);
+    g_free(reply.warning);
+    return done;
 }
 
 static bool
@@ -77,8 +82,10 @@ ensure_nat(const Network *network, bool enable, GError **error)
         .ensure_nat = {.guest_ip = network->guest, .tap = (char *)"tap-fc-1", .enable = enable},
     };
     BangerReply reply = {0};
+    bool done = banger_op_ensure_nat(&settings, &request, &reply, error);
 
-    return banger_op_ensure_nat(&settings, &request, &reply, error);
+    g_free(reply.warning);
+    return done;
 }
 
 static bool
@@ -224,13 +231,42 @@ START_TEST(failure_takes_the_new_address_away)
 }
 END_TEST
 
+/* Two addresses of one network come back as they were: which is the host's own among them, too. */
+START_TEST(failure_puts_two_addresses_back)
+{
+    const Network *both = make_bridge_and_tap(_i);
+    g_autofree char *before = NULL;
+
+    network_do("ip addr add %s dev br-fc", _i == 0 ? "172.16.0.9/24" : "fd00::9/64 nodad");
+    before = g_strdup(network_run("ip -o addr show dev br-fc scope global"));
+    check_create_tap_fails(&both[1], NULL);
+    ck_assert_str_eq(network_run("ip -o addr show dev br-fc scope global"), before);
+}
+END_TEST
+
+/* A bridge that was made and is gone again leaves nothing in the tables of another. */
+START_TEST(failure_leaves_nothing_of_a_new_bridge)
+{
+    const Network *both = networks[_i];
+
+    ck_assert(ensure_bridge("br-fc2", &both[0], NULL));
+    check_create_tap_fails(&both[1], NULL);
+    ck_assert(!network_link_exists("br-fc"));
+    network_assert_lacks(network_run("nft list ruleset"), "\"bridge br-fc\"");
+    network_assert_contains(network_run("nft list ruleset"), "\"bridge br-fc2\"");
+}
+END_TEST
+
+/* And another program takes the bridge's address out of the tables. */
 static void
 register_guest(void)
 {
     ck_assert(ensure_nat(other, true, NULL));
+    network_do("nft delete element bridge banger known%c '{ %s }'",
+               other->bridge.family == AF_INET ? '4' : '6', other->bridge_text);
 }
 
-/* It is not taken back from a guest that depends on it by now. */
+/* It is not taken back from a guest that depends on it by now; the tables say it all the same. */
 START_TEST(failure_leaves_the_address_to_a_guest)
 {
     const Network *both = make_bridge_and_tap(_i);
@@ -255,6 +291,45 @@ make_another_bridge(void)
                   error == NULL ? "" : error->message);
 }
 
+/* The former address is in the way of another program's by now, as it may be: it comes back. */
+static void
+make_another_link(void)
+{
+    const Network *former = &networks[other->bridge.family == AF_INET ? 0 : 1][0];
+
+    network_do("ip link add br-site type bridge && ip link set br-site up && "
+               "ip addr add %s/%u dev br-site",
+               former->guest_text, former->prefix);
+}
+
+START_TEST(failure_puts_back_beside_another_program)
+{
+    const Network *both = make_bridge_and_tap(_i);
+
+    check_create_tap_fails(&both[1], make_another_link);
+    assert_address("br-fc", &both[0], true);
+    assert_address("br-fc", &both[1], false);
+}
+END_TEST
+
+/* The bridge is deleted, and made anew by another call: what that has is left alone. */
+static void
+replace_bridge(void)
+{
+    network_do("ip link del br-fc");
+    ck_assert(ensure_bridge("br-fc", other, NULL));
+}
+
+START_TEST(failure_spares_another_bridge_of_that_name)
+{
+    const Network *both = make_bridge_and_tap(_i);
+
+    check_create_tap_fails(&both[1], replace_bridge);
+    assert_address("br-fc", &both[1], true);
+    assert_address("br-fc", &both[0], false);
+}
+END_TEST
+
 /* The former address has gone to another bridge, and is that one's. */
 START_TEST(failure_takes_no_address_from_another)
 {
@@ -267,6 +342,30 @@ START_TEST(failure_takes_no_address_from_another)
 }
 END_TEST
 #endif
+
+/*
+ * CreateMachine takes back what it did to the bridge when it fails later on: not while another port
+ * has come, whose guest may be about to be registered, but with those that were there.
+ */
+START_TEST(undo_spares_a_new_port)
+{
+    const Network *both = make_bridge_and_tap(_i);
+    const BangerCreateTapRequest create = {bridge_in("br-fc", &both[1]), (char *)"tap-fc-2"};
+    g_auto(BangerBridgeChange) change = {0};
+    BangerReply reply = {0};
+
+    ck_assert(banger_network_create_tap(&settings, &create, NULL, &change, &reply, NULL));
+    g_free(reply.warning);
+    ck_assert(create_tap("tap-fc-3", &both[1], NULL));
+    banger_network_restore_bridge(&settings, &create.bridge, &change);
+    assert_address("br-fc", &both[1], true);
+    assert_address("br-fc", &both[0], false);
+    network_do("ip link del tap-fc-3");
+    banger_network_restore_bridge(&settings, &create.bridge, &change);
+    assert_address("br-fc", &both[1], false);
+    assert_address("br-fc", &both[0], true);
+}
+END_TEST
 
 int
 main(int argc, char **argv)
@@ -282,8 +381,13 @@ main(int argc, char **argv)
     tcase_add_checked_fixture(tcase, network_clear_network, network_forget);
     tcase_set_timeout(tcase, 120);
     tcase_add_loop_test(tcase, guest_beside_another_address, 0, 2);
+    tcase_add_loop_test(tcase, undo_spares_a_new_port, 0, 2);
 #ifdef BANGER_TEST_HOOKS
     tcase_add_loop_test(tcase, failure_puts_the_address_back, 0, 2);
+    tcase_add_loop_test(tcase, failure_puts_two_addresses_back, 0, 2);
+    tcase_add_loop_test(tcase, failure_leaves_nothing_of_a_new_bridge, 0, 2);
+    tcase_add_loop_test(tcase, failure_puts_back_beside_another_program, 0, 2);
+    tcase_add_loop_test(tcase, failure_spares_another_bridge_of_that_name, 0, 2);
     tcase_add_loop_test(tcase, failure_takes_the_new_address_away, 0, 2);
     tcase_add_loop_test(tcase, failure_leaves_the_address_to_a_guest, 0, 2);
     tcase_add_loop_test(tcase, failure_takes_no_address_from_another, 0, 2);
