@@ -247,7 +247,12 @@ set_running(const Snapshot *snapshot, bool running, int timeout_ms, GError **err
     g_autoptr(BangerFirecrackerApi) api = banger_firecracker_api_new(
         snapshot->path_fd, snapshot->api_socket, &snapshot->process, timeout_ms, NULL, error);
 
-    return api != NULL && banger_firecracker_api_request(api, request, error);
+    if (api == NULL)
+        return false;
+    if (banger_firecracker_api_request(api, request, error))
+        return true;
+    banger_firecracker_api_await_end(api);
+    return false;
 }
 
 /* All that is done while the guest stands still. */

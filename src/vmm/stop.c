@@ -88,9 +88,12 @@ banger_machine_find(const BangerSettings *settings, const char *vm_id, BangerPro
     return true;
 }
 
-/* Has the guest's keyboard say Ctrl-Alt-Del. Whether the VMM took the request. */
+/*
+ * Has the guest's keyboard say Ctrl-Alt-Del. Whether the VMM took the request, in @timeout_ms.
+ */
 static bool
-ask_guest(const BangerSettings *settings, const BangerProcess *process, const char *api_socket)
+ask_guest(const BangerSettings *settings, const BangerProcess *process, const char *api_socket,
+          int timeout_ms)
 {
     const BangerFirecrackerRequest request = {
         .method = "PUT",
@@ -103,7 +106,7 @@ ask_guest(const BangerSettings *settings, const BangerProcess *process, const ch
 
     if (path_fd < 0)
         return false;
-    api = banger_firecracker_api_new(path_fd, api_socket, process, API_MS, NULL, NULL);
+    api = banger_firecracker_api_new(path_fd, api_socket, process, timeout_ms, NULL, NULL);
     if (api == NULL)
         return false;
     if (banger_firecracker_api_request(api, &request, NULL))
@@ -139,8 +142,9 @@ banger_machine_stop(const BangerSettings *settings, const BangerProcess *process
 
     if (timeout_s > 0) {
         /* One that ends at once may have closed the connection before it answered. */
-        int wait_ms = ask_guest(settings, process, machine->api_socket) ? (int)timeout_s * 1000
-                                                                        : ENDING_WAIT_MS;
+        const int most_ms = (int)timeout_s * 1000;
+        const bool taken = ask_guest(settings, process, machine->api_socket, MIN(most_ms, API_MS));
+        const int wait_ms = taken ? most_ms : ENDING_WAIT_MS;
 
         *ret_how = "guest";
         ended = wait_for_end(process, jail, wait_ms);
