@@ -42,7 +42,7 @@ bool banger_bridge_ensure(BangerNetlink *netlink, const BangerSettings *settings
 /*
  * Takes back what banger_bridge_ensure() did to the addresses of a bridge that was there, as
  * banger_bridge_restore_addresses() does. Whether there was something, and the bridge is still that
- * one: then *@ret_link is it, and the tables are to be told what addresses it has.
+ * one: then *@ret_link is it, and the tables must follow the addresses that it has.
  */
 bool banger_bridge_restore(BangerNetlink *netlink, const BangerBridge *bridge,
                            const BangerBridgeChange *change, BangerLink *ret_link);
