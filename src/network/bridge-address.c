@@ -128,17 +128,20 @@ remove_address(BangerNetlink *netlink, const BangerLink *bridge, const BangerLin
            banger_link_delete_address(netlink, bridge->index, wanted, NULL);
 }
 
-bool
-banger_bridge_another_has(BangerNetlink *netlink, int index, const BangerLinkAddress *former,
-                          bool exactly)
+/*
+ * Whether another bridge of ours than the one with @index has an address that agrees with @former
+ * in the bits of the shorter prefix; with @exactly in all. No if the kernel does not say.
+ */
+static bool
+another_has(BangerNetlink *netlink, const GArray *links, int index, const BangerLinkAddress *former,
+            bool exactly)
 {
-    g_autoptr(GArray) links = banger_link_list(netlink, NULL);
     g_autoptr(GArray) addresses = banger_link_list_addresses(netlink, NULL);
+    const unsigned int most = (unsigned int)banger_address_length(&former->address) * 8;
     bool has = false;
 
-    for (unsigned int i = 0; links != NULL && addresses != NULL && i < addresses->len; i++) {
+    for (unsigned int i = 0; addresses != NULL && i < addresses->len; i++) {
         const BangerLinkAddress *address = &g_array_index(addresses, BangerLinkAddress, i);
-        const unsigned int most = (unsigned int)banger_address_length(&former->address) * 8;
 
         if (address->index == index ||
             !banger_address_same_network(&address->address, &former->address,
@@ -151,6 +154,24 @@ banger_bridge_another_has(BangerNetlink *netlink, int index, const BangerLinkAdd
         }
     }
     return has;
+}
+
+bool
+banger_bridge_address_is_used(BangerNetlink *netlink, int index, const BangerLinkAddress *former)
+{
+    g_autoptr(GArray) links = banger_link_list(netlink, NULL);
+
+    if (links == NULL)
+        return false;
+    for (unsigned int i = 0; i < links->len; i++) {
+        const BangerLink *link = &g_array_index(links, BangerLink, i);
+        BangerLabel label;
+
+        banger_label_parse(link->alias, &label);
+        if (link->marked && banger_label_find_guest(&label, &former->address) >= 0)
+            return true;
+    }
+    return another_has(netlink, links, index, former, true);
 }
 
 /* Whether the bridge has a port that it had not when the call ended. */
@@ -173,7 +194,9 @@ has_new_port(BangerNetlink *netlink, const BangerLink *bridge, const BangerBridg
 static void
 put_back(BangerNetlink *netlink, const BangerLink *bridge, const BangerLinkAddress *former)
 {
-    if (!banger_bridge_another_has(netlink, bridge->index, former, false))
+    g_autoptr(GArray) links = banger_link_list(netlink, NULL);
+
+    if (links == NULL || !another_has(netlink, links, bridge->index, former, false))
         (void)banger_link_add_address(netlink, bridge->index, former, NULL);
 }
 

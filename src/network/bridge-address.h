@@ -38,17 +38,18 @@ bool banger_bridge_ensure_address(BangerNetlink *netlink, const BangerLink *brid
                                   BangerBridgeChange *change, GError **error);
 
 /*
- * Whether another bridge of ours than the one with @index has the address of @former, or, unless
- * @exactly, one whose network has addresses in common with that of @former. No if the kernel does
- * not say.
+ * Whether the address of @former is that of a registered guest, or of another bridge of ours than
+ * the one with @index. No if the kernel does not say. Lock banger_guest_lock() for as long as the
+ * answer counts.
  */
-bool banger_bridge_another_has(BangerNetlink *netlink, int index, const BangerLinkAddress *former,
-                               bool exactly);
+bool banger_bridge_address_is_used(BangerNetlink *netlink, int index,
+                                   const BangerLinkAddress *former);
 
 /*
  * Takes back what @change says of the addresses: what was removed comes back, unless another bridge
  * of ours has its network by now. Nothing is done if a guest depends on @wanted, if the bridge has
- * it no more, or if it has a new port, whose guest may be about to be registered by it.
+ * it no more, or if it has a port that @change does not name, whose guest may be about to be
+ * registered by it.
  */
 void banger_bridge_restore_addresses(BangerNetlink *netlink, const BangerLink *bridge,
                                      const BangerLinkAddress *wanted,

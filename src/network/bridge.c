@@ -290,8 +290,8 @@ find_or_create(BangerNetlink *netlink, const BangerSettings *settings, const cha
         name);
 }
 
-static BangerLinkAddress
-wanted_address(const BangerBridge *bridge)
+BangerLinkAddress
+banger_bridge_wanted_address(const BangerBridge *bridge)
 {
     return (BangerLinkAddress){
         .address = bridge->bridge_ip,
@@ -303,7 +303,7 @@ bool
 banger_bridge_check(BangerNetlink *netlink, const BangerSettings *settings,
                     const BangerBridge *bridge, GError **error)
 {
-    const BangerLinkAddress wanted = wanted_address(bridge);
+    const BangerLinkAddress wanted = banger_bridge_wanted_address(bridge);
     g_autoptr(GArray) addresses = NULL;
     BangerLink link;
     bool found;
@@ -325,7 +325,7 @@ banger_bridge_ensure(BangerNetlink *netlink, const BangerSettings *settings,
                      const BangerBridge *bridge, BangerUndo *undo, BangerLink *ret_link,
                      GArray **ret_addresses, BangerBridgeChange *change, GError **error)
 {
-    const BangerLinkAddress wanted = wanted_address(bridge);
+    const BangerLinkAddress wanted = banger_bridge_wanted_address(bridge);
     g_auto(BangerBridgeChange) of_new = {0};
     g_autoptr(GArray) addresses = NULL;
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&address_lock);
@@ -357,7 +357,7 @@ bool
 banger_bridge_restore(BangerNetlink *netlink, const BangerBridge *bridge,
                       const BangerBridgeChange *change, BangerLink *ret_link)
 {
-    const BangerLinkAddress wanted = wanted_address(bridge);
+    const BangerLinkAddress wanted = banger_bridge_wanted_address(bridge);
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&address_lock);
     bool found;
 

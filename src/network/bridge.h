@@ -16,6 +16,9 @@
 /* The MAC that our bridge @name has on this machine. */
 void banger_bridge_derive_mac(const char *name, uint8_t ret_mac[BANGER_MAC_LENGTH]);
 
+/* The address that a call wants @bridge to have. */
+BangerLinkAddress banger_bridge_wanted_address(const BangerBridge *bridge);
+
 /* Whether @link is a managed bridge. */
 bool banger_bridge_is_ours(const BangerLink *link);
 

@@ -65,18 +65,23 @@ enter_bridge(const BangerSettings *settings, BangerNetlink *netlink, const Bange
     g_autoptr(GArray) gone = banger_elements_new();
     g_autoptr(GArray) elements = banger_elements_new();
     const BangerFilterChange change = {.add = elements, .remove = gone};
+    g_autoptr(GMutexLocker) guests = NULL;
     BangerLabel label;
 
     if (banger_bridge_is_lent(settings, bridge))
         return true;
+    banger_label_parse(bridge->alias, &label);
+    /* What is looked at here is of guests, too: it stays so until it is in the tables. */
+    if (removed != NULL || label.adopted)
+        guests = g_mutex_locker_new(banger_guest_lock());
+    (void)guests;
     for (unsigned int i = 0; removed != NULL && i < removed->len; i++) {
         const BangerLinkAddress *former = &g_array_index(removed, BangerLinkAddress, i);
 
-        if (!banger_bridge_another_has(netlink, bridge->index, former, true))
+        if (!banger_bridge_address_is_used(netlink, bridge->index, former))
             banger_elements_add_bridge_address(gone, bridge->name, &former->address);
     }
     banger_elements_add_bridge(elements, bridge, addresses);
-    banger_label_parse(bridge->alias, &label);
     return (!label.adopted || add_open_taps(netlink, elements, bridge, error)) &&
            banger_filter_change(settings, &change, error);
 }
@@ -86,8 +91,7 @@ static void
 restore_addresses(const BangerSettings *settings, BangerNetlink *netlink,
                   const BangerBridge *bridge, const BangerBridgeChange *change)
 {
-    const BangerLinkAddress wanted = {.address = bridge->bridge_ip,
-                                      .prefix = (uint8_t)bridge->cidr.length};
+    const BangerLinkAddress wanted = banger_bridge_wanted_address(bridge);
     g_autoptr(GArray) gone = NULL;
     g_autoptr(GArray) addresses = NULL;
     BangerLink link;
@@ -111,7 +115,9 @@ static void
 leave_bridge(const BangerSettings *settings, BangerNetlink *netlink, const BangerBridge *bridge,
              const BangerBridgeChange *change)
 {
+    const BangerLinkAddress wanted = banger_bridge_wanted_address(bridge);
     const char *name = bridge->bridge_name;
+    g_autoptr(GMutexLocker) guests = NULL;
     g_autoptr(GArray) elements = banger_elements_new();
     g_autoptr(GArray) addresses = g_array_new(FALSE, FALSE, sizeof(BangerLinkAddress));
     const BangerFilterChange leave = {.remove = elements};
@@ -121,12 +127,14 @@ leave_bridge(const BangerSettings *settings, BangerNetlink *netlink, const Bange
     restore_addresses(settings, netlink, bridge, change);
     if (!banger_link_find(netlink, name, &link, &found, NULL) || found)
         return;
+    guests = g_mutex_locker_new(banger_guest_lock());
+    (void)guests;
     link = (BangerLink){.index = -1};
     (void)g_strlcpy(link.name, name, sizeof link.name);
     banger_bridge_derive_mac(name, link.mac);
     banger_elements_add_bridge(elements, &link, addresses);
-    if (change->created)
-        banger_elements_add_bridge_address(elements, name, &bridge->bridge_ip);
+    if (change->created && !banger_bridge_address_is_used(netlink, -1, &wanted))
+        banger_elements_add_bridge_address(elements, name, &wanted.address);
     banger_firewalls_forget_bridge(name);
     (void)banger_filter_change_or_end(settings, &leave, NULL);
 }

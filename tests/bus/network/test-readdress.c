@@ -61,17 +61,23 @@ ensure_bridge(const char *name, const Network *network, GError **error)
 }
 
 static bool
-create_tap(const char *tap, const Network *network, GError **error)
+create_tap_on(const char *bridge, const char *tap, const Network *network, GError **error)
 {
     const BangerRequest request = {
         .op_id = (char *)"op-test",
-        .create_tap = {.bridge = bridge_in("br-fc", network), .tap_name = (char *)(gsize)tap},
+        .create_tap = {.bridge = bridge_in(bridge, network), .tap_name = (char *)(gsize)tap},
     };
     BangerReply reply = {0};
     bool done = banger_op_create_tap(&settings, &request, &reply, error);
 
     g_free(reply.warning);
     return done;
+}
+
+static bool
+create_tap(const char *tap, const Network *network, GError **error)
+{
+    return create_tap_on("br-fc", tap, network, error);
 }
 
 static bool
@@ -330,6 +336,32 @@ START_TEST(failure_spares_another_bridge_of_that_name)
 }
 END_TEST
 
+/* What was the bridge's address is that of a guest of another bridge by now, and stays one. */
+static void
+make_guest_of_that_address(void)
+{
+    const Network *both = networks[other->bridge.family == AF_INET ? 0 : 1];
+    Network beside = both[0];
+
+    beside.bridge = both[0].guest;
+    beside.guest = both[0].bridge;
+    network_do("ip link del tap-fc-1");
+    ck_assert(ensure_bridge("br-fc2", &beside, NULL));
+    ck_assert(create_tap_on("br-fc2", "tap-fc-1", &beside, NULL));
+    ck_assert(ensure_nat(&beside, true, NULL));
+}
+
+START_TEST(failure_takes_no_guest_from_the_tables)
+{
+    const Network *both = make_bridge_and_tap(_i);
+
+    check_create_tap_fails(&both[1], make_guest_of_that_address);
+    ck_assert(!has_address("br-fc", &both[0]));
+    network_assert_contains(network_run("nft list set bridge banger known%c", _i == 0 ? '4' : '6'),
+                            both[0].bridge_text);
+}
+END_TEST
+
 /* The former address has gone to another bridge, and is that one's. */
 START_TEST(failure_takes_no_address_from_another)
 {
@@ -391,6 +423,7 @@ main(int argc, char **argv)
     tcase_add_loop_test(tcase, failure_takes_the_new_address_away, 0, 2);
     tcase_add_loop_test(tcase, failure_leaves_the_address_to_a_guest, 0, 2);
     tcase_add_loop_test(tcase, failure_takes_no_address_from_another, 0, 2);
+    tcase_add_loop_test(tcase, failure_takes_no_guest_from_the_tables, 0, 2);
 #endif
     suite_add_tcase(suite, tcase);
     return harness_run("bus/readdress", suite);
