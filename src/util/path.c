@@ -329,8 +329,8 @@ give_new(const NewFile *new, int fd, GError **error)
 }
 
 /*
- * Creates @name in @parent, on a file system that has no files without a name: a helper that is
- * killed before it has given it away leaves it, root's and without a mode.
+ * Creates @name in @parent, on a file system that has no files without a name, or cannot name one
+ * later: a helper that is killed before it has given it away leaves it, root's and without a mode.
  */
 static int
 create_named(const NewFile *new, int parent, const char *name, bool *ret_exists, GError **error)
@@ -375,6 +375,8 @@ create_new(const NewFile *new, int root_fd, const char *below, bool *ret_exists,
         return -1;
     if (linkat(AT_FDCWD, banger_fd_path(fd).text, parent, name, AT_SYMLINK_FOLLOW) == 0)
         return banger_steal_fd(&fd);
+    if (errno == EPERM || errno == EOPNOTSUPP) /* link(2): no hard links here */
+        return create_named(new, parent, name, ret_exists, error);
     *ret_exists = errno == EEXIST;
     if (!*ret_exists)
         (void)banger_walk_refuse(errno, new->path, error);

@@ -22,7 +22,7 @@ int __real_linkat(int from, const char *name, int to, const char *new_name, int 
 int __wrap_linkat(int from, const char *name, int to, const char *new_name, int flags);
 
 static enum { GIVE, GIVE_IN_VAIN, END_BEFORE } giving;
-static enum { NAME, NAME_IN_VAIN, NAME_TAKEN, NAME_TAKEN_AND_FREE } naming;
+static enum { NAME, NAME_IN_VAIN, NAME_NEVER, NAME_TAKEN, NAME_TAKEN_AND_FREE } naming;
 static bool has_unnamed_files = true;
 
 int
@@ -51,8 +51,8 @@ __wrap_banger_walk_create(int directory, const char *name, int flags, mode_t mod
 int
 __wrap_linkat(int from, const char *name, int to, const char *new_name, int flags)
 {
-    if (naming == NAME_IN_VAIN) {
-        errno = EDQUOT;
+    if (naming == NAME_IN_VAIN || naming == NAME_NEVER) {
+        errno = naming == NAME_NEVER ? EPERM : EDQUOT;
         return -1;
     }
     if (naming == NAME_TAKEN) {
@@ -129,6 +129,17 @@ START_TEST(named_last)
     ck_assert_ptr_nonnull(strstr(error->message, path));
     ck_assert_int_ne(access(path, F_OK), 0);
 
+    naming = NAME_NEVER; /* a file system without hard links */
+    fd = create_log(path, &created, NULL);
+    ck_assert_int_ge(fd, 0);
+    ck_assert(created);
+    banger_close_fd(&fd);
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_uint_eq(st.st_uid, image_settings_of_owner().owner_uid);
+    ck_assert_uint_eq(st.st_mode, S_IFREG | 0640);
+    ck_assert_int_eq(unlink(path), 0);
+
+    created = true;
     naming = NAME_TAKEN; /* that file is both calls' */
     fd = create_log(path, &created, NULL);
     ck_assert_int_ge(fd, 0);
