@@ -12,6 +12,7 @@ set yrange [0.5:*]
 set grid ytics
 set ylabel "times as fast as the processes (log)"
 set xtics rotate by -30 scale 0
+set rmargin 14 # the last name leans out of the plot
 set key top left
 plot data using 2:xtic(1) title "called by root" linecolor rgb "#2b6cb0", \
      data using 3 title "called by the owner (polkit asked)" linecolor rgb "#90cdf4", \
