@@ -47,7 +47,7 @@ banger_launch_explain(Launch *launch, GError **error)
     g_autofree char *end = NULL;
 
     if (launch->unit != NULL) {
-        /* After a request that failed the end was waited for; any other failure may be a sign. */
+        /* A request whose connection was closed has waited for it; others may be a sign, too. */
         (void)banger_process_wait_end(banger_unit_process(launch->unit), 100);
         end = banger_unit_describe_end(launch->unit);
     }

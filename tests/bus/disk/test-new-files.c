@@ -79,13 +79,26 @@ create_log(const char *path, bool *ret_created, GError **error)
                                    settings.owner_gid, 0640, ret_created, error);
 }
 
+/* The file is there, as create_log() was asked for it, and has @size bytes. */
+static void
+check_log(const char *path, off_t size)
+{
+    struct stat st;
+
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_uint_eq(st.st_uid, image_settings_of_owner().owner_uid);
+    ck_assert_uint_eq(st.st_gid, image_settings_of_owner().owner_gid);
+    ck_assert_uint_eq(st.st_mode, S_IFREG | 0640);
+    ck_assert_uint_eq(st.st_nlink, 1);
+    ck_assert_int_eq(st.st_size, size);
+}
+
 /* Made, or not there: _i is whether the file system has files without a name. */
 START_TEST(made_whole_or_not_at_all)
 {
     g_autofree char *path = image_path_of("made");
     g_autoptr(GError) error = NULL;
     bool created = false;
-    struct stat st;
     int fd;
 
     has_unnamed_files = _i == 1;
@@ -104,12 +117,7 @@ START_TEST(made_whole_or_not_at_all)
     ck_assert(!created);
     ck_assert_int_eq(write(fd, "two", 3), 3);
     banger_close_fd(&fd);
-    ck_assert_int_eq(stat(path, &st), 0);
-    ck_assert_uint_eq(st.st_uid, image_settings_of_owner().owner_uid);
-    ck_assert_uint_eq(st.st_gid, image_settings_of_owner().owner_gid);
-    ck_assert_uint_eq(st.st_mode, S_IFREG | 0640);
-    ck_assert_uint_eq(st.st_nlink, 1);
-    ck_assert_int_eq(st.st_size, 6);
+    check_log(path, 6);
     ck_assert_int_eq(unlink(path), 0);
 }
 END_TEST
@@ -120,7 +128,6 @@ START_TEST(named_last)
     g_autofree char *path = image_path_of("made");
     g_autoptr(GError) error = NULL;
     bool created = true;
-    struct stat st;
     int fd;
 
     naming = NAME_IN_VAIN;
@@ -134,9 +141,7 @@ START_TEST(named_last)
     ck_assert_int_ge(fd, 0);
     ck_assert(created);
     banger_close_fd(&fd);
-    ck_assert_int_eq(stat(path, &st), 0);
-    ck_assert_uint_eq(st.st_uid, image_settings_of_owner().owner_uid);
-    ck_assert_uint_eq(st.st_mode, S_IFREG | 0640);
+    check_log(path, 0);
     ck_assert_int_eq(unlink(path), 0);
 
     created = true;
@@ -146,8 +151,7 @@ START_TEST(named_last)
     ck_assert(!created);
     ck_assert_int_eq(write(fd, "one", 3), 3);
     banger_close_fd(&fd);
-    ck_assert_int_eq(stat(path, &st), 0);
-    ck_assert_int_eq(st.st_size, 3);
+    check_log(path, 3);
     ck_assert_int_eq(unlink(path), 0);
 
     naming = NAME_TAKEN_AND_FREE; /* the file of the other call is gone again: another attempt */

@@ -260,7 +260,7 @@ assert_no_route_message(int fd)
     union {
         struct nlmsghdr header;
         char buffer[16384];
-    } message;
+    } message = {.header = {0}};
     ssize_t length = recv(fd, &message, sizeof message, 0);
     char name[IF_NAMESIZE] = "";
     int index = 0;
